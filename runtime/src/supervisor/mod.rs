@@ -1,0 +1,1 @@
+//! Restart decisions and child processes.
