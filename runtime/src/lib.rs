@@ -3,13 +3,19 @@
 //! | module | what it is for |
 //! | --- | --- |
 //! | [`config`] | file and environment to a checked tree of nodes, or all faults with their places |
+//! | [`codec`] | MessagePack to values and back, safely |
+//! | [`reply`] | where the answer to a call goes |
 //! | [`name`] | names of nodes, incarnations, numbers of handlers |
 //! | [`error`] | the closed list of ways in which a call ends without a reply |
 //! | [`supervisor`] | pure restart decisions, and one operating-system process |
 //!
 //! It knows nothing of actix, of HTTP, or of what a game is.
 
+pub mod backoff;
+pub mod codec;
 pub mod config;
 pub mod error;
 pub mod name;
+pub mod link;
+pub mod reply;
 pub mod supervisor;

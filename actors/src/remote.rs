@@ -1,0 +1,222 @@
+//! The supervised address of a service on another node, and a call to it.
+//!
+//! An address is a name, valid across restarts of the node behind it: while the link is down calls wait for it,
+//! bounded in number and time. Every call ends exactly once, in a reply or a [`CallError`].
+
+use std::future::Future;
+use std::marker::PhantomData;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use lampyris_runtime::codec;
+use lampyris_runtime::error::{ErrorKind, Fault};
+use lampyris_runtime::link::Peer;
+use lampyris_runtime::name::NodeName;
+use lampyris_runtime::reply::{ReplySink, ReplyTo, Write, Wrote};
+
+use crate::error::CallError;
+use crate::message::Remote;
+use crate::scope;
+use crate::service::{Outcome, Serves};
+
+/// The address of service `S` on another node.
+pub struct RemoteAddr<S> {
+    peer: Peer,
+    timeout: Duration,
+    service: PhantomData<fn() -> S>,
+}
+
+impl<S> Clone for RemoteAddr<S> {
+    fn clone(&self) -> Self {
+        Self { peer: self.peer.clone(), timeout: self.timeout, service: PhantomData }
+    }
+}
+
+impl<S> RemoteAddr<S> {
+    pub(crate) fn new(peer: Peer, timeout: Duration) -> Self {
+        Self { peer, timeout, service: PhantomData }
+    }
+
+    /// The node behind the address.
+    pub fn node(&self) -> &NodeName {
+        self.peer.name()
+    }
+
+    /// Whether the link to it is up right now.
+    pub fn is_up(&self) -> bool {
+        self.peer.is_up()
+    }
+
+    /// The same address with another time for its calls.
+    ///
+    /// A call from inside a handler never has more time than the handler's own caller still waits.
+    #[must_use]
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = timeout;
+        self
+    }
+
+    /// Asks, and gives the future of the answer. The message is on its way when this returns: calls reach the
+    /// other side in the order in which they were made, whether or not anybody awaits them.
+    pub fn call<M: Remote>(&self, message: M) -> Call<M>
+    where
+        S: Serves<M>,
+    {
+        let slot = Arc::new(Slot::default());
+        let reply = ReplyTo::new(slot.clone(), 0);
+        self.peer.call(M::ID, self.deadline(), &mut |out| encode(&message, out), reply);
+        Call { slot, message: PhantomData }
+    }
+
+    /// Tells without waiting for an answer.
+    ///
+    /// # Errors
+    /// The [`CallError::Runtime`] of a message that could not be put on its way.
+    pub fn notify<M: Remote>(&self, message: M) -> Result<(), CallError>
+    where
+        S: Serves<M>,
+    {
+        self.peer.notify(M::ID, &mut |out| encode(&message, out)).map_err(CallError::Runtime)
+    }
+
+    fn deadline(&self) -> std::time::Instant {
+        let own = tokio::time::Instant::now().into_std() + self.timeout;
+        scope::deadline().map_or(own, |callers| callers.min(own))
+    }
+}
+
+fn encode<M: Remote>(message: &M, out: &mut BytesMut) -> Result<Wrote, Fault> {
+    codec::encode(message, out).map(|()| Wrote::Reply)
+}
+
+/// A call on its way: a future of its reply. Dropping it gives up waiting; the handler may still run.
+#[must_use = "an answer that nobody awaits is lost; use notify to tell without waiting"]
+pub struct Call<M: Remote> {
+    slot: Arc<Slot>,
+    message: PhantomData<fn(M)>,
+}
+
+impl<M: Remote> Call<M> {
+    /// Sends the answer on to `reply` when it comes, `write` turning the body's bytes into what is wanted there.
+    pub(crate) fn relay(self, reply: ReplyTo, write: Relay) {
+        let mut state = self.slot.lock();
+        match std::mem::take(&mut *state) {
+            State::Done(outcome) => {
+                drop(state);
+                forward(reply, write, outcome);
+            }
+            _ => *state = State::Forward(reply, write),
+        }
+    }
+}
+
+impl<M: Remote> Future for Call<M> {
+    type Output = Outcome<M>;
+
+    fn poll(self: Pin<&mut Self>, task: &mut Context<'_>) -> Poll<Outcome<M>> {
+        let mut state = self.slot.lock();
+        match std::mem::take(&mut *state) {
+            State::Done(outcome) => Poll::Ready(match outcome {
+                Ok(body) => codec::decode(&body).map_err(CallError::Runtime),
+                Err(fault) => Err(CallError::from_fault(fault)),
+            }),
+            _ => {
+                *state = State::Waiting(Some(task.waker().clone()));
+                Poll::Pending
+            }
+        }
+    }
+}
+
+/// Turns the body of a reply into what the next one in the chain is sent.
+pub(crate) type Relay = fn(&Bytes, &mut BytesMut) -> Result<Wrote, Fault>;
+
+fn forward(reply: ReplyTo, write: Relay, outcome: Result<Bytes, Fault>) {
+    match outcome {
+        Ok(body) => reply.reply(&mut |out| write(&body, out)),
+        Err(fault) => reply.fault(fault),
+    }
+}
+
+/// Where the answer of one call meets the one who waits for it.
+#[derive(Default)]
+struct Slot(Mutex<State>);
+
+enum State {
+    Waiting(Option<Waker>),
+    Done(Result<Bytes, Fault>),
+    Forward(ReplyTo, Relay),
+}
+
+impl Default for State {
+    fn default() -> Self {
+        Self::Waiting(None)
+    }
+}
+
+impl Slot {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn finish(&self, outcome: Result<Bytes, Fault>) {
+        let mut state = self.lock();
+        match std::mem::take(&mut *state) {
+            State::Forward(reply, write) => {
+                drop(state);
+                forward(reply, write, outcome);
+            }
+            State::Waiting(waker) => {
+                *state = State::Done(outcome);
+                drop(state);
+                if let Some(waker) = waker {
+                    waker.wake();
+                }
+            }
+            State::Done(first) => *state = State::Done(first),
+        }
+    }
+}
+
+impl ReplySink for Slot {
+    fn reply(&self, _id: u64, write: Write<'_>) {
+        let mut out = BytesMut::new();
+        let outcome = write(&mut out).map(|_| out.freeze());
+        self.finish(outcome);
+    }
+
+    fn reply_bytes(&self, _id: u64, body: Bytes) {
+        self.finish(Ok(body));
+    }
+
+    fn fault(&self, _id: u64, fault: Fault) {
+        self.finish(Err(fault));
+    }
+}
+
+/// An untyped call by a handler's name, with MessagePack both ways; for tools.
+pub async fn call_by_name(peer: &Peer, handler: &str, body: Bytes, timeout: Duration) -> Result<Bytes, Fault> {
+    codec::scan(&body).map_err(|why| Fault::new(ErrorKind::BadPayload, format!("no MessagePack: {why}")))?;
+    let slot = Arc::new(Slot::default());
+    let deadline = tokio::time::Instant::now().into_std() + timeout;
+    let id = lampyris_runtime::name::HandlerId::of(handler);
+    let mut write = |out: &mut BytesMut| {
+        out.extend_from_slice(&body);
+        Ok(Wrote::Reply)
+    };
+    peer.call(id, deadline, &mut write, ReplyTo::new(slot.clone(), 0));
+    std::future::poll_fn(move |task| {
+        let mut state = slot.lock();
+        match std::mem::take(&mut *state) {
+            State::Done(outcome) => Poll::Ready(outcome),
+            _ => {
+                *state = State::Waiting(Some(task.waker().clone()));
+                Poll::Pending
+            }
+        }
+    })
+    .await
+}

@@ -1,0 +1,111 @@
+//! The actor's side of the inbox: take a slice, read each message, call its handler.
+//!
+//! A slice is bounded in number and time, because an actix mailbox has no budget: between two slices the
+//! thread's other tasks, above all the links' heartbeats, get their turn.
+
+use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use actix::{Actor, ActorContext, Handler};
+use lampyris_runtime::error::{ErrorKind, Fault};
+
+use super::{Inbox, Invocation, Respond, Responder, Service, Taking, Wake};
+use crate::message::Callable;
+use crate::scope::{self, Scope};
+
+/// Most invocations of one slice.
+const SLICE: usize = 256;
+
+/// Longest time of one slice; the handler that is running when it ends is not interrupted.
+const SLICE_TIME: Duration = Duration::from_millis(2);
+
+/// How a handler came back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Ended {
+    /// It returned.
+    Returned,
+    /// It panicked: the actor's state may be broken, so the actor starts anew.
+    Panicked,
+}
+
+/// Works on what waits in the inbox; what `#[derive(Service)]` puts into `impl Handler<Wake>`.
+pub fn drain<A: Service<Context: ActorContext>>(actor: &mut A, wake: &Wake, ctx: &mut A::Context) {
+    let inbox = &wake.0;
+    let mut slice = VecDeque::new();
+    let most = if inbox.taking == Taking::Single { 1 } else { SLICE };
+    let mut more = inbox.take(most, &mut slice);
+    let started = now();
+    while let Some(invocation) = slice.pop_front() {
+        let entry = A::TABLE[usize::from(invocation.entry)];
+        if invocation.deadline <= started {
+            invocation.reply.fault(Fault::new(ErrorKind::Expired, "its time had run out while it waited"));
+            continue;
+        }
+        let ended = (entry.run)(actor, invocation, ctx);
+        if ended == Ended::Panicked {
+            inbox.put_back(slice);
+            ctx.stop();
+            return;
+        }
+        if started.elapsed() > SLICE_TIME && !slice.is_empty() {
+            inbox.put_back(std::mem::take(&mut slice));
+            more = true;
+        }
+    }
+    if more && inbox.taking == Taking::Batch {
+        wake_later(inbox);
+    }
+}
+
+/// Wakes the actor again after every other task that is ready has had its turn.
+fn wake_later(inbox: &Arc<Inbox>) {
+    let inbox = Arc::clone(inbox);
+    actix::spawn(async move {
+        tokio::task::yield_now().await;
+        inbox.wake_again();
+    });
+}
+
+/// Reads one message and calls its handler.
+pub(super) fn run<A, M>(actor: &mut A, invocation: Invocation, ctx: &mut A::Context) -> Ended
+where
+    A: Actor + Handler<M, Result: Respond<A, M>>,
+    M: Callable,
+{
+    let Invocation { body, deadline, origin, reply, .. } = invocation;
+    let message = match M::read(&body, &origin) {
+        Ok(message) => message,
+        Err(fault) => {
+            tracing::debug!(handler = M::NAME, bytes = body.len(), %fault, "a message could not be read");
+            reply.fault(fault);
+            return Ended::Returned;
+        }
+    };
+    let scope = Scope { deadline, origin };
+    let handled = catch_unwind(AssertUnwindSafe(|| scope::within(&scope, || actor.handle(message, ctx))));
+    match handled {
+        Ok(result) => {
+            result.respond(ctx, Responder::new(reply, scope));
+            Ended::Returned
+        }
+        Err(panic) => {
+            reply.fault(panicked(M::NAME, panic.as_ref()));
+            Ended::Panicked
+        }
+    }
+}
+
+/// The fault of a panic; the panic's text stays in the node's log.
+pub(super) fn panicked(handler: &str, panic: &(dyn std::any::Any + Send)) -> Fault {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    let text = text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no text");
+    tracing::error!(handler, panic = text, "a handler panicked");
+    Fault::new(ErrorKind::HandlerPanic, format!("handler {handler} panicked"))
+}
+
+#[allow(clippy::disallowed_methods)]
+fn now() -> Instant {
+    Instant::now()
+}

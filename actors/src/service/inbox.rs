@@ -1,0 +1,179 @@
+//! The bounded queue in front of a service's actor.
+//!
+//! An actix mailbox is no limit (each clone of an address has a place of its own, and `do_send` ignores it), so
+//! requests wait here, and the actor gets one small [`Wake`] for as many as came since the last. The queue
+//! outlives its actor: what a crashed one had not started, its successor does.
+//!
+//! Invariants: at most `limit` invocations are waiting or unanswered; after a push, a wake is on its way or the
+//! actor is draining.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use bytes::Bytes;
+use lampyris_runtime::error::{ErrorKind, Fault};
+use lampyris_runtime::reply::{Permit, ReplyTo};
+
+use crate::message::Origin;
+
+/// One message on its way to a handler.
+#[derive(Debug)]
+pub struct Invocation {
+    /// Which entry of the service's table.
+    pub entry: u16,
+    /// The message's bytes.
+    pub body: Bytes,
+    /// When its caller stops waiting.
+    pub deadline: Instant,
+    /// Who sent it.
+    pub origin: Arc<Origin>,
+    /// Where the answer goes.
+    pub reply: ReplyTo,
+}
+
+/// Tells a service's actor that its inbox has something; carried by an actix message.
+#[derive(Clone)]
+pub struct Wake(pub(crate) Arc<Inbox>);
+
+impl actix::Message for Wake {
+    type Result = ();
+}
+
+type WakeUp = Arc<dyn Fn(Wake) + Send + Sync>;
+
+/// How many invocations one wake takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Taking {
+    /// As many as there are, in slices: one actor.
+    Batch,
+    /// One: any thread of a pool may take the next.
+    Single,
+}
+
+/// The queue of one service.
+pub struct Inbox {
+    service: &'static str,
+    limit: usize,
+    pub(crate) taking: Taking,
+    unanswered: Arc<AtomicUsize>,
+    /// How many actors have been started for it; an old one that drains late sees that it is old.
+    lives: AtomicUsize,
+    queue: Mutex<Queue>,
+}
+
+#[derive(Default)]
+struct Queue {
+    waiting: VecDeque<Invocation>,
+    /// A wake is under way that nobody has followed yet.
+    woken: bool,
+    wake_up: Option<WakeUp>,
+    closed: bool,
+}
+
+impl Inbox {
+    pub(crate) fn new(service: &'static str, limit: usize, taking: Taking) -> Arc<Self> {
+        Arc::new(Self {
+            service,
+            limit,
+            taking,
+            unanswered: Arc::default(),
+            lives: AtomicUsize::new(0),
+            queue: Mutex::default(),
+        })
+    }
+
+    /// The service it belongs to.
+    pub fn service(&self) -> &'static str {
+        self.service
+    }
+
+    /// How many invocations wait or are being worked on.
+    pub fn unanswered(&self) -> usize {
+        self.unanswered.load(Ordering::Relaxed)
+    }
+
+    /// Hands an invocation to the service, or answers it with `overloaded` at once.
+    pub fn push(self: &Arc<Self>, mut invocation: Invocation) {
+        let Some(permit) = Permit::acquire(&self.unanswered, self.limit) else {
+            let text = format!("service {} has {} calls waiting, its limit", self.service, self.limit);
+            return invocation.reply.fault(Fault::new(ErrorKind::Overloaded, text));
+        };
+        invocation.reply.hold(permit);
+        let mut queue = self.lock();
+        if queue.closed {
+            drop(queue);
+            return invocation.reply.fault(Fault::new(ErrorKind::Draining, "the node is stopping"));
+        }
+        queue.waiting.push_back(invocation);
+        if self.taking == Taking::Single || !queue.woken {
+            self.wake(queue);
+        }
+    }
+
+    /// Connects the actor that from now on is woken.
+    pub(crate) fn attach(self: &Arc<Self>, wake_up: WakeUp) {
+        self.lives.fetch_add(1, Ordering::Relaxed);
+        let mut queue = self.lock();
+        queue.wake_up = Some(wake_up);
+        let wakes = if self.taking == Taking::Single { queue.waiting.len() } else { 1 };
+        drop(queue);
+        for _ in 0..wakes {
+            self.wake(self.lock());
+        }
+    }
+
+    /// The life that an actor which is being started will have.
+    pub(crate) fn life(&self) -> usize {
+        self.lives.load(Ordering::Relaxed)
+    }
+
+    /// Takes up to `most` invocations. If more are left, the caller must wake once more.
+    pub(crate) fn take(&self, most: usize, into: &mut VecDeque<Invocation>) -> bool {
+        let mut queue = self.lock();
+        let taken = most.min(queue.waiting.len());
+        into.extend(queue.waiting.drain(..taken));
+        queue.woken = !queue.waiting.is_empty();
+        queue.woken
+    }
+
+    /// Puts back, in front, what was taken and not started.
+    pub(crate) fn put_back(&self, mut rest: VecDeque<Invocation>) {
+        let mut queue = self.lock();
+        while let Some(invocation) = rest.pop_back() {
+            queue.waiting.push_front(invocation);
+        }
+    }
+
+    /// Wakes the actor once more, after a slice that left something.
+    pub(crate) fn wake_again(self: &Arc<Self>) {
+        self.wake(self.lock());
+    }
+
+    /// Takes nothing more; what waits is answered with `draining`.
+    pub(crate) fn close(&self) {
+        let mut queue = self.lock();
+        queue.closed = true;
+        queue.wake_up = None;
+        let waiting = std::mem::take(&mut queue.waiting);
+        drop(queue);
+        for invocation in waiting {
+            invocation.reply.fault(Fault::new(ErrorKind::Draining, "the node is stopping"));
+        }
+    }
+
+    fn wake(self: &Arc<Self>, mut queue: MutexGuard<'_, Queue>) {
+        queue.woken = true;
+        let wake_up = queue.wake_up.clone();
+        drop(queue);
+        if let Some(wake_up) = wake_up {
+            wake_up(Wake(Arc::clone(self)));
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Queue> {
+        // Nothing panics while the lock is held, and a queue is whole after every statement.
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,257 @@
+//! From what a handler returns to the answer that its caller gets.
+//!
+//! Every result that actix knows is taken as it is: a `Result`, a [`ResponseFuture`], a [`ResponseActFuture`],
+//! an [`AtomicResponse`]. A plain result is written into the caller's buffer at once, without a task or a channel. [`Answer`] adds
+//! one thing: the reply of another call, handed on without being decoded.
+
+use std::future::Future;
+use std::marker::PhantomData;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use actix::dev::{MessageResponse, OneshotSender};
+use actix::{
+    Actor, ActorContext, ActorFuture, AsyncContext, AtomicResponse, MessageResult, ResponseActFuture,
+    ResponseFuture,
+};
+use lampyris_runtime::reply::ReplyTo;
+
+use super::drain::panicked;
+use crate::error::CallError;
+use crate::message::{Callable, Remote};
+use crate::remote::Call;
+use crate::scope::{Scope, Within, within};
+
+/// The result of a handler for `M`.
+pub type Outcome<M> = Result<<M as Callable>::Reply, CallError<<M as Callable>::Error>>;
+
+/// The duty to answer one message, with its type.
+pub struct Responder<M: Callable> {
+    reply: ReplyTo,
+    scope: Scope,
+    message: PhantomData<fn(M)>,
+}
+
+impl<M: Callable> Responder<M> {
+    pub(crate) fn new(reply: ReplyTo, scope: Scope) -> Self {
+        Self { reply, scope, message: PhantomData }
+    }
+
+    /// Sends the answer.
+    pub fn send(self, outcome: Outcome<M>) {
+        match outcome {
+            Err(error) => self.reply.fault(error.into_fault()),
+            Ok(reply) => self.reply.reply(&mut |out| M::write(&reply, out)),
+        }
+    }
+
+    /// Ends the call because the handler panicked.
+    fn panicked(self, panic: &(dyn std::any::Any + Send)) {
+        self.reply.fault(panicked(M::NAME, panic));
+    }
+}
+
+/// What a handler may return. Implemented for what actix knows, and for [`Answer`].
+#[diagnostic::on_unimplemented(
+    message = "a handler of `{M}` cannot return `{Self}`",
+    note = "return Result<Reply, CallError>, a ResponseFuture, ResponseActFuture or AtomicResponse of it, or Answer<{M}>"
+)]
+pub trait Respond<A: Actor, M: Callable> {
+    /// Answers now, or sees to it that the answer comes.
+    fn respond(self, ctx: &mut A::Context, responder: Responder<M>);
+}
+
+impl<A: Actor, M: Callable> Respond<A, M> for Result<M::Reply, CallError<M::Error>> {
+    fn respond(self, _ctx: &mut A::Context, responder: Responder<M>) {
+        responder.send(self);
+    }
+}
+
+impl<A: Actor, M: Callable> Respond<A, M> for MessageResult<M> {
+    fn respond(self, _ctx: &mut A::Context, responder: Responder<M>) {
+        responder.send(self.0);
+    }
+}
+
+impl<A, M> Respond<A, M> for ResponseFuture<Outcome<M>>
+where
+    A: Actor<Context: AsyncContext<A>>,
+    M: Callable,
+{
+    fn respond(self, _ctx: &mut A::Context, responder: Responder<M>) {
+        let future = CatchUnwind(Within { scope: responder.scope.clone(), future: self });
+        tokio::task::spawn_local(async move {
+            match future.await {
+                Ok(outcome) => responder.send(outcome),
+                Err(panic) => responder.panicked(panic.as_ref()),
+            }
+        });
+    }
+}
+
+impl<A, M> Respond<A, M> for ResponseActFuture<A, Outcome<M>>
+where
+    A: Actor<Context: AsyncContext<A>>,
+    M: Callable,
+{
+    fn respond(self, ctx: &mut A::Context, responder: Responder<M>) {
+        ctx.spawn(Answering { future: self, responder: Some(responder) });
+    }
+}
+
+impl<A, M> Respond<A, M> for AtomicResponse<A, Outcome<M>>
+where
+    A: Actor<Context: AsyncContext<A>>,
+    M: Callable,
+{
+    fn respond(self, ctx: &mut A::Context, responder: Responder<M>) {
+        let (sender, receiver) = tokio::sync::oneshot::channel();
+        MessageResponse::<A, M>::handle(self, ctx, Some(sender));
+        tokio::task::spawn_local(async move {
+            // A closed channel means that the actor is gone; dropping the responder says so.
+            if let Ok(outcome) = receiver.await {
+                responder.send(outcome);
+            }
+        });
+    }
+}
+
+/// The result of a handler that decides as it goes: a value, an error, a future, or the reply of another call.
+///
+/// `Answer::from(call)` hands the reply of that call on to the caller of this handler without decoding it and
+/// without a task; this is what a gate does.
+pub struct Answer<M: Callable>(Kind<M>);
+
+enum Kind<M: Callable> {
+    Ready(Outcome<M>),
+    Later(ResponseFuture<Outcome<M>>),
+    Relay(Box<dyn Relayed<M>>),
+}
+
+/// A call whose reply is the answer of `M`'s handler.
+trait Relayed<M: Callable> {
+    /// To a caller elsewhere: the bytes go on as they are.
+    fn relay(self: Box<Self>, reply: ReplyTo);
+    /// To a caller in this process, who wants the value.
+    fn wait(self: Box<Self>) -> ResponseFuture<Outcome<M>>;
+}
+
+impl<M: Callable, N: Remote<Reply = M::Reply, Error = M::Error>> Relayed<M> for Call<N> {
+    fn relay(self: Box<Self>, reply: ReplyTo) {
+        (*self).relay(reply, M::relay);
+    }
+
+    fn wait(self: Box<Self>) -> ResponseFuture<Outcome<M>> {
+        Box::pin(*self)
+    }
+}
+
+impl<M: Callable> Answer<M> {
+    /// An answer that stands.
+    pub fn ready(outcome: Outcome<M>) -> Self {
+        Self(Kind::Ready(outcome))
+    }
+
+    /// An answer that a future will give.
+    pub fn later(future: impl Future<Output = Outcome<M>> + 'static) -> Self {
+        Self(Kind::Later(Box::pin(future)))
+    }
+}
+
+impl<M: Callable> From<Outcome<M>> for Answer<M> {
+    fn from(outcome: Outcome<M>) -> Self {
+        Self::ready(outcome)
+    }
+}
+
+impl<M: Callable, N: Remote<Reply = M::Reply, Error = M::Error>> From<Call<N>> for Answer<M> {
+    fn from(call: Call<N>) -> Self {
+        Self(Kind::Relay(Box::new(call)))
+    }
+}
+
+impl<A, M> Respond<A, M> for Answer<M>
+where
+    A: Actor<Context: AsyncContext<A>>,
+    M: Callable,
+{
+    fn respond(self, ctx: &mut A::Context, responder: Responder<M>) {
+        match self.0 {
+            Kind::Ready(outcome) => responder.send(outcome),
+            Kind::Later(future) => Respond::<A, M>::respond(future, ctx, responder),
+            Kind::Relay(call) => call.relay(responder.reply),
+        }
+    }
+}
+
+impl<A: Actor, M: Callable> MessageResponse<A, M> for Answer<M> {
+    /// The way of actix's own `addr.send`, inside one node.
+    fn handle(self, _ctx: &mut A::Context, sender: Option<OneshotSender<M::Result>>) {
+        let Some(sender) = sender else { return };
+        match self.0 {
+            Kind::Ready(outcome) => local(sender, outcome),
+            Kind::Later(future) => drop(actix::spawn(async move { local(sender, future.await) })),
+            Kind::Relay(call) => drop(actix::spawn(async move { local(sender, call.wait().await) })),
+        }
+    }
+}
+
+/// Sends to a local caller, who may have gone.
+fn local<M>(sender: OneshotSender<M>, value: M) {
+    if sender.send(value).is_err() {
+        tracing::trace!("nobody waits for a local answer any more");
+    }
+}
+
+/// An actor's future with the duty to answer when it ends, also by a panic.
+struct Answering<A: Actor, M: Callable> {
+    future: ResponseActFuture<A, Outcome<M>>,
+    responder: Option<Responder<M>>,
+}
+
+impl<A, M> ActorFuture<A> for Answering<A, M>
+where
+    A: Actor<Context: AsyncContext<A>>,
+    M: Callable,
+{
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, actor: &mut A, ctx: &mut A::Context, task: &mut Context<'_>) -> Poll<()> {
+        let Some(scope) = self.responder.as_ref().map(|responder| responder.scope.clone()) else {
+            return Poll::Ready(());
+        };
+        let polled = catch_unwind(AssertUnwindSafe(|| {
+            within(&scope, || self.future.as_mut().poll(actor, ctx, task))
+        }));
+        let outcome = match polled {
+            Ok(Poll::Pending) => return Poll::Pending,
+            Ok(Poll::Ready(outcome)) => Ok(outcome),
+            Err(panic) => Err(panic),
+        };
+        if let Some(responder) = self.responder.take() {
+            match outcome {
+                Ok(outcome) => responder.send(outcome),
+                Err(panic) => {
+                    responder.panicked(panic.as_ref());
+                    ctx.stop();
+                }
+            }
+        }
+        Poll::Ready(())
+    }
+}
+
+/// A future whose panic is its result.
+struct CatchUnwind<F>(F);
+
+impl<F: Future + Unpin> Future for CatchUnwind<F> {
+    type Output = std::thread::Result<F::Output>;
+
+    fn poll(mut self: Pin<&mut Self>, task: &mut Context<'_>) -> Poll<Self::Output> {
+        match catch_unwind(AssertUnwindSafe(|| Pin::new(&mut self.0).poll(task))) {
+            Ok(polled) => polled.map(Ok),
+            Err(panic) => Poll::Ready(Err(panic)),
+        }
+    }
+}
