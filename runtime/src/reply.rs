@@ -48,7 +48,9 @@ impl Permit {
     /// Takes a place, or `None` when `limit` are taken.
     pub fn acquire(taken: &Arc<AtomicUsize>, limit: usize) -> Option<Self> {
         taken
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |n| (n < limit).then_some(n + 1))
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |n| {
+                (n < limit).then_some(n + 1)
+            })
             .ok()
             .map(|_| Self(Arc::clone(taken)))
     }
@@ -70,12 +72,20 @@ pub struct ReplyTo {
 impl ReplyTo {
     /// An answer to call `id` of `sink`.
     pub fn new(sink: Arc<dyn ReplySink>, id: u64) -> Self {
-        Self { sink: Some(sink), id, permit: None }
+        Self {
+            sink: Some(sink),
+            id,
+            permit: None,
+        }
     }
 
     /// Nobody waits: the message was a notification.
     pub const fn nobody() -> Self {
-        Self { sink: None, id: 0, permit: None }
+        Self {
+            sink: None,
+            id: 0,
+            permit: None,
+        }
     }
 
     /// Keeps a permit until the answer is delivered.
@@ -113,13 +123,19 @@ impl ReplyTo {
 impl Drop for ReplyTo {
     fn drop(&mut self) {
         if let Some(sink) = self.sink.take() {
-            sink.fault(self.id, Fault::new(ErrorKind::Cancelled, "the handler was dropped before it answered"));
+            sink.fault(
+                self.id,
+                Fault::new(ErrorKind::Cancelled, "the handler was dropped before it answered"),
+            );
         }
     }
 }
 
 impl fmt::Debug for ReplyTo {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ReplyTo").field("id", &self.id).field("awaited", &self.is_awaited()).finish()
+        f.debug_struct("ReplyTo")
+            .field("id", &self.id)
+            .field("awaited", &self.is_awaited())
+            .finish()
     }
 }

@@ -51,9 +51,12 @@ fn explain<T: DeserializeOwned>(body: &Bytes) -> Fault {
 /// its length.
 pub fn encode<T: Serialize + ?Sized>(value: &T, out: &mut BytesMut) -> Result<(), Fault> {
     let mut writer = rmp_serde::Serializer::new(out.writer()).with_struct_map();
-    value
-        .serialize(&mut writer)
-        .map_err(|why| Fault::new(ErrorKind::BadPayload, format!("cannot be written as MessagePack: {why}")))
+    value.serialize(&mut writer).map_err(|why| {
+        Fault::new(
+            ErrorKind::BadPayload,
+            format!("cannot be written as MessagePack: {why}"),
+        )
+    })
 }
 
 /// One value in bytes of its own.
@@ -86,12 +89,19 @@ mod tests {
 
     #[test]
     fn a_value_comes_back_and_its_payload_is_not_copied() {
-        let sent = Move { player: 7, to: (1, -1), note: Payload::from("hello") };
+        let sent = Move {
+            player: 7,
+            to: (1, -1),
+            note: Payload::from("hello"),
+        };
         let body = to_bytes(&sent).unwrap();
         let got: Move = decode(&body).unwrap();
         assert_eq!(got, sent);
         let whole = body.as_ptr() as usize..body.as_ptr() as usize + body.len();
-        assert!(whole.contains(&(got.note.as_ptr() as usize)), "the payload was copied");
+        assert!(
+            whole.contains(&(got.note.as_ptr() as usize)),
+            "the payload was copied"
+        );
     }
 
     #[test]
@@ -117,7 +127,11 @@ mod tests {
         }
         bytes.extend_from_slice(b"\xa3End");
         let deep = std::thread::Builder::new().stack_size(2 << 20);
-        let ended = deep.spawn(move || decode::<Deep>(&Bytes::from(bytes)).is_err()).unwrap().join().unwrap();
+        let ended = deep
+            .spawn(move || decode::<Deep>(&Bytes::from(bytes)).is_err())
+            .unwrap()
+            .join()
+            .unwrap();
         assert!(ended);
     }
 }

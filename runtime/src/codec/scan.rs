@@ -40,13 +40,20 @@ pub fn scan(bytes: &[u8]) -> Result<(), Malformed> {
     loop {
         while left[depth] == 0 {
             if depth == 0 {
-                return if at == bytes.len() { Ok(()) } else { Err(Malformed::Trailing(bytes.len() - at)) };
+                return if at == bytes.len() {
+                    Ok(())
+                } else {
+                    Err(Malformed::Trailing(bytes.len() - at))
+                };
             }
             depth -= 1;
         }
         left[depth] -= 1;
         let head = head(bytes, &mut at)?;
-        at = at.checked_add(head.skip).filter(|end| *end <= bytes.len()).ok_or(Malformed::Short)?;
+        at = at
+            .checked_add(head.skip)
+            .filter(|end| *end <= bytes.len())
+            .ok_or(Malformed::Short)?;
         if head.values > 0 {
             depth += 1;
             *left.get_mut(depth).ok_or(Malformed::TooDeep)? = head.values;
@@ -64,8 +71,18 @@ fn head(bytes: &[u8], at: &mut usize) -> Result<Head, Malformed> {
         Ok(field.iter().fold(0, |n, byte| n << 8 | usize::from(*byte)))
     };
     let skip = |skip| Ok(Head { skip, values: 0 });
-    let array = |n: usize| Ok(Head { skip: 0, values: n as u64 });
-    let map = |n: usize| Ok(Head { skip: 0, values: 2 * n as u64 });
+    let array = |n: usize| {
+        Ok(Head {
+            skip: 0,
+            values: n as u64,
+        })
+    };
+    let map = |n: usize| {
+        Ok(Head {
+            skip: 0,
+            values: 2 * n as u64,
+        })
+    };
     match marker {
         0x00..=0x7f | 0xc0 | 0xc2 | 0xc3 | 0xe0..=0xff => skip(0),
         0x80..=0x8f => map(usize::from(marker & 0x0f)),
@@ -127,7 +144,11 @@ mod tests {
         for case in cases {
             assert_eq!(scan(case), Ok(()), "{case:x?}");
             assert_eq!(scan(&case[..case.len() - 1]), Err(Malformed::Short), "{case:x?}");
-            assert_eq!(scan(&[case, &[0xc0][..]].concat()), Err(Malformed::Trailing(1)), "{case:x?}");
+            assert_eq!(
+                scan(&[case, &[0xc0][..]].concat()),
+                Err(Malformed::Trailing(1)),
+                "{case:x?}"
+            );
         }
         assert_eq!(scan(&[0xc1]), Err(Malformed::Unused));
     }

@@ -1,13 +1,38 @@
-//! stub
-use std::time::Instant;
-use crate::{name::{NodeName,HandlerId}, reply::{Write, ReplyTo}, error::Fault};
-/// stub
-#[derive(Clone)]
-pub struct Peer;
-#[allow(missing_docs)]
-impl Peer {
-    pub fn name(&self) -> &NodeName { todo!() }
-    pub fn is_up(&self) -> bool { todo!() }
-    pub fn call(&self, _h: HandlerId, _d: Instant, _w: Write<'_>, _r: ReplyTo) { todo!() }
-    pub fn notify(&self, _h: HandlerId, _w: Write<'_>) -> Result<(), Fault> { todo!() }
-}
+//! A link: the supervised connection between a child and its parent, and the calls on it.
+//!
+//! ```text
+//!  caller ── Peer::call ──> Conn (outbox, calls) ──> Task ──> socket ──> Task ── Inbound::request ──> handler
+//!     ^                                                                                                  │
+//!     └──── ReplyTo ── Conn::answered <── Task <── socket <── Task <── outbox <── Conn::reply <──────────┘
+//! ```
+//!
+//! The story of a link, file by file:
+//!
+//! 1. [`dial`](dial()) (child) and [`accept`](accept()) (parent) make the connection;
+//! 2. [`handshake`] proves who is who;
+//! 3. [`Peer`] is the other node by its name, for good: calls wait there while the link is down;
+//! 4. [`Conn`] is one connection: the outbox, and the calls that wait for answers ([`calls`]);
+//! 5. the task owns the socket: frames in, frames out, heartbeats, deadlines ([`crate::wire`] has the bytes);
+//! 6. when the connection ends, its calls end at once, and the child dials again.
+
+mod accept;
+pub mod calls;
+mod conn;
+mod dial;
+pub mod handshake;
+mod liveness;
+mod outbox;
+mod peer;
+mod settings;
+mod task;
+
+pub use accept::{Acceptor, Gatekeeper, accept};
+pub use conn::{Conn, Counters, LinkId};
+pub use dial::{DialError, Dialer, dial};
+pub use handshake::{Identity, Refusal};
+pub use peer::{Inbound, Peer, Request};
+pub use settings::LinkSettings;
+pub use task::{Ended, Stream};
+
+#[cfg(test)]
+mod tests;

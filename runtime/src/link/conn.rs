@@ -1,0 +1,342 @@
+//! One connection of a link: what callers share with the task that owns the socket.
+//!
+//! Calls and answers are written straight into the outbox under a short lock; the task is woken for the first of
+//! them and takes all that has gathered since. When the connection ends, each call on it ends: `not_sent` if its
+//! frame had not been handed to the socket, else `link_lost`.
+
+use std::fmt;
+use std::future::Future;
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Poll, Waker};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+
+use super::LinkSettings;
+use super::calls::{Calls, Pending};
+use super::handshake::Identity;
+use super::outbox::{Outbox, Stage};
+use crate::error::{ErrorKind, Fault};
+use crate::name::HandlerId;
+use crate::reply::{ReplySink, ReplyTo, Write};
+use crate::wire::{self, Frame, Goodbye, Head};
+
+/// Who is on the other end of a connection, and which connection to it this is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LinkId {
+    /// The other end.
+    pub peer: Identity,
+    /// Counts the connections to this name, from 1.
+    pub epoch: u64,
+    /// Where the other end's socket is.
+    pub addr: SocketAddr,
+}
+
+/// What a connection has done so far; plain numbers for tables and metrics.
+#[derive(Debug, Default)]
+pub struct Counters {
+    /// Frames that arrived.
+    pub frames_in: AtomicU64,
+    /// Bytes that arrived.
+    pub bytes_in: AtomicU64,
+    /// Bytes that were written.
+    pub bytes_out: AtomicU64,
+    /// Answers that came when nobody waited for them any more.
+    pub late_replies: AtomicU64,
+    /// The last round trip of a heartbeat, in microseconds; 0 before the first.
+    pub round_trip: AtomicU64,
+}
+
+/// Adds to a counter; they are statistics, so no order is needed.
+pub(super) fn count(counter: &AtomicU64, by: usize) {
+    counter.fetch_add(by as u64, Ordering::Relaxed);
+}
+
+/// One connection of a link.
+pub struct Conn {
+    id: LinkId,
+    settings: Arc<LinkSettings>,
+    /// What it has done.
+    pub counters: Counters,
+    inner: Mutex<Inner>,
+}
+
+struct Inner {
+    outbox: Outbox,
+    calls: Calls,
+    /// The task, when it waits for something to write.
+    waker: Option<Waker>,
+    ending: Option<Goodbye>,
+    ended: bool,
+    heard: Instant,
+}
+
+/// Why a call could not be put on a connection.
+pub(super) enum Refused {
+    /// The connection has ended; the call may wait for the next.
+    Ended(ReplyTo),
+    /// The call itself is at fault, and has been answered.
+    Answered,
+}
+
+impl Conn {
+    pub(super) fn new(id: LinkId, settings: Arc<LinkSettings>, now: Instant) -> Arc<Self> {
+        Arc::new(Self {
+            id,
+            settings,
+            counters: Counters::default(),
+            inner: Mutex::new(Inner {
+                outbox: Outbox::default(),
+                calls: Calls::new(now),
+                waker: None,
+                ending: None,
+                ended: false,
+                heard: now,
+            }),
+        })
+    }
+
+    /// Who is on the other end.
+    pub fn id(&self) -> &LinkId {
+        &self.id
+    }
+
+    /// How many calls wait for their answers.
+    pub fn calls(&self) -> usize {
+        self.lock().calls.len()
+    }
+
+    /// Bytes that wait to be written.
+    pub fn queued(&self) -> usize {
+        self.lock().outbox.waiting()
+    }
+
+    /// When the last byte came.
+    pub fn heard(&self) -> Instant {
+        self.lock().heard
+    }
+
+    /// Closes the connection once everything before has been written.
+    pub fn close(&self, why: Goodbye) {
+        let mut inner = self.lock();
+        inner.ending.get_or_insert(why);
+        wake(inner);
+    }
+
+    /// Asks the other end for a sign of life now.
+    pub fn ping(&self, token: u64) {
+        self.put_urgent(&Frame::Ping(token));
+    }
+
+    /// Puts a call on its way.
+    pub(super) fn call(
+        &self,
+        handler: HandlerId,
+        now: Instant,
+        timeout: Duration,
+        write: Write<'_>,
+        reply: ReplyTo,
+    ) -> Result<(), Refused> {
+        let mut inner = self.lock();
+        if inner.ended {
+            return Err(Refused::Ended(reply));
+        }
+        if let Err(fault) = self.check_room(&inner) {
+            drop(inner);
+            reply.fault(fault);
+            return Err(Refused::Answered);
+        }
+        let budget = u32::try_from(timeout.as_millis()).unwrap_or(u32::MAX).max(1);
+        let head = Head::Request {
+            call: inner.calls.next_id(),
+            budget,
+            handler,
+        };
+        let mark = inner.outbox.mark();
+        if let Err(fault) = inner.outbox.put(head, write, self.settings.max_message) {
+            drop(inner);
+            reply.fault(fault);
+            return Err(Refused::Answered);
+        }
+        inner.calls.insert(now + timeout, Pending { reply, mark });
+        wake(inner);
+        Ok(())
+    }
+
+    /// Puts a notification on its way. `Ok(false)`: the connection has ended.
+    pub(super) fn notify(&self, handler: HandlerId, write: Write<'_>) -> Result<bool, Fault> {
+        let mut inner = self.lock();
+        if inner.ended {
+            return Ok(false);
+        }
+        self.check_room(&inner)?;
+        inner
+            .outbox
+            .put(Head::Notify { handler }, write, self.settings.max_message)?;
+        wake(inner);
+        Ok(true)
+    }
+
+    fn check_room(&self, inner: &Inner) -> Result<(), Fault> {
+        let (calls, bytes) = (inner.calls.len(), inner.outbox.waiting());
+        if calls >= self.settings.max_calls {
+            return Err(self.full(format!("{calls} calls wait for their answers")));
+        }
+        if bytes >= self.settings.max_queue {
+            return Err(self.full(format!("{bytes} bytes wait to be sent")));
+        }
+        Ok(())
+    }
+
+    fn full(&self, what: String) -> Fault {
+        Fault::new(
+            ErrorKind::Overloaded,
+            format!("the link to {} is full: {what}", self.id.peer.name),
+        )
+    }
+
+    pub(super) fn put_urgent(&self, frame: &Frame) {
+        let mut inner = self.lock();
+        inner.outbox.put_urgent(frame);
+        wake(inner);
+    }
+
+    /// Bytes came.
+    pub(super) fn note_heard(&self, now: Instant) {
+        self.lock().heard = now;
+    }
+
+    /// Takes the call that an answer is for. A late one is counted.
+    pub(super) fn answered(&self, call: u64) -> Option<ReplyTo> {
+        let pending = self.lock().calls.take(call);
+        if pending.is_none() {
+            count(&self.counters.late_replies, 1);
+        }
+        pending.map(|pending| pending.reply)
+    }
+
+    /// Ends the calls whose time is up. Whether any are left.
+    pub(super) fn expire(&self, now: Instant) -> bool {
+        let mut inner = self.lock();
+        let expired = inner.calls.expire(now);
+        let left = !inner.calls.is_empty();
+        drop(inner);
+        for pending in expired {
+            pending.reply.fault(Fault::new(
+                ErrorKind::Timeout,
+                format!("{} did not answer in time", self.id.peer.name),
+            ));
+        }
+        left
+    }
+
+    /// Takes the next bytes to write, when there are some; then gives whether the connection is to end.
+    pub(super) fn staging(&self, stage: &mut Stage) -> impl Future<Output = Option<Goodbye>> {
+        std::future::poll_fn(move |task| {
+            let mut inner = self.lock();
+            if inner.outbox.is_empty() {
+                if inner.ending.is_some() {
+                    return Poll::Ready(inner.ending);
+                }
+                inner.waker = Some(task.waker().clone());
+                return Poll::Pending;
+            }
+            inner.outbox.stage(stage);
+            Poll::Ready(None)
+        })
+    }
+
+    /// The connection is over: every call on it ends now.
+    pub(super) fn end(&self, why: &str) {
+        let mut inner = self.lock();
+        if std::mem::replace(&mut inner.ended, true) {
+            return;
+        }
+        let calls = inner.calls.take_all();
+        let outbox = std::mem::take(&mut inner.outbox);
+        inner.waker = None;
+        drop(inner);
+        let name = &self.id.peer.name;
+        for Pending { reply, mark } in calls {
+            let kind = if outbox.was_taken(mark) {
+                ErrorKind::LinkLost
+            } else {
+                ErrorKind::NotSent
+            };
+            reply.fault(Fault::new(kind, format!("the link to {name} was lost: {why}")));
+        }
+    }
+
+    /// Sends an answer, unless the connection that the call came on is gone.
+    fn answer(&self, call: u64, put: impl FnOnce(&mut Outbox, usize) -> Result<(), Fault>) {
+        let mut inner = self.lock();
+        if inner.ended {
+            drop(inner);
+            count(&self.counters.late_replies, 1);
+            return;
+        }
+        // A full queue may not swallow an answer: it would leave its caller waiting. It is bounded by the calls
+        // that the other end may have under way, and by its heartbeats.
+        if let Err(fault) = put(&mut inner.outbox, self.settings.max_message) {
+            put_fault(&mut inner.outbox, call, &fault);
+        }
+        wake(inner);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        // Nothing of ours panics under the lock; a user's Serialize might, and leaves the outbox whole but for
+        // half a body, which the next message would follow. Such a connection is ended by the decoder opposite.
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Wakes the task after the lock is released.
+fn wake(mut inner: MutexGuard<'_, Inner>) {
+    let waker = inner.waker.take();
+    drop(inner);
+    if let Some(waker) = waker {
+        waker.wake();
+    }
+}
+
+fn put_fault(outbox: &mut Outbox, call: u64, fault: &Fault) {
+    let mut short = fault.clone();
+    if short.detail.len() > wire::CHUNK / 2 {
+        short.detail = Bytes::new();
+    }
+    let mut write = |out: &mut bytes::BytesMut| {
+        wire::put_fault(&short, out);
+        Ok(crate::reply::Wrote::Reply)
+    };
+    outbox
+        .put(Head::Fault { call }, &mut write, wire::CHUNK)
+        .expect("because a fault without a long detail fits in one frame");
+}
+
+impl ReplySink for Conn {
+    fn reply(&self, call: u64, write: Write<'_>) {
+        self.answer(call, |outbox, limit| {
+            outbox.put(Head::Reply { call }, write, limit)
+        });
+    }
+
+    fn reply_bytes(&self, call: u64, body: Bytes) {
+        self.answer(call, |outbox, limit| {
+            outbox.put_bytes(Head::Reply { call }, &body, limit)
+        });
+    }
+
+    fn fault(&self, call: u64, fault: Fault) {
+        self.answer(call, |_, _| Err(fault));
+    }
+}
+
+impl fmt::Debug for Conn {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Conn")
+            .field("id", &self.id)
+            .finish_non_exhaustive()
+    }
+}

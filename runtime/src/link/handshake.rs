@@ -1,0 +1,440 @@
+//! Who are you, and do you know the secret? Pure; both ends of the first exchange on a link.
+//!
+//! ```text
+//!  dialer (child)                                              acceptor (parent)
+//!    HELLO      versions, name, whom it wants, incarnation, nonce  ─────────>
+//!    <───────── CHALLENGE  version, name, incarnation, nonce   (or REFUSED)
+//!    PROOF      HMAC-SHA-256(secret, "dialer" ‖ HELLO ‖ CHALLENGE) ─────────>
+//!    <───────── WELCOME    HMAC-SHA-256(secret, "acceptor" ‖ …)  (or REFUSED)
+//! ```
+//!
+//! Each message is a u16 length (big-endian) and that many bytes of MessagePack, at most [`MAX_MESSAGE`]. The
+//! proofs cover both messages to the byte, with a nonce of each side: nothing can be replayed or reflected. The
+//! acceptor tells nothing beyond its name before the dialer has proved the secret.
+
+use bytes::{Buf, BufMut, Bytes, BytesMut};
+use hmac::{Hmac, KeyInit, Mac};
+use serde::{Deserialize, Serialize};
+use sha2::Sha256;
+
+use crate::codec;
+use crate::name::{Incarnation, NodeName};
+
+/// The protocol version that this build speaks.
+pub const VERSION: u16 = 1;
+/// The oldest version that it understands.
+pub const OLDEST: u16 = 1;
+/// Longest message of a handshake, in bytes.
+pub const MAX_MESSAGE: usize = 2048;
+
+const MAGIC: &str = "lampyris";
+
+/// What an end says of itself.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Identity {
+    /// Its name.
+    pub name: NodeName,
+    /// Which life of it.
+    pub incarnation: Incarnation,
+    /// Its process id, for people.
+    pub pid: u32,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct Hello {
+    magic: String,
+    oldest: u16,
+    newest: u16,
+    from: Identity,
+    to: NodeName,
+    #[serde(with = "serde_bytes")]
+    nonce: [u8; 32],
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+enum Challenge {
+    Challenge {
+        version: u16,
+        from: Identity,
+        #[serde(with = "serde_bytes")]
+        nonce: [u8; 32],
+    },
+    Refused(Refusal),
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct Proof {
+    #[serde(with = "serde_bytes")]
+    proof: [u8; 32],
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+enum Welcome {
+    Welcome {
+        #[serde(with = "serde_bytes")]
+        proof: [u8; 32],
+    },
+    Refused(Refusal),
+}
+
+/// Why an acceptor does not want a dialer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+pub enum Refusal {
+    /// The versions have nothing in common.
+    #[error("protocol version {theirs} is not spoken here; this side speaks {oldest} to {newest}")]
+    Version {
+        /// The newest that the dialer speaks.
+        theirs: u16,
+        /// The oldest that the acceptor speaks.
+        oldest: u16,
+        /// The newest that the acceptor speaks.
+        newest: u16,
+    },
+    /// The dialer wanted another node.
+    #[error("this is {0}")]
+    WrongNode(NodeName),
+    /// The proof does not hold, or the name is none of this node's children; which, a stranger need not know.
+    #[error("the shared secret differs, or the name is not one of this node's children")]
+    Unauthorized,
+    /// A living node has the name.
+    #[error("{0}")]
+    Duplicate(String),
+    /// The acceptor is stopping.
+    #[error("the node is stopping")]
+    Stopping,
+}
+
+/// Why a handshake failed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum HandshakeError {
+    /// The acceptor refused.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// The other side does not speak this protocol.
+    #[error("the other side does not speak the link protocol: {0}")]
+    Garbled(String),
+    /// The acceptor's proof does not hold.
+    #[error("the other side does not know the shared secret")]
+    Impostor,
+    /// No random bytes.
+    #[error("the system gives no random bytes: {0}")]
+    Random(String),
+}
+
+/// The dialer's end.
+pub struct Dialing {
+    hello: Bytes,
+    to: NodeName,
+}
+
+/// The dialer's end, after its proof.
+pub struct Proving {
+    expected: [u8; 32],
+    from: Identity,
+}
+
+impl Dialing {
+    /// Begins; the bytes are to be sent.
+    ///
+    /// # Errors
+    /// No random bytes.
+    pub fn begin(me: &Identity, to: &NodeName) -> Result<(Self, Bytes), HandshakeError> {
+        let hello = Hello {
+            magic: MAGIC.into(),
+            oldest: OLDEST,
+            newest: VERSION,
+            from: me.clone(),
+            to: to.clone(),
+            nonce: nonce()?,
+        };
+        let hello = message(&hello);
+        Ok((
+            Self {
+                hello: hello.clone(),
+                to: to.clone(),
+            },
+            framed(&hello),
+        ))
+    }
+
+    /// Answers the acceptor's challenge; the bytes are to be sent.
+    ///
+    /// # Errors
+    /// The acceptor refused, or it is none.
+    pub fn prove(self, secret: &[u8], challenge: &Bytes) -> Result<(Proving, Bytes), HandshakeError> {
+        match read(challenge)? {
+            Challenge::Refused(refusal) => Err(refusal.into()),
+            Challenge::Challenge { version, .. } if !(OLDEST..=VERSION).contains(&version) => {
+                Err(HandshakeError::Garbled(format!("it chose version {version}")))
+            }
+            Challenge::Challenge { from, .. } if from.name != self.to => {
+                Err(Refusal::WrongNode(from.name).into())
+            }
+            Challenge::Challenge { from, .. } => {
+                let proof = Proof {
+                    proof: proof(secret, b"dialer", &self.hello, challenge),
+                };
+                let expected = proof_of_acceptor(secret, &self.hello, challenge);
+                Ok((Proving { expected, from }, framed(&message(&proof))))
+            }
+        }
+    }
+}
+
+impl Proving {
+    /// Checks the acceptor's proof; gives who it is.
+    ///
+    /// # Errors
+    /// The acceptor refused, or does not know the secret.
+    pub fn finish(self, welcome: &Bytes) -> Result<Identity, HandshakeError> {
+        match read(welcome)? {
+            Welcome::Refused(refusal) => Err(refusal.into()),
+            Welcome::Welcome { proof } if same(&proof, &self.expected) => Ok(self.from),
+            Welcome::Welcome { .. } => Err(HandshakeError::Impostor),
+        }
+    }
+}
+
+/// The acceptor's end, after its challenge.
+pub struct Accepting {
+    hello: Bytes,
+    challenge: Bytes,
+    from: Identity,
+}
+
+impl Accepting {
+    /// Reads the dialer's hello; the bytes, a challenge, are to be sent.
+    ///
+    /// # Errors
+    /// The dialer is to be refused, with the bytes of [`refusal`], or speaks something else.
+    pub fn begin(me: &Identity, hello: &Bytes) -> Result<(Self, Bytes), HandshakeError> {
+        let Hello {
+            magic,
+            oldest,
+            newest,
+            from,
+            to,
+            ..
+        } = read(hello)?;
+        if magic != MAGIC {
+            return Err(HandshakeError::Garbled("the magic word is missing".into()));
+        }
+        if newest < OLDEST || oldest > VERSION {
+            return Err(Refusal::Version {
+                theirs: newest,
+                oldest: OLDEST,
+                newest: VERSION,
+            }
+            .into());
+        }
+        if to != me.name {
+            return Err(Refusal::WrongNode(me.name.clone()).into());
+        }
+        let version = newest.min(VERSION);
+        let challenge = message(&Challenge::Challenge {
+            version,
+            from: me.clone(),
+            nonce: nonce()?,
+        });
+        let bytes = framed(&challenge);
+        Ok((
+            Self {
+                hello: hello.clone(),
+                challenge,
+                from,
+            },
+            bytes,
+        ))
+    }
+
+    /// Checks the dialer's proof; gives who it is, and the bytes that welcome it once it is admitted.
+    ///
+    /// # Errors
+    /// [`Refusal::Unauthorized`].
+    pub fn finish(self, secret: &[u8], proof_message: &Bytes) -> Result<(Identity, Bytes), HandshakeError> {
+        let Proof { proof: theirs } = read(proof_message)?;
+        if !same(&theirs, &proof(secret, b"dialer", &self.hello, &self.challenge)) {
+            return Err(Refusal::Unauthorized.into());
+        }
+        let welcome = Welcome::Welcome {
+            proof: proof_of_acceptor(secret, &self.hello, &self.challenge),
+        };
+        Ok((self.from, framed(&message(&welcome))))
+    }
+}
+
+/// The bytes that refuse a dialer, in answer to its hello or to its proof.
+pub fn refusal(refusal: &Refusal) -> Bytes {
+    // Both enums write a refusal alike: a map of the variant's name to the refusal.
+    framed(&message(&Welcome::Refused(refusal.clone())))
+}
+
+/// Splits one message off what has arrived, `None` if it is not whole yet.
+///
+/// # Errors
+/// It says that it is longer than [`MAX_MESSAGE`].
+pub fn split(buffer: &mut BytesMut) -> Result<Option<Bytes>, HandshakeError> {
+    let Some(field) = buffer.first_chunk::<2>() else {
+        return Ok(None);
+    };
+    let length = usize::from(u16::from_be_bytes(*field));
+    if length > MAX_MESSAGE {
+        return Err(HandshakeError::Garbled(format!(
+            "a message says that it has {length} bytes"
+        )));
+    }
+    if buffer.len() < 2 + length {
+        return Ok(None);
+    }
+    buffer.advance(2);
+    Ok(Some(buffer.split_to(length).freeze()))
+}
+
+fn proof(secret: &[u8], role: &[u8], hello: &[u8], challenge: &[u8]) -> [u8; 32] {
+    let mut mac = Hmac::<Sha256>::new_from_slice(secret).expect("because HMAC takes a key of any length");
+    for part in [role, hello, challenge] {
+        // With its length before it, no part can pass for the end of another.
+        mac.update(&(part.len() as u64).to_be_bytes());
+        mac.update(part);
+    }
+    mac.finalize().into_bytes().into()
+}
+
+fn proof_of_acceptor(secret: &[u8], hello: &[u8], challenge: &[u8]) -> [u8; 32] {
+    proof(secret, b"acceptor", hello, challenge)
+}
+
+fn same(left: &[u8; 32], right: &[u8; 32]) -> bool {
+    subtle::ConstantTimeEq::ct_eq(&left[..], &right[..]).into()
+}
+
+fn nonce() -> Result<[u8; 32], HandshakeError> {
+    let mut bytes = [0; 32];
+    getrandom::fill(&mut bytes).map_err(|why| HandshakeError::Random(why.to_string()))?;
+    Ok(bytes)
+}
+
+fn message<T: Serialize>(value: &T) -> Bytes {
+    codec::to_bytes(value).expect("because the messages of a handshake are plain structs")
+}
+
+fn read<T: serde::de::DeserializeOwned>(bytes: &Bytes) -> Result<T, HandshakeError> {
+    codec::decode(bytes).map_err(|fault| HandshakeError::Garbled(fault.message.into_owned()))
+}
+
+fn framed(message: &[u8]) -> Bytes {
+    let mut out = BytesMut::with_capacity(2 + message.len());
+    out.put_u16(u16::try_from(message.len()).expect("because a message of a handshake is short"));
+    out.put_slice(message);
+    out.freeze()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn who(name: &str, life: u8) -> Identity {
+        Identity {
+            name: NodeName::on_the_wire(name).unwrap(),
+            incarnation: Incarnation::from_bytes([life; 16]),
+            pid: 7,
+        }
+    }
+
+    fn unframe(bytes: Bytes) -> Bytes {
+        let mut buffer = BytesMut::from(&bytes[..]);
+        let message = split(&mut buffer).unwrap().unwrap();
+        assert!(buffer.is_empty());
+        message
+    }
+
+    type Ends = (Result<Identity, HandshakeError>, Result<Identity, HandshakeError>);
+
+    /// Runs both ends with their secrets; gives what (dialer, acceptor) learnt.
+    fn shake(dialers: &[u8], acceptors: &[u8]) -> Ends {
+        let gate = who("gate", 2);
+        let (dialing, hello) = Dialing::begin(&who("net", 1), &gate.name).unwrap();
+        let (accepting, challenge) = Accepting::begin(&gate, &unframe(hello)).unwrap();
+        let (proving, proof) = dialing.prove(dialers, &unframe(challenge)).unwrap();
+        match accepting.finish(acceptors, &unframe(proof)) {
+            Ok((dialer, welcome)) => (proving.finish(&unframe(welcome)), Ok(dialer)),
+            Err(HandshakeError::Refused(why)) => (proving.finish(&unframe(refusal(&why))), Err(why.into())),
+            Err(other) => panic!("{other}"),
+        }
+    }
+
+    #[test]
+    fn both_ends_learn_who_the_other_is() {
+        assert_eq!(
+            shake(b"0123456789abcdef", b"0123456789abcdef"),
+            (Ok(who("gate", 2)), Ok(who("net", 1)))
+        );
+    }
+
+    #[test]
+    fn a_wrong_secret_is_refused_without_a_reason() {
+        let refused = HandshakeError::Refused(Refusal::Unauthorized);
+        assert_eq!(
+            shake(b"0123456789abcdef", b"another secret.."),
+            (Err(refused.clone()), Err(refused))
+        );
+    }
+
+    #[test]
+    fn an_impostor_cannot_welcome_or_reflect() {
+        let gate = who("gate", 2);
+        let (dialing, hello) = Dialing::begin(&who("net", 1), &gate.name).unwrap();
+        let (_, challenge) = Accepting::begin(&gate, &unframe(hello)).unwrap();
+        let (proving, proof) = dialing.prove(b"secret", &unframe(challenge)).unwrap();
+        let Proof { proof } = read(&unframe(proof)).unwrap();
+        let reflected = message(&Welcome::Welcome { proof });
+        assert_eq!(proving.finish(&reflected), Err(HandshakeError::Impostor));
+    }
+
+    #[test]
+    fn a_replayed_proof_does_not_fit_a_new_challenge() {
+        let gate = who("gate", 2);
+        let (dialing, hello) = Dialing::begin(&who("net", 1), &gate.name).unwrap();
+        let hello = unframe(hello);
+        let (_, challenge) = Accepting::begin(&gate, &hello).unwrap();
+        let (_, proof) = dialing.prove(b"secret", &unframe(challenge)).unwrap();
+        let (again, _) = Accepting::begin(&gate, &hello).unwrap();
+        assert!(again.finish(b"secret", &unframe(proof)).is_err());
+    }
+
+    #[test]
+    fn strangers_get_a_reason_or_nothing() {
+        let gate = who("gate", 2);
+        let (_, hello) = Dialing::begin(&who("net", 1), &NodeName::new("other").unwrap()).unwrap();
+        let wrong = Accepting::begin(&gate, &unframe(hello)).err();
+        assert_eq!(
+            wrong,
+            Some(HandshakeError::Refused(Refusal::WrongNode(gate.name.clone())))
+        );
+        let garbage = Accepting::begin(&gate, &Bytes::from_static(b"GET / HTTP/1.1")).err();
+        assert!(matches!(garbage, Some(HandshakeError::Garbled(_))));
+        assert!(
+            split(&mut BytesMut::from(&b"GET / HTTP/1.1"[..])).is_err(),
+            "0x4745 bytes are too many"
+        );
+    }
+
+    #[test]
+    fn versions_without_overlap_are_named() {
+        let hello = Hello {
+            magic: MAGIC.into(),
+            oldest: VERSION + 2,
+            newest: VERSION + 3,
+            from: who("net", 1),
+            to: NodeName::new("gate").unwrap(),
+            nonce: [0; 32],
+        };
+        let refused = Accepting::begin(&who("gate", 2), &message(&hello)).err();
+        let expected = Refusal::Version {
+            theirs: VERSION + 3,
+            oldest: OLDEST,
+            newest: VERSION,
+        };
+        assert_eq!(refused, Some(HandshakeError::Refused(expected)));
+    }
+}

@@ -1,0 +1,164 @@
+//! Is the other end alive? Pure; time comes as an argument.
+//!
+//! ```text
+//!   alive ──(silent for suspect_after)──> suspect ──(silent for down_after)──> down
+//!     ^                                      │
+//!     └───────────(any byte heard)───────────┘
+//! ```
+//!
+//! Every byte heard is a sign of life; a ping goes out each `heartbeat`, so that a living peer is never silent.
+//! When this process itself was held up (its own tick came late by more than [`STALL`]), silence is no evidence:
+//! the clock of silence starts anew once, so that a frozen machine does not take all its peers for dead.
+
+use std::time::{Duration, Instant};
+
+use super::LinkSettings;
+
+/// How late an own tick must come for the process to count as held up.
+const STALL: Duration = Duration::from_millis(500);
+
+/// What the link task must do after a tick.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// Nothing.
+    Wait,
+    /// Send a ping.
+    Ping,
+    /// Say that the peer is suspected, and ping.
+    Suspect,
+    /// End the link.
+    Down,
+}
+
+/// The liveness of one link's other end.
+#[derive(Debug)]
+pub(crate) struct Liveness {
+    heartbeat: Duration,
+    suspect_after: Duration,
+    down_after: Duration,
+    heard: Instant,
+    next_ping: Instant,
+    suspected: bool,
+    excused: bool,
+}
+
+impl Liveness {
+    pub(crate) fn new(settings: &LinkSettings, now: Instant) -> Self {
+        Self {
+            heartbeat: settings.heartbeat,
+            suspect_after: settings.suspect_after,
+            down_after: settings.down_after,
+            heard: now,
+            next_ping: now + settings.heartbeat,
+            suspected: false,
+            excused: false,
+        }
+    }
+
+    /// Bytes came.
+    pub(crate) fn heard(&mut self, now: Instant) {
+        self.heard = now;
+        self.suspected = false;
+        self.excused = false;
+    }
+
+    /// When [`Liveness::tick`] wants to be called next.
+    pub(crate) fn next(&self) -> Instant {
+        self.next_ping.min(self.heard + self.down_after)
+    }
+
+    /// Whether the silence is long enough to suspect the peer.
+    pub(crate) fn is_suspected(&self) -> bool {
+        self.suspected
+    }
+
+    /// Time has passed.
+    pub(crate) fn tick(&mut self, now: Instant) -> Verdict {
+        let late = now.saturating_duration_since(self.next());
+        if late > STALL && !self.excused {
+            self.excused = true;
+            self.heard = now;
+        }
+        let silent = now.saturating_duration_since(self.heard);
+        if silent >= self.down_after {
+            return Verdict::Down;
+        }
+        if now < self.next_ping {
+            return Verdict::Wait;
+        }
+        self.next_ping = now + self.heartbeat;
+        if silent >= self.suspect_after && !self.suspected {
+            self.suspected = true;
+            return Verdict::Suspect;
+        }
+        Verdict::Ping
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MS: Duration = Duration::from_millis(1);
+
+    /// Ticks at the times that the machine asks for, until it says `Down`.
+    fn run_silent(liveness: &mut Liveness) -> (Vec<Verdict>, Instant) {
+        let mut verdicts = Vec::new();
+        loop {
+            let now = liveness.next();
+            let verdict = liveness.tick(now);
+            verdicts.push(verdict);
+            if verdict == Verdict::Down {
+                return (verdicts, now);
+            }
+        }
+    }
+
+    #[test]
+    fn a_silent_peer_is_suspected_and_then_down() {
+        let start = Instant::now();
+        let mut liveness = Liveness::new(&LinkSettings::default(), start);
+        let (verdicts, down) = run_silent(&mut liveness);
+        assert_eq!(down - start, Duration::from_secs(3));
+        assert_eq!(
+            verdicts
+                .iter()
+                .filter(|verdict| **verdict == Verdict::Suspect)
+                .count(),
+            1
+        );
+        assert_eq!(verdicts[..3], [Verdict::Ping, Verdict::Ping, Verdict::Suspect]);
+    }
+
+    #[test]
+    fn any_byte_is_a_sign_of_life() {
+        let start = Instant::now();
+        let mut liveness = Liveness::new(&LinkSettings::default(), start);
+        let mut now = start;
+        for _ in 0..100 {
+            now = liveness.next();
+            assert_eq!(liveness.tick(now), Verdict::Ping);
+            liveness.heard(now + MS);
+        }
+        assert!(now - start > Duration::from_secs(40));
+        assert!(!liveness.is_suspected());
+    }
+
+    #[test]
+    fn an_own_stall_is_excused_once() {
+        let start = Instant::now();
+        let mut liveness = Liveness::new(&LinkSettings::default(), start);
+        let woken = start + Duration::from_secs(30);
+        assert_ne!(
+            liveness.tick(woken),
+            Verdict::Down,
+            "the machine was frozen, not the peer"
+        );
+        let (_, down) = run_silent(&mut liveness);
+        assert_eq!(
+            down - woken,
+            Duration::from_secs(3),
+            "a peer that stays silent is still noticed"
+        );
+    }
+}

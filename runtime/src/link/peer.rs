@@ -1,0 +1,354 @@
+//! The node at the other end of a link, by its name: one handle for all its lives and connections.
+//!
+//! ```text
+//!           attach                     detach
+//!   down ────────────> up ────────────────────────> down
+//!    │ new calls wait, up to `wait`      calls in flight end at once
+//! ```
+//!
+//! Invariants: at most one connection is current; calls that waited go out before any later one; a call that
+//! waits ends after `wait` or at its deadline, whichever is first.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use arc_swap::ArcSwapOption;
+use bytes::{Bytes, BytesMut};
+use tokio::runtime::Handle;
+
+use super::LinkSettings;
+use super::conn::{Conn, LinkId, Refused};
+use crate::error::{ErrorKind, Fault};
+use crate::name::{HandlerId, NodeName};
+use crate::reply::{ReplyTo, Write, Wrote};
+use crate::wire::Goodbye;
+
+/// A message that arrived and is to be handled.
+#[derive(Debug)]
+pub struct Request {
+    /// Which handler.
+    pub handler: HandlerId,
+    /// The message.
+    pub body: Bytes,
+    /// When its caller stops waiting.
+    pub deadline: Instant,
+    /// Where the answer goes.
+    pub reply: ReplyTo,
+}
+
+/// What a node does with what comes over a link. Called on the link's task: must not block.
+pub trait Inbound: Send + Sync {
+    /// A message is to be handled. Its answer may be given now or later, from any thread.
+    fn request(&self, request: Request);
+    /// The link is up.
+    fn up(&self, link: &LinkId);
+    /// The link is down.
+    fn down(&self, link: &LinkId, why: &str);
+}
+
+/// The node at the other end of a link. Cheap to clone.
+#[derive(Clone)]
+pub struct Peer(Arc<Shared>);
+
+struct Shared {
+    name: NodeName,
+    settings: Arc<LinkSettings>,
+    inbound: Arc<dyn Inbound>,
+    runtime: Handle,
+    current: ArcSwapOption<Conn>,
+    epochs: AtomicU64,
+    held: Mutex<Held>,
+}
+
+#[derive(Default)]
+struct Held {
+    calls: VecDeque<HeldCall>,
+    bytes: usize,
+    /// Whether a task is looking after the times of the calls that wait.
+    watched: bool,
+    /// Why the link is down.
+    why: Option<String>,
+    /// Set for a name that no link will ever have.
+    unknown: bool,
+}
+
+struct HeldCall {
+    handler: HandlerId,
+    body: Bytes,
+    deadline: Instant,
+    gives_up: Instant,
+    reply: Option<ReplyTo>,
+}
+
+impl Peer {
+    /// A peer whose link is down. Must be called inside a tokio runtime, which its timers use.
+    pub fn new(name: NodeName, settings: Arc<LinkSettings>, inbound: Arc<dyn Inbound>) -> Self {
+        Self(Arc::new(Shared {
+            name,
+            settings,
+            inbound,
+            runtime: Handle::current(),
+            current: ArcSwapOption::empty(),
+            epochs: AtomicU64::new(0),
+            held: Mutex::default(),
+        }))
+    }
+
+    /// A peer that no configuration knows: its calls end with `no_such_node`.
+    pub fn unknown(name: NodeName, settings: Arc<LinkSettings>, inbound: Arc<dyn Inbound>) -> Self {
+        let peer = Self::new(name, settings, inbound);
+        peer.lock().unknown = true;
+        peer
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &NodeName {
+        &self.0.name
+    }
+
+    /// Whether its link is up.
+    pub fn is_up(&self) -> bool {
+        self.0.current.load().is_some()
+    }
+
+    /// The connection, while the link is up.
+    pub fn conn(&self) -> Option<Arc<Conn>> {
+        self.0.current.load_full()
+    }
+
+    /// How many connections there have been.
+    pub fn epoch(&self) -> u64 {
+        self.0.epochs.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn settings(&self) -> &Arc<LinkSettings> {
+        &self.0.settings
+    }
+
+    pub(super) fn inbound(&self) -> &Arc<dyn Inbound> {
+        &self.0.inbound
+    }
+
+    pub(super) fn next_epoch(&self) -> u64 {
+        self.0.epochs.fetch_add(1, Ordering::Relaxed) + 1
+    }
+
+    /// Calls a handler. The answer, or one fault, goes to `reply` within `timeout`.
+    pub fn call(
+        &self,
+        handler: HandlerId,
+        now: Instant,
+        timeout: Duration,
+        write: Write<'_>,
+        reply: ReplyTo,
+    ) {
+        let mut reply = reply;
+        if timeout.is_zero() {
+            return reply.fault(Fault::new(ErrorKind::Expired, "no time was left for the call"));
+        }
+        if let Some(conn) = &*self.0.current.load() {
+            match conn.call(handler, now, timeout, write, reply) {
+                Ok(()) | Err(Refused::Answered) => return,
+                Err(Refused::Ended(back)) => reply = back,
+            }
+        }
+        self.hold(handler, now, timeout, write, Some(reply));
+    }
+
+    /// Tells a handler. While the link is down the message waits like a call, and is dropped after `wait`.
+    ///
+    /// # Errors
+    /// The message cannot be written, is too large, or the queue is full.
+    pub fn notify(&self, handler: HandlerId, now: Instant, write: Write<'_>) -> Result<(), Fault> {
+        if let Some(conn) = &*self.0.current.load()
+            && conn.notify(handler, write)?
+        {
+            return Ok(());
+        }
+        self.hold(handler, now, self.0.settings.wait, write, None);
+        Ok(())
+    }
+
+    /// Lets a call wait for the link.
+    fn hold(
+        &self,
+        handler: HandlerId,
+        now: Instant,
+        timeout: Duration,
+        write: Write<'_>,
+        reply: Option<ReplyTo>,
+    ) {
+        let mut body = BytesMut::new();
+        let written = write(&mut body).and_then(|_: Wrote| self.check_size(body.len()));
+        let mut held = self.lock();
+        // The link may have come up in the meantime; attach() took all that waited then.
+        let current = self.0.current.load_full();
+        let settings = &self.0.settings;
+        let fault = if let Err(fault) = written {
+            Some(fault)
+        } else if held.unknown {
+            Some(Fault::new(
+                ErrorKind::NoSuchNode,
+                format!("no parent or child is called {}", self.0.name),
+            ))
+        } else if held.calls.len() >= settings.held_calls || held.bytes + body.len() > settings.held_bytes {
+            let text = format!(
+                "the link to {} is down and {} calls wait for it",
+                self.0.name,
+                held.calls.len()
+            );
+            Some(Fault::new(ErrorKind::Overloaded, text))
+        } else {
+            None
+        };
+        if let Some(fault) = fault {
+            drop(held);
+            if let Some(reply) = reply {
+                reply.fault(fault);
+            }
+            return;
+        }
+        let deadline = now + timeout;
+        let gives_up = deadline.min(now + settings.wait);
+        let call = HeldCall {
+            handler,
+            body: body.freeze(),
+            deadline,
+            gives_up,
+            reply,
+        };
+        if let Some(conn) = current {
+            drop(held);
+            return call.send(&conn, now);
+        }
+        held.bytes += call.body.len();
+        held.calls.push_back(call);
+        if !std::mem::replace(&mut held.watched, true) {
+            drop(held);
+            let peer = self.clone();
+            self.0.runtime.spawn(async move { peer.watch_held().await });
+        }
+    }
+
+    fn check_size(&self, bytes: usize) -> Result<(), Fault> {
+        let limit = self.0.settings.max_message;
+        if bytes > limit {
+            return Err(Fault::new(
+                ErrorKind::TooLarge,
+                format!("{bytes} bytes are more than the link's limit of {limit}"),
+            ));
+        }
+        Ok(())
+    }
+
+    /// Ends the calls that have waited long enough, until none waits.
+    async fn watch_held(self) {
+        loop {
+            let next = {
+                let mut held = self.lock();
+                let Some(next) = held.calls.iter().map(|call| call.gives_up).min() else {
+                    held.watched = false;
+                    return;
+                };
+                next
+            };
+            tokio::time::sleep_until(next.into()).await;
+            self.give_up(tokio::time::Instant::now().into_std());
+        }
+    }
+
+    fn give_up(&self, now: Instant) {
+        let mut held = self.lock();
+        let (over, left): (VecDeque<_>, _) = held.calls.drain(..).partition(|call| call.gives_up <= now);
+        held.calls = left;
+        held.bytes = held.calls.iter().map(|call| call.body.len()).sum();
+        let why = held
+            .why
+            .clone()
+            .unwrap_or_else(|| "it has not been up yet".into());
+        drop(held);
+        for call in over {
+            match call.reply {
+                Some(reply) => {
+                    let text = format!("the link to {} is down: {why}", self.0.name);
+                    reply.fault(Fault::new(ErrorKind::NotSent, text));
+                }
+                None => tracing::warn!(peer = %self.0.name, "a notification was dropped: the link is down"),
+            }
+        }
+    }
+
+    /// Makes a connection the current one, sends what waited, and closes the one before.
+    pub(super) fn attach(&self, conn: &Arc<Conn>, now: Instant) {
+        let mut held = self.lock();
+        let waited = std::mem::take(&mut held.calls);
+        held.bytes = 0;
+        held.why = None;
+        // In the lock: whoever finds no connection waits for it, and then finds this one.
+        for call in waited {
+            call.send(conn, now);
+        }
+        let before = self.0.current.swap(Some(Arc::clone(conn)));
+        drop(held);
+        if let Some(before) = before {
+            before.close(Goodbye::Replaced);
+        }
+        tracing::info!(peer = %self.0.name, epoch = conn.id().epoch, addr = %conn.id().addr, "link up");
+        self.0.inbound.up(conn.id());
+    }
+
+    /// A connection has ended. If it was the current one, the link is down.
+    pub(super) fn detach(&self, conn: &Arc<Conn>, why: &str) {
+        let mut held = self.lock();
+        let current = self.0.current.load_full();
+        let was_current = current.is_some_and(|current| Arc::ptr_eq(&current, conn));
+        if was_current {
+            self.0.current.store(None);
+            held.why = Some(why.to_owned());
+        }
+        drop(held);
+        conn.end(why);
+        if was_current {
+            tracing::warn!(peer = %self.0.name, epoch = conn.id().epoch, why, "link down");
+            self.0.inbound.down(conn.id(), why);
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Held> {
+        self.0.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl HeldCall {
+    fn send(self, conn: &Arc<Conn>, now: Instant) {
+        let mut write = |out: &mut BytesMut| {
+            out.extend_from_slice(&self.body);
+            Ok(Wrote::Reply)
+        };
+        let Some(reply) = self.reply else {
+            if let Err(fault) = conn.notify(self.handler, &mut write) {
+                tracing::warn!(%fault, "a notification that waited was dropped");
+            }
+            return;
+        };
+        let timeout = self.deadline.saturating_duration_since(now);
+        if let Err(Refused::Ended(reply)) = conn.call(self.handler, now, timeout, &mut write, reply) {
+            reply.fault(Fault::new(
+                ErrorKind::NotSent,
+                "the link was lost before the call could be sent",
+            ));
+        }
+    }
+}
+
+impl fmt::Debug for Peer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Peer")
+            .field("name", &self.0.name)
+            .field("up", &self.is_up())
+            .finish_non_exhaustive()
+    }
+}
