@@ -124,7 +124,11 @@ pub const MAX_MESSAGE: usize = 1024;
 impl Fault {
     /// A fault without a detail.
     pub fn new(kind: ErrorKind, message: impl Into<Cow<'static, str>>) -> Self {
-        Self { kind, message: message.into(), detail: Bytes::new() }
+        Self {
+            kind,
+            message: message.into(),
+            detail: Bytes::new(),
+        }
     }
 
     /// Whether the handler ran.
@@ -141,7 +145,11 @@ mod tests {
     fn codes_and_names_are_distinct_and_lead_back() {
         for (at, kind) in ErrorKind::ALL.iter().enumerate() {
             assert_eq!(ErrorKind::from_code(kind.code()), Some(*kind));
-            assert!(ErrorKind::ALL[..at].iter().all(|other| other.name() != kind.name()));
+            assert!(
+                ErrorKind::ALL[..at]
+                    .iter()
+                    .all(|other| other.name() != kind.name())
+            );
         }
         assert_eq!(ErrorKind::from_code(0), None);
         assert_eq!(ErrorKind::from_code(200), None);
