@@ -4,8 +4,6 @@
 //! | --- | --- |
 //! | [`policy`] | whether and when one dead node starts again; pure |
 //! | [`roster`] | all nodes of a master: order of start and stop, states, time limits; pure |
-//! | [`event`] | what goes into the roster and comes out of it |
-//! | [`snapshot`] | the plain copy for the admin side |
 //! | [`exit`] | how a process ended |
 //! | [`child`] | one process of the operating system |
 //! | [`output`] | log files: rotation, and following one for the terminal |
@@ -16,7 +14,11 @@
 //! waits for the nearest of their ends, the news of the links and the next deadline, hands that to the roster,
 //! and does what it says. Nothing else decides.
 
-pub mod event;
 pub mod exit;
 pub mod policy;
-pub mod snapshot;
+pub mod roster;
+
+/// A time limit as people read it: `10 s`, `0.5 s`.
+fn seconds(time: std::time::Duration) -> String {
+    format!("{} s", time.as_secs_f64())
+}

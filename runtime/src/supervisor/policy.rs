@@ -8,11 +8,13 @@
 //! - Some exit codes say that another attempt is pointless: [`FINAL_CODES`].
 
 use std::collections::VecDeque;
+use std::fmt;
 use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
 use super::exit::Exit;
+use super::seconds;
 use crate::backoff::{Backoff, Random};
 
 /// A node that stayed ready for this long has started well; its death is no failed start.
@@ -39,6 +41,17 @@ pub enum Restart {
     Transient,
     /// Never.
     Temporary,
+}
+
+impl fmt::Display for Restart {
+    /// The word as it is configured.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Permanent => "permanent",
+            Self::Transient => "transient",
+            Self::Temporary => "temporary",
+        })
+    }
 }
 
 /// What a crash loop leads to.
@@ -163,10 +176,10 @@ impl Policy {
 
     /// The crash loop in words.
     pub fn crash_loop_text(&self, now: Instant) -> String {
+        let period = seconds(self.rules.period);
         format!(
-            "crash loop: {} failed starts in {:?}",
-            self.failed_starts(now),
-            self.rules.period
+            "crash loop: {} failed starts in {period}",
+            self.failed_starts(now)
         )
     }
 
@@ -221,7 +234,7 @@ mod tests {
         let capped = delay(policy.on_exit(now, &Exit::with_code(1), None), now);
         assert!(policy.in_crash_loop(now));
         assert!(capped >= CAP * 8 / 10 && capped <= CAP, "{capped:?}");
-        assert_eq!(policy.crash_loop_text(now), "crash loop: 6 failed starts in 60s");
+        assert_eq!(policy.crash_loop_text(now), "crash loop: 6 failed starts in 60 s");
         now += Duration::from_secs(61);
         assert_eq!(
             policy.failed_starts(now),

@@ -5,8 +5,8 @@
 use serde::Serialize;
 
 use super::event::State;
-use super::exit::Exit;
 use crate::name::{Incarnation, NodeName};
+use crate::supervisor::exit::Exit;
 
 /// One node, as the roster sees it at one moment.
 #[derive(Debug, Clone, PartialEq, Serialize)]

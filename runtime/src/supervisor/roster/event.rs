@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::exit::Exit;
-use super::policy::RestartPolicy;
 use crate::name::{Incarnation, NodeName};
+use crate::supervisor::exit::Exit;
+use crate::supervisor::policy::RestartPolicy;
 
 /// How a node fares, in the words of every surface.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
@@ -119,7 +119,7 @@ pub enum Event {
     StopAll,
     /// Kill every node now.
     KillAll,
-    /// [`Command::Spawn`] succeeded.
+    /// [`Command::Spawn`] succeeded. Reported before anything else about this process.
     Spawned {
         /// Whose process.
         name: NodeName,
@@ -143,7 +143,7 @@ pub enum Event {
         /// The process.
         pid: u32,
     },
-    /// The node's link to the master is up and proven.
+    /// The node's link to the master is up and proven. The end of a link that it replaces is reported before.
     Joined {
         /// Who.
         name: NodeName,
@@ -175,8 +175,27 @@ pub enum Event {
         /// How it ended.
         exit: Exit,
     },
-    /// Time has passed; due when [`next_deadline`](super::roster::Roster::next_deadline) says so.
+    /// Time has passed; due when [`next_deadline`](super::Roster::next_deadline) says so.
     Tick,
+}
+
+impl Event {
+    /// The node that it is about, `None` if it is about all.
+    pub const fn name(&self) -> Option<&NodeName> {
+        match self {
+            Self::StartAll | Self::StopAll | Self::KillAll | Self::Tick => None,
+            Self::Start(name)
+            | Self::Stop(name)
+            | Self::Restart(name)
+            | Self::Spawned { name, .. }
+            | Self::SpawnFailed { name, .. }
+            | Self::Adopted { name, .. }
+            | Self::Joined { name, .. }
+            | Self::Ready { name, .. }
+            | Self::LinkLost { name, .. }
+            | Self::Exited { name, .. } => Some(name),
+        }
+    }
 }
 
 /// What to do. To be carried out in order.
