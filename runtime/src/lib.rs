@@ -3,11 +3,14 @@
 //! | module | what it is for |
 //! | --- | --- |
 //! | [`config`] | file and environment to a checked tree of nodes, or all faults with their places |
-//! | [`codec`] | MessagePack to values and back, safely |
-//! | [`reply`] | where the answer to a call goes |
 //! | [`name`] | names of nodes, incarnations, numbers of handlers |
 //! | [`error`] | the closed list of ways in which a call ends without a reply |
+//! | [`codec`] | MessagePack to values and back, safely |
+//! | [`reply`] | where the answer to a call goes |
+//! | [`wire`] | the bytes of a link frame |
+//! | [`link`] | the supervised connection between a child and its parent, and the calls on it |
 //! | [`supervisor`] | pure restart decisions, and one operating-system process |
+//! | [`backoff`] | delays between attempts |
 //!
 //! It knows nothing of actix, of HTTP, or of what a game is.
 

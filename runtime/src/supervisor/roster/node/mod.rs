@@ -1,0 +1,276 @@
+//! One node of the roster: its life, if it has one, and the moves of its state. Pure.
+//!
+//! Here are what operators want of it and what time does to it; `news` has what its process and its link report.
+//! Must not know the other nodes: parents, children and the order of the tree are the roster's.
+//!
+//! Moves, each with its time limit in brackets:
+//!
+//! ```text
+//! stopped ── start ──> starting [start_timeout: kill] ── ready ──> ready <──> degraded
+//!    ^                     │  ^                                      │  ^
+//!    │                  ended │ due                        link lost │  │ joined again
+//!    │                     v  │                                      v  │
+//!    ├── done, asked ── (policy) ── later ──> backoff    unreachable [hang_kill: abort, kill]
+//!    │                     └─── no more ──> failed
+//!    └── ended ── stopping [stop_timeout: kill] <── draining [drain_timeout] <── asked to stop
+//! ```
+
+mod news;
+
+use std::time::{Duration, Instant};
+
+use super::event::{Command, NodeSpec, State, StateChange};
+use super::life::{Ending, History, Life, Origin};
+use super::snapshot::{NodeSnapshot, RestartWindow};
+use crate::backoff::Random;
+use crate::supervisor::{policy::Policy, seconds};
+
+/// The time between SIGABRT and SIGKILL for a node that hangs.
+const ABORT_GRACE: Duration = Duration::from_secs(2);
+
+/// One node.
+#[derive(Debug)]
+pub(super) struct Node {
+    pub(super) spec: NodeSpec,
+    /// Places of its parents and children in the roster.
+    pub(super) parents: Vec<usize>,
+    pub(super) children: Vec<usize>,
+    pub(super) state: State,
+    /// Whether it should run, as far as operators and policy are concerned.
+    pub(super) wanted: bool,
+    /// When the state's time limit, or the next attempt, is due.
+    pub(super) deadline: Option<Instant>,
+    policy: Policy,
+    since: Instant,
+    reason: String,
+    life: Option<Life>,
+    /// The end, unasked for, that the next start makes good.
+    again_after: Option<String>,
+    restarts: u64,
+    history: History,
+}
+
+impl Node {
+    pub(super) fn new(now: Instant, spec: NodeSpec, random: Random) -> Self {
+        let reason = match spec.start {
+            true => "not started yet",
+            false => "started elsewhere, not joined yet",
+        };
+        Self {
+            policy: Policy::new(spec.policy.clone(), random),
+            spec,
+            parents: Vec::new(),
+            children: Vec::new(),
+            state: State::Stopped,
+            wanted: false,
+            deadline: None,
+            since: now,
+            reason: reason.to_owned(),
+            life: None,
+            again_after: None,
+            restarts: 0,
+            history: History::default(),
+        }
+    }
+
+    pub(super) fn lives(&self) -> bool {
+        self.life.is_some()
+    }
+
+    /// Whether it should be spawned, if only its parents were up.
+    pub(super) fn is_due(&self, now: Instant) -> bool {
+        self.wanted && self.spec.start && self.life.is_none() && self.deadline.is_none_or(|at| at <= now)
+    }
+
+    pub(super) fn spawn(&mut self, now: Instant, out: &mut Vec<Command>) {
+        self.restarts += u64::from(self.again_after.is_some());
+        let reason = match self.again_after.take() {
+            Some(end) => format!("started again after: {end}"),
+            None => "started".to_owned(),
+        };
+        self.life = Some(Life::new(Origin::Spawned, None, now));
+        self.enter(now, State::Starting, reason, out);
+        self.deadline = Some(now + self.spec.start_timeout);
+        out.push(Command::Spawn(self.spec.name.clone()));
+    }
+
+    /// Waits for a parent; `why` names it.
+    pub(super) fn wait(&mut self, now: Instant, why: String, out: &mut Vec<Command>) {
+        self.deadline = None;
+        self.enter(now, State::Stopped, why, out);
+    }
+
+    /// An operator wants it up.
+    pub(super) fn start(&mut self) {
+        if !self.spec.start || self.wanted && !matches!(self.state, State::Backoff) {
+            return;
+        }
+        self.wanted = true;
+        self.policy.reset();
+        if self.life.is_none() {
+            self.deadline = None;
+            self.again_after = None;
+        }
+    }
+
+    /// It should be down: a living one is asked, any other is stopped at once.
+    pub(super) fn stop(&mut self, now: Instant, why: &str, out: &mut Vec<Command>) {
+        self.wanted = false;
+        self.again_after = None;
+        if self.life.is_some() {
+            self.end(now, why, out);
+        } else {
+            self.deadline = None;
+            self.enter(now, State::Stopped, why, out);
+        }
+    }
+
+    /// A new life: a living one is asked to stop and is due again when it has ended.
+    ///
+    /// A smooth swap, with the successor ready before this life drains, takes the place of `end` here.
+    pub(super) fn restart(&mut self, now: Instant, why: &str, out: &mut Vec<Command>) {
+        let coming_up = matches!(self.state, State::Starting);
+        self.wanted |= self.spec.start;
+        self.policy.reset();
+        if self.life.is_none() {
+            self.deadline = None;
+            self.again_after = None;
+        } else if !coming_up {
+            self.end(now, why, out);
+        }
+    }
+
+    /// Asks the living process to stop, once.
+    pub(super) fn end(&mut self, now: Instant, why: &str, out: &mut Vec<Command>) {
+        let serves = self.state.is_up();
+        let Some(life) = self.life.as_mut().filter(|life| life.ending.is_none()) else {
+            return;
+        };
+        life.ending = Some(Ending::Asked);
+        if life.pid.is_some() {
+            let (name, pid) = (self.spec.name.clone(), life.own_pid());
+            out.push(Command::Terminate { name, pid });
+        }
+        if serves && !self.spec.drain_timeout.is_zero() {
+            self.enter(now, State::Draining, why, out);
+            self.deadline = Some(now + self.spec.drain_timeout);
+        } else {
+            self.enter(now, State::Stopping, why, out);
+            self.deadline = Some(now + self.spec.stop_timeout);
+        }
+    }
+
+    /// Kills the life now, whatever it is doing; one that runs elsewhere is let go.
+    pub(super) fn kill(&mut self, now: Instant, why: &str, out: &mut Vec<Command>) {
+        let Some(life) = self.life.as_mut() else { return };
+        if life.is_elsewhere() {
+            self.life = None;
+            self.deadline = None;
+            let reason = format!("{why}, left alone as it runs elsewhere");
+            return self.enter(now, State::Stopped, reason, out);
+        }
+        life.ending.get_or_insert(Ending::Asked);
+        let first = !std::mem::replace(&mut life.killed, true);
+        if let Some(pid) = life.pid.filter(|_| first) {
+            let name = self.spec.name.clone();
+            out.push(Command::Kill { name, pid });
+        }
+        self.deadline = None;
+        self.enter(now, State::Stopping, format!("{why}, killed"), out);
+    }
+
+    /// The state's time is up.
+    pub(super) fn expire(&mut self, now: Instant, out: &mut Vec<Command>) {
+        if self.deadline.is_none_or(|at| at > now) {
+            return;
+        }
+        match self.state {
+            State::Starting => self.give_up_on(now, Ending::NotReady, out),
+            State::Draining => {
+                self.deadline = Some(now + self.spec.stop_timeout);
+                self.enter(now, State::Stopping, "drained for as long as it may", out);
+            }
+            State::Stopping => self.kill(now, &self.late_text(), out),
+            State::Unreachable if self.life.is_some() => self.give_up_on(now, Ending::Hung, out),
+            // A start is due: the roster sees to it, if the node is wanted.
+            State::Unreachable | State::Backoff if self.wanted => {}
+            _ => self.deadline = None,
+        }
+    }
+
+    fn late_text(&self) -> String {
+        match self.life.as_ref().and_then(|life| life.ending) {
+            Some(Ending::Hung) => self.reason.clone(),
+            _ => format!("not gone after {}", seconds(self.spec.stop_timeout)),
+        }
+    }
+
+    fn give_up_on(&mut self, now: Instant, why: Ending, out: &mut Vec<Command>) {
+        let Some(life) = self.life.as_mut() else { return };
+        life.ending = Some(why);
+        match (why, life.pid) {
+            (Ending::Hung, Some(pid)) => {
+                let name = self.spec.name.clone();
+                out.push(Command::Abort { name, pid });
+                let limit = self.spec.hang_kill.unwrap_or_default();
+                self.enter(now, State::Stopping, format!("hung {}", seconds(limit)), out);
+                self.deadline = Some(now + ABORT_GRACE);
+            }
+            _ => {
+                let late = format!("not ready after {}", seconds(self.spec.start_timeout));
+                self.kill(now, &late, out);
+            }
+        }
+    }
+
+    /// Ready or degraded, by what its parents are; `missing` names one that is not up.
+    pub(super) fn weigh(&mut self, now: Instant, missing: Option<String>, out: &mut Vec<Command>) {
+        match (self.state, missing) {
+            (State::Ready | State::Degraded, Some(why)) => self.enter(now, State::Degraded, why, out),
+            (State::Degraded, None) => self.enter(now, State::Ready, "all parents are up", out),
+            _ => {}
+        }
+    }
+
+    fn enter(&mut self, now: Instant, to: State, reason: impl Into<String>, out: &mut Vec<Command>) {
+        let from = std::mem::replace(&mut self.state, to);
+        self.reason = reason.into();
+        if from != to {
+            self.since = now;
+            let (name, reason) = (self.spec.name.clone(), self.reason.clone());
+            out.push(Command::Announce(StateChange {
+                name,
+                from,
+                to,
+                reason,
+            }));
+        }
+    }
+
+    /// The plain copy.
+    pub(super) fn snapshot(&self, now: Instant) -> NodeSnapshot {
+        let ago = |at: Instant| now.saturating_duration_since(at).as_secs_f64();
+        let life = self.life.as_ref();
+        let rules = self.policy.rules();
+        let until = |at: Instant| at.saturating_duration_since(now).as_secs_f64();
+        NodeSnapshot {
+            name: self.spec.name.clone(),
+            state: self.state,
+            since: ago(self.since),
+            reason: self.reason.clone(),
+            start: self.spec.start,
+            pid: life.and_then(|life| life.pid),
+            adopted: life.is_some_and(|life| life.origin == Origin::Adopted),
+            incarnation: life.and_then(|life| life.incarnation),
+            restarts: self.restarts,
+            restart_window: RestartWindow {
+                failed_starts: self.policy.failed_starts(now),
+                intensity: rules.intensity,
+                period: rules.period.as_secs_f64(),
+            },
+            next_try_in: self.deadline.filter(|_| self.state == State::Backoff).map(until),
+            last_exits: self.history.snapshot(now),
+            uptime: life.map(|life| ago(life.since)),
+        }
+    }
+}
