@@ -1,9 +1,13 @@
 //! Lampyris: an actor-model cluster runtime for game servers. What a game developer depends on.
 
+// The macros' output names the crate by its name, inside it as well.
+extern crate self as lampyris;
+
 pub mod error;
 pub mod message;
 pub mod net;
 pub mod payload;
+pub mod prelude;
 pub mod remote;
 pub mod scope;
 pub mod service;

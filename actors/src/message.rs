@@ -5,7 +5,7 @@
 
 use bytes::{Bytes, BytesMut};
 use lampyris_runtime::codec;
-use lampyris_runtime::error::Fault;
+use lampyris_runtime::error::{ErrorKind, Fault};
 use lampyris_runtime::name::HandlerId;
 pub use lampyris_runtime::reply::Wrote;
 use serde::Serialize;
@@ -139,10 +139,27 @@ pub fn write_remote<R: Serialize>(reply: &R, out: &mut BytesMut) -> Result<Wrote
     codec::encode(reply, out).map(|()| Wrote::Reply)
 }
 
+/// The session of a client's command; what the derive macro calls.
+///
+/// # Errors
+/// `bad_payload` when another node sent the message.
+pub fn session_of(origin: &Origin) -> Result<Session, Fault> {
+    match origin {
+        Origin::Client(session) => Ok(session.clone()),
+        Origin::Node(node) => {
+            let text = format!("a message of a client's session came from node {node}");
+            Err(Fault::new(ErrorKind::BadPayload, text))
+        }
+    }
+}
+
 /// Appends a reply of a link as the reply of a client's command; what the derive macro calls.
 ///
 /// # Errors
 /// As [`codec::decode`].
-pub fn relay_command<R: IntoClient + DeserializeOwned>(body: &Bytes, out: &mut BytesMut) -> Result<Wrote, Fault> {
+pub fn relay_command<R: IntoClient + DeserializeOwned>(
+    body: &Bytes,
+    out: &mut BytesMut,
+) -> Result<Wrote, Fault> {
     codec::decode::<R>(body)?.into_client(out)
 }

@@ -4,6 +4,7 @@
 //! to the actor → [`drain`] takes a slice → the table's entry reads the message and calls the ordinary
 //! [`Handler::handle`] → [`Respond`] sends the answer, at once or when the future ends.
 
+mod contract;
 mod drain;
 mod host;
 mod inbox;
@@ -118,7 +119,10 @@ impl<A: Actor> Entry<A> {
     where
         A: Handler<M, Result: Respond<A, M>>,
     {
-        Self::new::<M>(Address::Command { number: M::NUMBER, serial: M::SERIAL })
+        Self::new::<M>(Address::Command {
+            number: M::NUMBER,
+            serial: M::SERIAL,
+        })
     }
 
     /// The entry of [`SessionOpened`](crate::net::SessionOpened).
@@ -137,10 +141,29 @@ impl<A: Actor> Entry<A> {
         Self::new::<crate::net::SessionClosed>(Address::Closed)
     }
 
+    /// A contract's entries with the actor's own behind them; what the derive macro calls. `ALL` is `N + M`, and
+    /// a contract has at least one message.
+    pub const fn join<const N: usize, const M: usize, const ALL: usize>(
+        contract: [Self; N],
+        own: [Self; M],
+    ) -> [Self; ALL] {
+        let mut all = [contract[0]; ALL];
+        let mut at = 0;
+        while at < ALL {
+            all[at] = if at < N { contract[at] } else { own[at - N] };
+            at += 1;
+        }
+        all
+    }
+
     const fn new<M: Callable>(address: Address) -> Self
     where
         A: Handler<M, Result: Respond<A, M>>,
     {
-        Self { name: M::NAME, address, run: drain::run::<A, M> }
+        Self {
+            name: M::NAME,
+            address,
+            run: drain::run::<A, M>,
+        }
     }
 }
