@@ -8,7 +8,7 @@ use std::marker::PhantomData;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
 use lampyris_runtime::codec;
@@ -67,7 +67,8 @@ impl<S> RemoteAddr<S> {
     {
         let slot = Arc::new(Slot::default());
         let reply = ReplyTo::new(slot.clone(), 0);
-        self.peer.call(M::ID, self.deadline(), &mut |out| encode(&message, out), reply);
+        let now = now();
+        self.peer.call(M::ID, now, self.time_left(now), &mut |out| encode(&message, out), reply);
         Call { slot, message: PhantomData }
     }
 
@@ -79,12 +80,12 @@ impl<S> RemoteAddr<S> {
     where
         S: Serves<M>,
     {
-        self.peer.notify(M::ID, &mut |out| encode(&message, out)).map_err(CallError::Runtime)
+        self.peer.notify(M::ID, now(), &mut |out| encode(&message, out)).map_err(CallError::Runtime)
     }
 
-    fn deadline(&self) -> std::time::Instant {
-        let own = tokio::time::Instant::now().into_std() + self.timeout;
-        scope::deadline().map_or(own, |callers| callers.min(own))
+    /// The address's own time, or what the caller of the running handler has left if that is less.
+    fn time_left(&self, now: Instant) -> Duration {
+        scope::deadline().map_or(self.timeout, |callers| self.timeout.min(callers.saturating_duration_since(now)))
     }
 }
 
@@ -201,13 +202,12 @@ impl ReplySink for Slot {
 pub async fn call_by_name(peer: &Peer, handler: &str, body: Bytes, timeout: Duration) -> Result<Bytes, Fault> {
     codec::scan(&body).map_err(|why| Fault::new(ErrorKind::BadPayload, format!("no MessagePack: {why}")))?;
     let slot = Arc::new(Slot::default());
-    let deadline = tokio::time::Instant::now().into_std() + timeout;
     let id = lampyris_runtime::name::HandlerId::of(handler);
     let mut write = |out: &mut BytesMut| {
         out.extend_from_slice(&body);
         Ok(Wrote::Reply)
     };
-    peer.call(id, deadline, &mut write, ReplyTo::new(slot.clone(), 0));
+    peer.call(id, now(), timeout, &mut write, ReplyTo::new(slot.clone(), 0));
     std::future::poll_fn(move |task| {
         let mut state = slot.lock();
         match std::mem::take(&mut *state) {
@@ -219,4 +219,9 @@ pub async fn call_by_name(peer: &Peer, handler: &str, body: Bytes, timeout: Dura
         }
     })
     .await
+}
+
+/// Now; with the paused clock of a test, the test's now.
+fn now() -> Instant {
+    tokio::time::Instant::now().into_std()
 }

@@ -12,7 +12,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 pub const MAX_NAME: usize = 64;
 
 /// Names that mean something else wherever a node's name may stand.
-pub const RESERVED_NAMES: [&str; 4] = ["master", "all", "self", "client"];
+pub const RESERVED_NAMES: [&str; 5] = ["master", "all", "self", "client", "nobody"];
 
 /// The name of the master on its links. No configured node may have it.
 pub const MASTER: &str = "master";
@@ -74,6 +74,11 @@ impl NodeName {
     /// The master's name on its links.
     pub fn master() -> Self {
         Self(MASTER.into())
+    }
+
+    /// A name for what cannot be a name, such as the text of a typing error; it is nobody's.
+    pub fn nobody() -> Self {
+        Self("nobody".into())
     }
 
     /// The name as text.

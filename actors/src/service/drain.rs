@@ -105,7 +105,7 @@ pub(super) fn panicked(handler: &str, panic: &(dyn std::any::Any + Send)) -> Fau
     Fault::new(ErrorKind::HandlerPanic, format!("handler {handler} panicked"))
 }
 
-#[allow(clippy::disallowed_methods)]
+/// Now; with the paused clock of a test, the test's now.
 fn now() -> Instant {
-    Instant::now()
+    tokio::time::Instant::now().into_std()
 }

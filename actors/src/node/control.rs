@@ -1,0 +1,84 @@
+//! What the master and other nodes ask of a node itself: the service `lampyris.node`.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use actix::{Actor, Context, Handler};
+use lampyris_derive::Service;
+use lampyris_runtime::name::NodeName;
+use tokio::sync::{mpsc, watch};
+
+use super::Node;
+use crate::error::CallError;
+use crate::protocol::{KickFrom, NodeControl, ParentAt, PushTo, Stop};
+
+/// Why a node ends.
+#[derive(Debug, Clone)]
+pub(crate) enum Cause {
+    /// SIGTERM, SIGINT, or the master asked.
+    Asked(&'static str),
+    /// A parent or the master does not want it.
+    Refused { code: u8, text: String },
+    /// Its master is gone, and the configuration says to end then.
+    MasterLost,
+}
+
+/// Where the parents are, as far as it is known: `host:port` for each dialer.
+pub(crate) type Targets = Arc<HashMap<NodeName, watch::Sender<Option<String>>>>;
+
+/// The actor behind a node's own service.
+#[derive(Service)]
+#[service(name = "lampyris.node", contract = NodeControl)]
+pub(crate) struct Control {
+    pub(crate) node: Node,
+    pub(crate) targets: Targets,
+    pub(crate) stop: mpsc::Sender<Cause>,
+}
+
+impl Actor for Control {
+    type Context = Context<Self>;
+}
+
+impl Handler<ParentAt> for Control {
+    type Result = Result<(), CallError>;
+
+    fn handle(&mut self, at: ParentAt, _: &mut Context<Self>) -> Self::Result {
+        let own = self.node.config().parents.iter().find(|parent| parent.name == at.parent);
+        if own.is_none_or(|parent| parent.host.is_some()) {
+            return Ok(()); // no parent of ours, or its address is configured, which counts for more
+        }
+        let host = at.host.unwrap_or_else(|| self.node.cluster().master.roothost.clone());
+        if let Some(target) = self.targets.get(&at.parent) {
+            let found = Some(super::ports::host_port(&host, at.port));
+            target.send_if_modified(|known| *known != found && std::mem::replace(known, found.clone()) != found);
+        }
+        Ok(())
+    }
+}
+
+impl Handler<Stop> for Control {
+    type Result = Result<(), CallError>;
+
+    fn handle(&mut self, _: Stop, _: &mut Context<Self>) -> Self::Result {
+        if self.stop.try_send(Cause::Asked("the master")).is_err() {
+            tracing::debug!("asked to stop while stopping");
+        }
+        Ok(())
+    }
+}
+
+impl Handler<PushTo> for Control {
+    type Result = Result<(), CallError>;
+
+    fn handle(&mut self, push: PushTo, _: &mut Context<Self>) -> Self::Result {
+        self.node.route_push(push).map_err(CallError::Runtime)
+    }
+}
+
+impl Handler<KickFrom> for Control {
+    type Result = Result<(), CallError>;
+
+    fn handle(&mut self, kick: KickFrom, _: &mut Context<Self>) -> Self::Result {
+        self.node.route_kick(kick).map_err(CallError::Runtime)
+    }
+}

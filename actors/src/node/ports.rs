@@ -1,0 +1,95 @@
+//! Binds a port; and when it is taken, says by whom.
+
+use std::io;
+use std::net::{IpAddr, SocketAddr, TcpListener};
+
+use socket2::{Domain, Protocol, Socket, Type};
+
+/// Connections that may wait to be accepted.
+const BACKLOG: i32 = 4096;
+
+/// A port that could not be bound.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot listen on {addr} (key {key}): {source}{}", holder.as_ref().map(|by| format!("; it is held by {by}")).unwrap_or_default())]
+pub struct PortTaken {
+    /// The key of the configuration, such as `servers.gate.rootport`.
+    pub key: String,
+    /// Where.
+    pub addr: SocketAddr,
+    /// Which process holds it, if that can be seen.
+    pub holder: Option<String>,
+    /// What the operating system said.
+    pub source: io::Error,
+}
+
+/// Binds a port and listens.
+///
+/// # Errors
+/// [`PortTaken`], with the process that holds it.
+pub fn bind(key: impl Into<String>, ip: IpAddr, port: u16) -> Result<TcpListener, PortTaken> {
+    let addr = SocketAddr::new(ip, port);
+    listen(addr).map_err(|source| {
+        let taken = source.kind() == io::ErrorKind::AddrInUse;
+        PortTaken { key: key.into(), addr, holder: if taken { holder(port) } else { None }, source }
+    })
+}
+
+/// `host:port` as it is dialled; an IPv6 address gets its brackets.
+pub(crate) fn host_port(host: &str, port: u16) -> String {
+    if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }
+}
+
+fn listen(addr: SocketAddr) -> io::Result<TcpListener> {
+    let socket = Socket::new(Domain::for_address(addr), Type::STREAM, Some(Protocol::TCP))?;
+    // A restarted node must not wait for the connections of its former life to be forgotten.
+    socket.set_reuse_address(true)?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&addr.into())?;
+    socket.listen(BACKLOG)?;
+    Ok(socket.into())
+}
+
+/// `pid 4711 (nginx)` of the process that listens on a port, as far as /proc lets us see it.
+fn holder(port: u16) -> Option<String> {
+    let inode = ["/proc/net/tcp", "/proc/net/tcp6"].iter().find_map(|table| listening_inode(table, port))?;
+    let link = format!("socket:[{inode}]");
+    for entry in std::fs::read_dir("/proc").ok()?.flatten() {
+        let Ok(pid) = entry.file_name().to_string_lossy().parse::<u32>() else { continue };
+        let Ok(descriptors) = std::fs::read_dir(entry.path().join("fd")) else { continue };
+        let holds = |fd: std::fs::DirEntry| std::fs::read_link(fd.path()).is_ok_and(|to| to.as_os_str() == link.as_str());
+        if descriptors.flatten().any(holds) {
+            let name = std::fs::read_to_string(entry.path().join("comm")).unwrap_or_default();
+            return Some(format!("pid {pid} ({})", name.trim()));
+        }
+    }
+    None
+}
+
+/// The inode of the socket that listens on a port, from a table of the kernel (proc(5), `/proc/net/tcp`).
+fn listening_inode(table: &str, port: u16) -> Option<String> {
+    const LISTEN: &str = "0A";
+    let text = std::fs::read_to_string(table).ok()?;
+    text.lines().skip(1).find_map(|line| {
+        let fields: Vec<&str> = line.split_whitespace().collect();
+        let (_, local) = fields.get(1)?.rsplit_once(':')?;
+        let listens = *fields.get(3)? == LISTEN && u16::from_str_radix(local, 16) == Ok(port);
+        listens.then(|| fields.get(9).map(|inode| (*inode).to_owned())).flatten()
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_holder_of_a_taken_port_is_named() {
+        let ip: IpAddr = [127, 0, 0, 1].into();
+        let first = bind("servers.gate.rootport", ip, 0).unwrap();
+        let port = first.local_addr().unwrap().port();
+        let text = bind("servers.gate.rootport", ip, port).unwrap_err().to_string();
+        assert!(text.contains("servers.gate.rootport") && text.contains(&port.to_string()), "{text}");
+        if cfg!(target_os = "linux") {
+            assert!(text.contains(&format!("pid {}", std::process::id())), "{text}");
+        }
+    }
+}

@@ -1,0 +1,78 @@
+//! Clients of any node, by session id: a push or a kick finds its way up and down the tree.
+//!
+//! The node that has the client does it. Another hands it to the child of that name, or else to its parents,
+//! but never back up the way that it came down. At most once: what cannot be handed on is dropped and counted.
+
+use lampyris_runtime::codec::Payload;
+use lampyris_runtime::error::{ErrorKind, Fault};
+use lampyris_runtime::link::Peer;
+use lampyris_runtime::name::NodeName;
+
+use super::Node;
+use crate::message::{IntoClient, Origin, Remote};
+use crate::net::SessionId;
+use crate::protocol::{KickFrom, NodeControl, PushTo};
+use crate::remote::RemoteAddr;
+use crate::scope;
+use crate::service::Serves;
+
+impl Node {
+    /// Sends a frame to a client, on whichever node of the tree it is. Pushes to one client arrive in order, at
+    /// most once; none is an error later, when the client is gone.
+    ///
+    /// # Errors
+    /// The payload cannot be written, a queue is full, or no way leads to the session's node.
+    pub fn push(&self, session: &SessionId, command: u32, payload: &impl IntoClient) -> Result<(), Fault> {
+        let mut bytes = bytes::BytesMut::new();
+        payload.into_client(&mut bytes)?;
+        self.route_push(PushTo { session: session.clone(), command, payload: Payload::from(bytes.freeze()) })
+    }
+
+    /// Disconnects a client, on whichever node of the tree it is.
+    ///
+    /// # Errors
+    /// A queue is full, or no way leads to the session's node.
+    pub fn kick(&self, session: &SessionId, reason: &str) -> Result<(), Fault> {
+        self.route_kick(KickFrom { session: session.clone(), reason: reason.to_owned() })
+    }
+
+    pub(super) fn route_push(&self, push: PushTo) -> Result<(), Fault> {
+        if push.session.node == *self.name() {
+            let clients = self.clients().ok_or_else(|| self.no_way(&push.session.node))?;
+            return clients.push(push.session.number, push.command, &push.payload.into_bytes());
+        }
+        self.hand_on(&push.session.node.clone(), push)
+    }
+
+    pub(super) fn route_kick(&self, kick: KickFrom) -> Result<(), Fault> {
+        if kick.session.node == *self.name() {
+            let clients = self.clients().ok_or_else(|| self.no_way(&kick.session.node))?;
+            return clients.kick(kick.session.number, &kick.reason);
+        }
+        self.hand_on(&kick.session.node.clone(), kick)
+    }
+
+    fn hand_on<M: Remote>(&self, to: &NodeName, message: M) -> Result<(), Fault>
+    where
+        NodeControl: Serves<M>,
+    {
+        let next = self.next_hop(to).ok_or_else(|| self.no_way(to))?;
+        let address: RemoteAddr<NodeControl> = self.remote(next.clone());
+        address.notify(message).map_err(crate::error::CallError::into_fault)
+    }
+
+    fn next_hop(&self, to: &NodeName) -> Option<&Peer> {
+        if let Some(child) = self.0.children.get(to) {
+            return Some(child);
+        }
+        let from_parent = scope::current().is_some_and(|scope| {
+            matches!(&*scope.origin, Origin::Node(name) if self.0.parents.contains_key(name))
+        });
+        let mut parents = self.parents();
+        if from_parent { None } else { parents.find(|parent| parent.is_up()).or_else(|| self.parents().next()) }
+    }
+
+    fn no_way(&self, to: &NodeName) -> Fault {
+        Fault::new(ErrorKind::NoSuchNode, format!("no way leads from {} to a client of {to}", self.name()))
+    }
+}

@@ -1,0 +1,72 @@
+//! What the master and the nodes say to each other, besides the users' own messages.
+//!
+//! ```text
+//!  node → master   Ready                  it serves; said on every new link
+//!  master → node   ParentAt               where one of its parents listens
+//!  master → node   Stop                   finish the calls in flight and end
+//!  node ⇄ node     PushTo, KickFrom       to the node that has the session, up and down the tree
+//! ```
+
+use lampyris_derive::Remote;
+use lampyris_runtime::codec::Payload;
+use lampyris_runtime::name::{Incarnation, NodeName};
+use serde::{Deserialize, Serialize};
+
+use crate::net::SessionId;
+
+/// The node serves.
+#[derive(Debug, Clone, Serialize, Deserialize, Remote)]
+#[remote(name = "lampyris.master.ready")]
+pub struct Ready {
+    /// Which life of it.
+    pub incarnation: Incarnation,
+}
+
+/// Where a parent of the node listens for its children.
+#[derive(Debug, Clone, Serialize, Deserialize, Remote)]
+#[remote(name = "lampyris.node.parent_at")]
+pub struct ParentAt {
+    /// The parent.
+    pub parent: NodeName,
+    /// Its host; `None`: the host at which the node reaches the master.
+    pub host: Option<String>,
+    /// Its `rootport`.
+    pub port: u16,
+}
+
+/// The node is to finish its calls in flight and to end.
+#[derive(Debug, Clone, Serialize, Deserialize, Remote)]
+#[remote(name = "lampyris.node.stop")]
+pub struct Stop;
+
+/// A frame for a client of some node.
+#[derive(Debug, Clone, Serialize, Deserialize, Remote)]
+#[remote(name = "lampyris.session.push")]
+pub struct PushTo {
+    /// Whose client.
+    pub session: SessionId,
+    /// The command id of the frame.
+    pub command: u32,
+    /// Its payload.
+    pub payload: Payload,
+}
+
+/// A client of some node is to be disconnected.
+#[derive(Debug, Clone, Serialize, Deserialize, Remote)]
+#[remote(name = "lampyris.session.kick")]
+pub struct KickFrom {
+    /// Whose client.
+    pub session: SessionId,
+    /// Why, for the log.
+    pub reason: String,
+}
+
+crate::service! {
+    /// What every node answers itself.
+    pub NodeControl { ParentAt, Stop, PushTo, KickFrom }
+}
+
+crate::service! {
+    /// What the master answers.
+    pub MasterControl { Ready }
+}
