@@ -16,25 +16,50 @@
 //! | `sections` | which keys there are |
 //! | `model` | the typed result, with the defaults |
 //! | `check`, `ports`, `exposure` | rules that concern several values, or the machine |
+//! | `machine` | what this process may do here |
+//! | `written` | the tree and the text, kept for later questions |
 //! | `finding`, `render` | one fault or warning, and how people see it |
 //! | `secret` | the secret of the links |
 //!
 //! It starts nothing and binds nothing.
 
+mod check;
+mod env;
+mod exposure;
+mod file;
 mod finding;
+mod json;
+mod machine;
 mod model;
+mod ports;
+mod read;
+mod render;
 mod secret;
+mod sections;
+mod toml;
 mod tree;
+mod units;
+mod written;
 
-use std::path::PathBuf;
+use std::fmt;
+use std::path::{Path, PathBuf};
 
 use crate::name::NodeName;
 
+use env::{Substitution, Variables};
+use file::Format;
+use finding::Findings;
+use read::{Reader, Section};
+use tree::{Kind, Node, Source, Spot};
+use written::Written;
+
 pub use finding::{Code, Finding, Origin, Place, Severity, Stretch};
+pub use machine::Machine;
 pub use model::{
     ClientConfig, ClientErrors, DEFAULT_MASTER_PORT, DbConfig, LinkConfig, LogConfig, LogFormat,
     MasterConfig, MemcachedConfig, NodeConfig, OnCrashLoop, OnMasterLoss, Parent, Restart, RestartPolicy,
 };
+pub use render::render_human;
 pub use secret::{MIN_SECRET, Secret, link_secret};
 
 /// A configuration that has passed every check.
@@ -62,9 +87,125 @@ pub struct Config {
     pub secret: Option<Secret>,
     /// What is odd, but no fault.
     pub warnings: Vec<Finding>,
+    written: Written,
 }
 
+/// Why a configuration cannot be used: every fault in it, and the warnings, sorted by line.
+#[derive(Debug, Clone)]
+pub struct Rejected {
+    /// At least one of them is a fault.
+    pub findings: Vec<Finding>,
+    source: Source,
+}
+
+impl Rejected {
+    /// The text of the file for [`render_human`]; empty when it could not be read. It may hold secrets.
+    pub fn source_text(&self) -> &str {
+        self.source.text()
+    }
+}
+
+impl fmt::Display for Rejected {
+    /// All findings in the form for people, with an empty line between two.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let blocks: Vec<String> = self
+            .findings
+            .iter()
+            .map(|finding| render_human(finding, self.source.text()))
+            .collect();
+        f.write_str(&blocks.join("\n"))
+    }
+}
+
+impl std::error::Error for Rejected {}
+
 impl Config {
+    /// Reads the file at `path` and the environment.
+    ///
+    /// Files end in `.json` or `.toml`. Variables `LAMPYRIS__A__B` override the key `a.b`; `${NAME}` in a text of
+    /// the file is replaced by the variable `NAME`.
+    ///
+    /// # Errors
+    /// [`Rejected`] has all faults of file and environment, not only the first.
+    pub fn load(path: &Path, env: impl Iterator<Item = (String, String)>) -> Result<Self, Rejected> {
+        Self::load_on(&Machine::this(), path, env)
+    }
+
+    /// The same as [`Config::load`], judged for another machine than this.
+    ///
+    /// # Errors
+    /// [`Rejected`] has all faults of file and environment, not only the first.
+    pub fn load_on(
+        machine: &Machine,
+        path: &Path,
+        env: impl Iterator<Item = (String, String)>,
+    ) -> Result<Self, Rejected> {
+        let opened = file::open(path);
+        let source = opened.source;
+        let findings = Findings::default();
+        let variables: Variables = env.collect();
+        let root = match opened.format {
+            Ok(Format::Json) => json::parse(&source, &findings),
+            Ok(Format::Toml) => toml::parse(&source, &findings),
+            Err(fault) => {
+                findings.add(*fault);
+                None
+            }
+        };
+        let config = root.and_then(|root| {
+            let root = with_environment(root, &variables, &source, &findings)?;
+            let config = typed(
+                path,
+                Written {
+                    source: source.clone(),
+                    root,
+                },
+                &findings,
+            );
+            check::check(&config, machine, &findings);
+            Some(config)
+        });
+        let findings = findings.into_sorted();
+        match config {
+            Some(config)
+                if findings
+                    .iter()
+                    .all(|finding| finding.severity == Severity::Warning) =>
+            {
+                Ok(Self {
+                    warnings: findings,
+                    ..config
+                })
+            }
+            _ => Err(Rejected { findings, source }),
+        }
+    }
+
+    /// The nodes whose application is not among those that the program has registered, a fault for each.
+    pub fn check_apps(&self, registered: &[&str]) -> Vec<Finding> {
+        check::apps(self, registered)
+    }
+
+    /// Where the value of a key such as `servers.gate.rootport` comes from: `file config.json:3:5`,
+    /// `env LAMPYRIS__SERVERS__GATE__ROOTPORT`, or `default`.
+    pub fn origin(&self, key: &str) -> String {
+        match self.written.value_place(key) {
+            Some(
+                place @ Place {
+                    origin: Origin::File(_),
+                    ..
+                },
+            ) => format!("file {place}"),
+            Some(place) => place.to_string(),
+            None => "default".to_owned(),
+        }
+    }
+
+    /// The text of the file for [`render_human`]. It may hold secrets.
+    pub fn source_text(&self) -> &str {
+        self.written.source.text()
+    }
+
     /// The node of a name.
     pub fn node(&self, name: &str) -> Option<&NodeConfig> {
         self.nodes.iter().find(|node| node.name.as_str() == name)
@@ -103,5 +244,73 @@ impl Config {
             left = if ready.is_empty() { Vec::new() } else { later };
         }
         levels
+    }
+}
+
+/// The tree with the variables put into texts and over values; `None` when it is no table, which is reported.
+fn with_environment(
+    mut root: Node,
+    variables: &Variables,
+    source: &Source,
+    findings: &Findings,
+) -> Option<Node> {
+    env::substitute(
+        &mut root,
+        "",
+        &Substitution {
+            variables,
+            source,
+            findings,
+        },
+    );
+    if let Kind::Table(table) = &mut root.kind {
+        env::overlay(table, variables, source, findings);
+        return Some(root);
+    }
+    let fault = Finding::fault(Code::WrongType, source.place(&root.spot), "").found(root.shown());
+    findings.add(fault.allowed("the sections `master`, `servers` and others"));
+    None
+}
+
+/// Everything that can be read, with defaults where a value is absent or faulty.
+fn typed(path: &Path, written: Written, findings: &Findings) -> Config {
+    let file = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    let base = file.parent().unwrap_or(Path::new("/")).to_owned();
+    let stem = file
+        .file_stem()
+        .map_or_else(String::new, |stem| stem.to_string_lossy().into_owned());
+    let empty = tree::Table::default();
+    let table = written.root.as_table().unwrap_or(&empty);
+    let reader = Reader {
+        source: &written.source,
+        findings,
+        base: &base,
+    };
+    let root = Section::new(reader, table, Spot::File(0..0), String::new());
+
+    let top = sections::top(&root);
+    let run_dir = top.run_dir.unwrap_or_else(|| base.join("run").join(&stem));
+    let master = sections::master(&root);
+    let nodes = sections::nodes(&root, master.restart);
+    let link = sections::link(&root);
+    let log = sections::log(&root, &run_dir);
+    let db = sections::db(&root);
+    let memcached = sections::memcached(&root);
+    root.finish();
+    let secret = exposure::secret(&written, top.secret, top.secret_file.as_deref(), findings);
+    let name = top.name.unwrap_or(stem);
+    Config {
+        name,
+        file,
+        run_dir,
+        master,
+        nodes,
+        link,
+        log,
+        db,
+        memcached,
+        secret,
+        warnings: Vec::new(),
+        written,
     }
 }

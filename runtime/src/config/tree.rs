@@ -41,6 +41,8 @@ pub(super) enum Kind {
     Date(String),
     List(Vec<Node>),
     Table(Table),
+    /// Already reported; it counts as given, and nothing more is said about it.
+    Faulty,
 }
 
 impl Node {
@@ -77,6 +79,7 @@ impl Node {
     pub(super) fn shown(&self) -> String {
         match &self.kind {
             Kind::Null => "null".to_owned(),
+            Kind::Faulty => "nothing".to_owned(),
             Kind::Bool(value) => value.to_string(),
             Kind::Integer(value) => value.to_string(),
             Kind::Text(text) => quoted(text),
