@@ -58,7 +58,10 @@ impl World {
     fn new(seed: u64) -> Self {
         let now = Instant::now();
         let roster = Roster::new(now, specs(), seed).expect("a tree");
-        let states = specs().into_iter().map(|spec| (spec.name, State::Stopped)).collect();
+        let states = specs()
+            .into_iter()
+            .map(|spec| (spec.name, State::Stopped))
+            .collect();
         Self {
             random: Random::new(seed),
             seed,
@@ -88,35 +91,61 @@ impl World {
             self.obey(&command, &said);
             self.trace.push(command);
         }
-        assert!(self.roster.next_deadline().is_none_or(|at| at > self.now), "a past deadline, {said}");
+        assert!(
+            self.roster.next_deadline().is_none_or(|at| at > self.now),
+            "a past deadline, {said}"
+        );
         for node in self.roster.snapshot(self.now) {
-            assert_eq!(self.states[&node.name], node.state, "an unannounced state of {}, {said}", node.name);
+            assert_eq!(
+                self.states[&node.name], node.state,
+                "an unannounced state of {}, {said}",
+                node.name
+            );
             assert!(node.last_exits.len() <= 20);
             let process = self.processes.get(&node.name).and_then(|process| process.pid);
-            assert!(!self.starts(&node.name) || node.pid == process, "the wrong process, {said}");
+            assert!(
+                !self.starts(&node.name) || node.pid == process,
+                "the wrong process, {said}"
+            );
         }
     }
 
     fn obey(&mut self, command: &Command, said: &str) {
         match command {
             Command::Spawn(who) => {
-                assert!(!self.closing && self.starts(who), "a forbidden spawn of {who}, {said}");
+                assert!(
+                    !self.closing && self.starts(who),
+                    "a forbidden spawn of {who}, {said}"
+                );
                 let before = self.processes.insert(who.clone(), Process::default());
                 assert!(before.is_none(), "two lives of {who}, {said}");
                 self.singled_out.remove(who);
-                let parents = specs().into_iter().find(|spec| spec.name == *who).expect("a node").parents;
-                assert!(parents.iter().all(|parent| self.states[parent].is_up()), "{who} is early, {said}");
+                let parents = specs()
+                    .into_iter()
+                    .find(|spec| spec.name == *who)
+                    .expect("a node")
+                    .parents;
+                assert!(
+                    parents.iter().all(|parent| self.states[parent].is_up()),
+                    "{who} is early, {said}"
+                );
             }
             Command::Terminate { name, pid } => {
                 assert_eq!(pid.is_some(), self.starts(name), "{said}");
                 let orderly = self.closing && !self.singled_out.contains(name);
-                assert!(!orderly || self.children_are_gone(name), "{name} stops before a child, {said}");
+                assert!(
+                    !orderly || self.children_are_gone(name),
+                    "{name} stops before a child, {said}"
+                );
                 self.signalled(name, *pid, said).asked = true;
             }
             Command::Abort { name, pid } => self.signalled(name, Some(*pid), said).asked = true,
             Command::Kill { name, pid } => {
                 let process = self.signalled(name, Some(*pid), said);
-                assert!(!std::mem::replace(&mut process.killed, true), "killed twice, {said}");
+                assert!(
+                    !std::mem::replace(&mut process.killed, true),
+                    "killed twice, {said}"
+                );
             }
             Command::Announce(change) => {
                 let before = self.states.insert(change.name.clone(), change.to);
@@ -134,14 +163,22 @@ impl World {
     /// The process that a signal or request is for; anybody else's must not be meant.
     fn signalled(&mut self, who: &NodeName, pid: Option<u32>, said: &str) -> &mut Process {
         let elsewhere = !self.starts(who);
-        let process = self.processes.get_mut(who).expect("a signal for a living process");
-        assert!(elsewhere || process.pid == pid, "a stranger's process {pid:?}, {said}");
+        let process = self
+            .processes
+            .get_mut(who)
+            .expect("a signal for a living process");
+        assert!(
+            elsewhere || process.pid == pid,
+            "a stranger's process {pid:?}, {said}"
+        );
         process
     }
 
     fn children_are_gone(&self, parent: &NodeName) -> bool {
         let children = specs().into_iter().filter(|spec| spec.parents.contains(parent));
-        children.into_iter().all(|spec| !self.processes.contains_key(&spec.name))
+        children
+            .into_iter()
+            .all(|spec| !self.processes.contains_key(&spec.name))
     }
 
     /// One random thing happens: to a node, to an operator, or to the time.
@@ -168,7 +205,11 @@ impl World {
     /// Time passes: a little, or up to the next deadline.
     fn pass(&mut self) {
         let little = self.now + Duration::from_millis(self.below(2000));
-        self.now = self.roster.next_deadline().filter(|_| self.below(2) == 0).unwrap_or(little);
+        self.now = self
+            .roster
+            .next_deadline()
+            .filter(|_| self.below(2) == 0)
+            .unwrap_or(little);
         self.tell(Event::Tick);
     }
 
@@ -176,11 +217,22 @@ impl World {
         let pid = 1_000_000;
         let incarnation = incarnation(pid);
         match self.below(4) {
-            0 => self.tell(Event::Exited { name, pid, exit: Exit::with_code(78) }),
+            0 => self.tell(Event::Exited {
+                name,
+                pid,
+                exit: Exit::with_code(78),
+            }),
             1 => self.tell(Event::Ready { name, incarnation }),
             2 => self.tell(Event::LinkLost { name, incarnation }),
-            _ if !self.processes.get(&name).is_some_and(|process| process.pid.is_some()) => {}
-            _ if self.starts(&name) => self.tell(Event::Joined { name, incarnation, pid }),
+            _ if !self
+                .processes
+                .get(&name)
+                .is_some_and(|process| process.pid.is_some()) => {}
+            _ if self.starts(&name) => self.tell(Event::Joined {
+                name,
+                incarnation,
+                pid,
+            }),
             _ => {}
         }
     }
@@ -208,7 +260,11 @@ impl World {
             if self.starts(who) {
                 self.processes.remove(who);
                 let code = i32::try_from(self.below(3)).expect("a small number");
-                let exit = if process.killed { Exit::by_signal(9) } else { Exit::with_code(code) };
+                let exit = if process.killed {
+                    Exit::by_signal(9)
+                } else {
+                    Exit::with_code(code)
+                };
                 self.tell(Event::Exited { name, pid, exit });
             }
             return;
@@ -218,7 +274,11 @@ impl World {
         process.ready = serves || (process.ready && !joins);
         self.processes.insert(name.clone(), process);
         match (joins, serves) {
-            (true, _) => self.tell(Event::Joined { name, incarnation, pid }),
+            (true, _) => self.tell(Event::Joined {
+                name,
+                incarnation,
+                pid,
+            }),
             (_, true) => self.tell(Event::Ready { name, incarnation }),
             _ => {}
         }
@@ -228,7 +288,11 @@ impl World {
         if fault {
             self.processes.remove(&name);
             let retry = self.below(4) > 0;
-            return self.tell(Event::SpawnFailed { name, error: "no more processes".to_owned(), retry });
+            return self.tell(Event::SpawnFailed {
+                name,
+                error: "no more processes".to_owned(),
+                retry,
+            });
         }
         let pid = self.draw_pid();
         if let Some(process) = self.processes.get_mut(&name) {
@@ -243,9 +307,17 @@ impl World {
             return;
         }
         let pid = self.draw_pid();
-        let process = Process { pid: Some(pid), linked: true, ..Process::default() };
+        let process = Process {
+            pid: Some(pid),
+            linked: true,
+            ..Process::default()
+        };
         self.processes.insert(who.clone(), process);
-        self.tell(Event::Joined { name: who.clone(), incarnation: incarnation(pid), pid });
+        self.tell(Event::Joined {
+            name: who.clone(),
+            incarnation: incarnation(pid),
+            pid,
+        });
     }
 
     fn draw_pid(&mut self) -> u32 {
@@ -268,7 +340,11 @@ impl World {
             }
             self.tell(Event::Tick);
         }
-        panic!("seed {}: no end, {:#?}", self.seed, self.roster.snapshot(self.now));
+        panic!(
+            "seed {}: no end, {:#?}",
+            self.seed,
+            self.roster.snapshot(self.now)
+        );
     }
 
     fn walk(seed: u64) -> Vec<Command> {
@@ -276,13 +352,23 @@ impl World {
         world.tell(Event::StartAll);
         (0..STEPS).for_each(|_| world.step());
         if seed.is_multiple_of(2) {
-            world.states.keys().cloned().collect::<Vec<_>>().into_iter().for_each(|who| {
-                world.tell(Event::Start(who));
-            });
+            world
+                .states
+                .keys()
+                .cloned()
+                .collect::<Vec<_>>()
+                .into_iter()
+                .for_each(|who| {
+                    world.tell(Event::Start(who));
+                });
             world.calm(|world| world.states.values().all(|state| *state == State::Ready));
         }
         world.closing = true;
-        world.tell(if seed.is_multiple_of(3) { Event::KillAll } else { Event::StopAll });
+        world.tell(if seed.is_multiple_of(3) {
+            Event::KillAll
+        } else {
+            Event::StopAll
+        });
         (0..20).for_each(|_| world.step());
         world.calm(|world| world.all_stopped > 0);
         world.calm(|world| world.processes.keys().all(|who| !world.starts(who)));
@@ -297,9 +383,15 @@ fn whatever_happens_the_invariants_hold_and_everything_recovers() {
     let mut spawns = 0;
     for seed in 0..SEEDS {
         let trace = World::walk(seed);
-        spawns += trace.iter().filter(|command| matches!(command, Command::Spawn(_))).count();
+        spawns += trace
+            .iter()
+            .filter(|command| matches!(command, Command::Spawn(_)))
+            .count();
     }
-    assert!(spawns > 20 * usize::try_from(SEEDS).expect("a small number"), "a lame walk: {spawns} spawns");
+    assert!(
+        spawns > 20 * usize::try_from(SEEDS).expect("a small number"),
+        "a lame walk: {spawns} spawns"
+    );
 }
 
 #[test]
