@@ -44,6 +44,8 @@ pub(super) struct Node {
     since: Instant,
     reason: String,
     life: Option<Life>,
+    /// The last process that has ended here: news of its link may come after that of its end.
+    ended_pid: Option<u32>,
     /// The end, unasked for, that the next start makes good.
     again_after: Option<String>,
     restarts: u64,
@@ -67,6 +69,7 @@ impl Node {
             since: now,
             reason: reason.to_owned(),
             life: None,
+            ended_pid: None,
             again_after: None,
             restarts: 0,
             history: History::default(),

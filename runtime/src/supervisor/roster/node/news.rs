@@ -60,6 +60,9 @@ impl Node {
         pid: u32,
         out: &mut Vec<Command>,
     ) {
+        if self.life.is_none() && self.ended_pid == Some(pid) {
+            return;
+        }
         let is_new = |life: &Life| life.is_elsewhere() && life.pid != Some(pid);
         if self.life.as_ref().is_none_or(is_new) {
             self.life = Some(Life::new(Origin::Elsewhere, Some(pid), now));
@@ -141,6 +144,7 @@ impl Node {
         let Some(life) = self.life.take_if(|life| life.own_pid() == Some(pid)) else {
             return false;
         };
+        self.ended_pid = Some(pid);
         self.deadline = None;
         let reason = life.end_text(&exit, &self.spec);
         let decision = match life.ending {
