@@ -49,7 +49,7 @@ impl Node {
         self.wanted = true;
         let reason = format!("found running as process {pid}, not linked yet");
         self.enter(now, State::Unreachable, reason, out);
-        self.deadline = self.spec.hang_kill.map(|limit| now + limit);
+        self.deadline = self.spec.hang_kill.and_then(|limit| now.checked_add(limit));
     }
 
     /// Its link is up. A process that this master neither spawned nor adopted was started elsewhere.
@@ -77,7 +77,9 @@ impl Node {
             return;
         };
         let was_ready = life.ready_since.is_some() && life.incarnation == Some(incarnation);
-        let limit = (!life.is_elsewhere()).then(|| now + self.spec.start_timeout);
+        let limit = (!life.is_elsewhere())
+            .then(|| now.checked_add(self.spec.start_timeout))
+            .flatten();
         life.incarnation = Some(incarnation);
         life.linked = true;
         if self.state != State::Unreachable {
@@ -117,7 +119,7 @@ impl Node {
             self.lost_elsewhere(now, out);
         } else if self.state.is_up() {
             self.enter(now, State::Unreachable, "link lost", out);
-            self.deadline = self.spec.hang_kill.map(|limit| now + limit);
+            self.deadline = self.spec.hang_kill.and_then(|limit| now.checked_add(limit));
         }
     }
 
@@ -135,7 +137,11 @@ impl Node {
                 "link lost; it was started elsewhere",
                 out,
             );
-            self.deadline = self.spec.start.then(|| now + self.spec.start_timeout);
+            self.deadline = self
+                .spec
+                .start
+                .then(|| now.checked_add(self.spec.start_timeout))
+                .flatten();
         }
     }
 

@@ -218,3 +218,26 @@ fn a_link_that_is_reported_after_the_end_of_its_process_does_not_keep_the_node_d
     assert_eq!(stage.state("gate"), State::Backoff);
     assert_eq!(stage.later(SECOND), [spawn("gate")]);
 }
+
+#[test]
+fn time_limits_of_any_length_are_taken() {
+    for limit in [Duration::ZERO, Duration::MAX] {
+        let mut gate = spec("gate", &[]);
+        (gate.start_timeout, gate.drain_timeout, gate.stop_timeout) = (limit, limit, limit);
+        gate.hang_kill = Some(limit);
+        let now = Instant::now();
+        let mut roster = Roster::new(now, vec![gate], 1).expect("a tree");
+        roster.on_event(now, Event::StartAll);
+        roster.on_event(
+            now,
+            Event::Spawned {
+                name: name("gate"),
+                pid: 1,
+            },
+        );
+        let commands = roster.on_event(now, Event::Tick);
+        assert_eq!(commands.contains(&kill("gate", 1)), limit.is_zero());
+        roster.on_event(now, Event::StopAll);
+        assert_eq!(roster.next_deadline(), None);
+    }
+}
