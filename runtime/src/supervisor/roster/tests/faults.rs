@@ -228,14 +228,11 @@ fn time_limits_of_any_length_are_taken() {
         let now = Instant::now();
         let mut roster = Roster::new(now, vec![gate], 1).expect("a tree");
         roster.on_event(now, Event::StartAll);
-        roster.on_event(
-            now,
-            Event::Spawned {
-                name: name("gate"),
-                pid: 1,
-            },
-        );
-        let commands = roster.on_event(now, Event::Tick);
+        let spawned = Event::Spawned {
+            name: name("gate"),
+            pid: 1,
+        };
+        let commands = roster.on_event(now, spawned);
         assert_eq!(commands.contains(&kill("gate", 1)), limit.is_zero());
         roster.on_event(now, Event::StopAll);
         assert_eq!(roster.next_deadline(), None);
