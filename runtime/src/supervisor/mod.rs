@@ -14,9 +14,13 @@
 //! waits for the nearest of their ends, the news of the links and the next deadline, hands that to the roster,
 //! and does what it says. Nothing else decides.
 
+pub mod child;
 pub mod exit;
+pub mod orphans;
+pub mod output;
 pub mod policy;
 pub mod roster;
+pub mod usage;
 
 /// A time limit as people read it: `10 s`, `0.5 s`.
 fn seconds(time: std::time::Duration) -> String {

@@ -44,6 +44,8 @@ pub(super) struct Node {
     since: Instant,
     reason: String,
     life: Option<Life>,
+    /// The last process that has ended here: news of its link may come after that of its end.
+    ended_pid: Option<u32>,
     /// The end, unasked for, that the next start makes good.
     again_after: Option<String>,
     restarts: u64,
@@ -67,6 +69,7 @@ impl Node {
             since: now,
             reason: reason.to_owned(),
             life: None,
+            ended_pid: None,
             again_after: None,
             restarts: 0,
             history: History::default(),
@@ -90,7 +93,7 @@ impl Node {
         };
         self.life = Some(Life::new(Origin::Spawned, None, now));
         self.enter(now, State::Starting, reason, out);
-        self.deadline = Some(now + self.spec.start_timeout);
+        self.deadline = now.checked_add(self.spec.start_timeout);
         out.push(Command::Spawn(self.spec.name.clone()));
     }
 
@@ -153,10 +156,10 @@ impl Node {
         }
         if serves && !self.spec.drain_timeout.is_zero() {
             self.enter(now, State::Draining, why, out);
-            self.deadline = Some(now + self.spec.drain_timeout);
+            self.deadline = now.checked_add(self.spec.drain_timeout);
         } else {
             self.enter(now, State::Stopping, why, out);
-            self.deadline = Some(now + self.spec.stop_timeout);
+            self.deadline = now.checked_add(self.spec.stop_timeout);
         }
     }
 
@@ -187,7 +190,7 @@ impl Node {
         match self.state {
             State::Starting => self.give_up_on(now, Ending::NotReady, out),
             State::Draining => {
-                self.deadline = Some(now + self.spec.stop_timeout);
+                self.deadline = now.checked_add(self.spec.stop_timeout);
                 self.enter(now, State::Stopping, "drained for as long as it may", out);
             }
             State::Stopping => self.kill(now, &self.late_text(), out),
@@ -214,7 +217,7 @@ impl Node {
                 out.push(Command::Abort { name, pid });
                 let limit = self.spec.hang_kill.unwrap_or_default();
                 self.enter(now, State::Stopping, format!("hung {}", seconds(limit)), out);
-                self.deadline = Some(now + ABORT_GRACE);
+                self.deadline = now.checked_add(ABORT_GRACE);
             }
             _ => {
                 let late = format!("not ready after {}", seconds(self.spec.start_timeout));

@@ -49,7 +49,7 @@ impl Node {
         self.wanted = true;
         let reason = format!("found running as process {pid}, not linked yet");
         self.enter(now, State::Unreachable, reason, out);
-        self.deadline = self.spec.hang_kill.map(|limit| now + limit);
+        self.deadline = self.spec.hang_kill.and_then(|limit| now.checked_add(limit));
     }
 
     /// Its link is up. A process that this master neither spawned nor adopted was started elsewhere.
@@ -60,6 +60,9 @@ impl Node {
         pid: u32,
         out: &mut Vec<Command>,
     ) {
+        if self.life.is_none() && self.ended_pid == Some(pid) {
+            return;
+        }
         let is_new = |life: &Life| life.is_elsewhere() && life.pid != Some(pid);
         if self.life.as_ref().is_none_or(is_new) {
             self.life = Some(Life::new(Origin::Elsewhere, Some(pid), now));
@@ -74,7 +77,9 @@ impl Node {
             return;
         };
         let was_ready = life.ready_since.is_some() && life.incarnation == Some(incarnation);
-        let limit = (!life.is_elsewhere()).then(|| now + self.spec.start_timeout);
+        let limit = (!life.is_elsewhere())
+            .then(|| now.checked_add(self.spec.start_timeout))
+            .flatten();
         life.incarnation = Some(incarnation);
         life.linked = true;
         if self.state != State::Unreachable {
@@ -114,7 +119,7 @@ impl Node {
             self.lost_elsewhere(now, out);
         } else if self.state.is_up() {
             self.enter(now, State::Unreachable, "link lost", out);
-            self.deadline = self.spec.hang_kill.map(|limit| now + limit);
+            self.deadline = self.spec.hang_kill.and_then(|limit| now.checked_add(limit));
         }
     }
 
@@ -132,7 +137,11 @@ impl Node {
                 "link lost; it was started elsewhere",
                 out,
             );
-            self.deadline = self.spec.start.then(|| now + self.spec.start_timeout);
+            self.deadline = self
+                .spec
+                .start
+                .then(|| now.checked_add(self.spec.start_timeout))
+                .flatten();
         }
     }
 
@@ -141,6 +150,7 @@ impl Node {
         let Some(life) = self.life.take_if(|life| life.own_pid() == Some(pid)) else {
             return false;
         };
+        self.ended_pid = Some(pid);
         self.deadline = None;
         let reason = life.end_text(&exit, &self.spec);
         let decision = match life.ending {

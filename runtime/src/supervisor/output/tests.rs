@@ -1,0 +1,115 @@
+//! Logs in a temporary directory, written as a node would.
+
+use std::fs::OpenOptions;
+use std::io::Write;
+
+use super::*;
+
+struct Log {
+    dir: tempfile::TempDir,
+}
+
+impl Log {
+    fn new() -> Self {
+        Self {
+            dir: tempfile::tempdir().expect("a directory"),
+        }
+    }
+
+    fn path(&self) -> PathBuf {
+        self.dir.path().join("game1.log")
+    }
+
+    fn write(&self, text: &[u8]) {
+        let mut file = OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(self.path())
+            .expect("a log");
+        file.write_all(text).expect("a disk with room");
+    }
+
+    fn last(&self, start: u64) -> Vec<String> {
+        last_lines(&File::open(self.path()).expect("a log"), start).expect("a readable log")
+    }
+}
+
+#[test]
+fn last_lines_are_of_this_life_cleaned_and_cut() {
+    let log = Log::new();
+    log.write(b"old\nnew \xff\r\n\x1b[2J\n");
+    assert_eq!(log.last(4), ["new \u{fffd}", "\\u{1b}[2J"]);
+    assert_eq!(
+        log.last(1000),
+        ["old", "new \u{fffd}", "\\u{1b}[2J"],
+        "emptied and written again"
+    );
+    log.write(&vec![b'x'; 10_000]);
+    let last = log.last(0).pop().expect("a line");
+    assert_eq!(last.len(), MAX_LINE + '…'.len_utf8());
+    log.write(&vec![b'\n'; 1_000_000]);
+    assert_eq!(log.last(0), vec![String::new(); LAST_LINES]);
+}
+
+#[test]
+fn logs_rotate_by_size_and_the_oldest_goes() {
+    let log = Log::new();
+    assert!(!rotate(&log.path(), 10, 2).expect("no log is no error"));
+    for life in 1..=4 {
+        log.write(format!("life {life} has written this\n").as_bytes());
+        assert!(rotate(&log.path(), 10, 2).expect("a rotation"));
+    }
+    let read = |number| std::fs::read_to_string(numbered(&log.path(), number)).unwrap_or_default();
+    assert!(!log.path().exists());
+    assert!(read(1).starts_with("life 4") && read(2).starts_with("life 3") && read(3).is_empty());
+    log.write(b"short\n");
+    assert!(!rotate(&log.path(), 10, 2).expect("nothing to do"));
+    log.write(b"longer than ten\n");
+    assert!(rotate(&log.path(), 10, 0).expect("a removal") && !log.path().exists());
+}
+
+#[tokio::test]
+async fn a_followed_log_gives_whole_lines_through_truncation_and_rotation() {
+    let log = Log::new();
+    log.write(b"before\n");
+    let (send, mut lines) = mpsc::channel(1);
+    let (end, ended) = oneshot::channel();
+    let task = tokio::spawn(follow(log.path(), 7, send, ended));
+    log.write(b"one\ntw");
+    assert_eq!(lines.recv().await.as_deref(), Some("one"));
+    log.write(b"o\nthree\n");
+    assert_eq!(lines.recv().await.as_deref(), Some("two"));
+    assert_eq!(lines.recv().await.as_deref(), Some("three"));
+    File::create(log.path()).expect("an emptied log");
+    log.write(b"four\n");
+    assert_eq!(lines.recv().await.as_deref(), Some("four"));
+    rotate(&log.path(), 0, 3).expect("a rotation");
+    log.write(b"five\nsix");
+    assert_eq!(lines.recv().await.as_deref(), Some("five"));
+    end.send(()).expect("it follows");
+    assert_eq!(
+        lines.recv().await.as_deref(),
+        Some("six"),
+        "the rest comes at the end"
+    );
+    assert_eq!(lines.recv().await, None);
+    task.await.expect("it ends");
+}
+
+#[tokio::test]
+async fn following_ends_when_nobody_reads_and_waits_for_a_log_that_is_not_there_yet() {
+    let log = Log::new();
+    let (send, mut lines) = mpsc::channel(1);
+    let (_end, ended) = oneshot::channel();
+    let task = tokio::spawn(follow(log.path(), 0, send, ended));
+    tokio::task::yield_now().await;
+    log.write(&[b"x".repeat(200_000), b"\nnext\n".to_vec()].concat());
+    assert_eq!(
+        lines.recv().await.map(|line| line.len()),
+        Some(MAX_LINE + '…'.len_utf8())
+    );
+    assert_eq!(lines.recv().await.as_deref(), Some("next"));
+    drop(lines);
+    log.write(b"nobody wants this\n");
+    task.await.expect("it ends");
+}

@@ -1,0 +1,264 @@
+//! Random walks: a world of processes that fail in every way the roster may hear of, in virtual time, from a
+//! seed. After every event the invariants of the roster's file head are checked against the world; at the end
+//! the faults stop, and everything must become ready, or stop.
+
+mod happenings;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Duration, Instant};
+
+use super::tests::{incarnation, name, spec};
+use super::*;
+use crate::supervisor::exit::Exit;
+use crate::supervisor::policy::OnCrashLoop;
+
+const SEEDS: u64 = 200;
+const STEPS: usize = 500;
+
+/// One process of the world. `pid` is `None` while the spawn has not been reported.
+#[derive(Debug, Clone, Default)]
+struct Process {
+    pid: Option<u32>,
+    linked: bool,
+    ready: bool,
+    asked: bool,
+    killed: bool,
+}
+
+struct World {
+    random: Random,
+    seed: u64,
+    now: Instant,
+    roster: Roster,
+    processes: BTreeMap<NodeName, Process>,
+    states: BTreeMap<NodeName, State>,
+    /// Nodes that an operator asked to stop or restart; the order of the whole tree's stop is not theirs.
+    singled_out: BTreeSet<NodeName>,
+    /// The last process of each node that ended.
+    dead: BTreeMap<NodeName, u32>,
+    next_pid: u32,
+    closing: bool,
+    all_stopped: u32,
+    trace: Vec<Command>,
+}
+
+fn specs() -> Vec<NodeSpec> {
+    let mut specs = vec![
+        spec("net", &["gate"]),
+        spec("gate", &["db", "cache"]),
+        spec("cache", &[]),
+        spec("db", &[]),
+        spec("game1", &["gate"]),
+        spec("game2", &["gate", "db"]),
+    ];
+    specs[3].start = false;
+    specs[1].restart_children = true;
+    specs[4].policy.on_crash_loop = OnCrashLoop::Failed;
+    specs[5].drain_timeout = Duration::ZERO;
+    specs
+}
+
+impl World {
+    fn new(seed: u64) -> Self {
+        let now = Instant::now();
+        let roster = Roster::new(now, specs(), seed).expect("a tree");
+        let states = specs()
+            .into_iter()
+            .map(|spec| (spec.name, State::Stopped))
+            .collect();
+        Self {
+            random: Random::new(seed),
+            seed,
+            now,
+            roster,
+            processes: BTreeMap::new(),
+            states,
+            singled_out: BTreeSet::new(),
+            dead: BTreeMap::new(),
+            next_pid: 1,
+            closing: false,
+            all_stopped: 0,
+            trace: Vec::new(),
+        }
+    }
+
+    fn below(&mut self, limit: u64) -> u64 {
+        self.random.next() % limit
+    }
+
+    fn starts(&self, who: &NodeName) -> bool {
+        who.as_str() != "db"
+    }
+
+    fn tell(&mut self, event: Event) {
+        let said = format!("seed {}: {event:?}", self.seed);
+        for command in self.roster.on_event(self.now, event) {
+            self.obey(&command, &said);
+            self.trace.push(command);
+        }
+        assert!(
+            self.roster.next_deadline().is_none_or(|at| at > self.now),
+            "a past deadline, {said}"
+        );
+        for node in self.roster.snapshot(self.now) {
+            assert_eq!(
+                self.states[&node.name], node.state,
+                "an unannounced state of {}, {said}",
+                node.name
+            );
+            assert!(node.last_exits.len() <= 20);
+            let process = self.processes.get(&node.name).and_then(|process| process.pid);
+            assert!(
+                !self.starts(&node.name) || node.pid == process,
+                "the wrong process, {said}"
+            );
+        }
+    }
+
+    fn obey(&mut self, command: &Command, said: &str) {
+        match command {
+            Command::Spawn(who) => {
+                assert!(
+                    !self.closing && self.starts(who),
+                    "a forbidden spawn of {who}, {said}"
+                );
+                let before = self.processes.insert(who.clone(), Process::default());
+                assert!(before.is_none(), "two lives of {who}, {said}");
+                self.singled_out.remove(who);
+                let parents = specs()
+                    .into_iter()
+                    .find(|spec| spec.name == *who)
+                    .expect("a node")
+                    .parents;
+                assert!(
+                    parents.iter().all(|parent| self.states[parent].is_up()),
+                    "{who} is early, {said}"
+                );
+            }
+            Command::Terminate { name, pid } => {
+                assert_eq!(pid.is_some(), self.starts(name), "{said}");
+                let orderly = self.closing && !self.singled_out.contains(name);
+                assert!(
+                    !orderly || self.children_are_gone(name),
+                    "{name} stops before a child, {said}"
+                );
+                self.signalled(name, *pid, said).asked = true;
+            }
+            Command::Abort { name, pid } => self.signalled(name, Some(*pid), said).asked = true,
+            Command::Kill { name, pid } => {
+                let process = self.signalled(name, Some(*pid), said);
+                assert!(
+                    !std::mem::replace(&mut process.killed, true),
+                    "killed twice, {said}"
+                );
+            }
+            Command::Announce(change) => {
+                let before = self.states.insert(change.name.clone(), change.to);
+                assert_eq!(before, Some(change.from), "{said}");
+            }
+            Command::AllReady { .. } => assert!(!self.closing, "{said}"),
+            Command::AllStopped => {
+                let own = self.processes.keys().filter(|who| self.starts(who)).count();
+                assert!(self.closing && own == 0, "{said}");
+                self.all_stopped += 1;
+            }
+        }
+    }
+
+    /// The process that a signal or request is for; anybody else's must not be meant.
+    fn signalled(&mut self, who: &NodeName, pid: Option<u32>, said: &str) -> &mut Process {
+        let elsewhere = !self.starts(who);
+        let process = self
+            .processes
+            .get_mut(who)
+            .expect("a signal for a living process");
+        assert!(
+            elsewhere || process.pid == pid,
+            "a stranger's process {pid:?}, {said}"
+        );
+        process
+    }
+
+    fn children_are_gone(&self, parent: &NodeName) -> bool {
+        let children = specs().into_iter().filter(|spec| spec.parents.contains(parent));
+        children
+            .into_iter()
+            .all(|spec| !self.processes.contains_key(&spec.name))
+    }
+
+    /// Without faults every process soon does what it should.
+    fn calm(&mut self, until: impl Fn(&Self) -> bool) {
+        for _ in 0..400 {
+            if until(self) {
+                return;
+            }
+            for who in self.states.keys().cloned().collect::<Vec<_>>() {
+                self.process_does(&who, false);
+            }
+            self.now += Duration::from_millis(50);
+            // Nobody is on the way: nothing happens before the next deadline.
+            if self.processes.values().all(|process| process.ready) {
+                self.now = self.roster.next_deadline().unwrap_or(self.now).max(self.now);
+            }
+            self.tell(Event::Tick);
+        }
+        panic!(
+            "seed {}: no end, {:#?}",
+            self.seed,
+            self.roster.snapshot(self.now)
+        );
+    }
+
+    fn walk(seed: u64) -> Vec<Command> {
+        let mut world = Self::new(seed);
+        world.tell(Event::StartAll);
+        (0..STEPS).for_each(|_| world.step());
+        if seed.is_multiple_of(2) {
+            world
+                .states
+                .keys()
+                .cloned()
+                .collect::<Vec<_>>()
+                .into_iter()
+                .for_each(|who| {
+                    world.tell(Event::Start(who));
+                });
+            world.calm(|world| world.states.values().all(|state| *state == State::Ready));
+        }
+        world.closing = true;
+        world.tell(if seed.is_multiple_of(3) {
+            Event::KillAll
+        } else {
+            Event::StopAll
+        });
+        (0..20).for_each(|_| world.step());
+        world.calm(|world| world.all_stopped > 0);
+        world.calm(|world| world.processes.keys().all(|who| !world.starts(who)));
+        (0..20).for_each(|_| world.step());
+        assert_eq!(world.all_stopped, 1, "seed {seed}");
+        world.trace
+    }
+}
+
+#[test]
+fn whatever_happens_the_invariants_hold_and_everything_recovers() {
+    let mut visits: HashMap<State, u64> = HashMap::new();
+    for command in (0..SEEDS).flat_map(World::walk) {
+        if let Command::Announce(change) = command {
+            *visits.entry(change.to).or_default() += 1;
+        }
+    }
+    assert_eq!(visits.len(), 9, "every state is seen: {visits:?}");
+    assert!(
+        visits.values().all(|&count| count >= SEEDS / 2),
+        "a lame walk: {visits:?}"
+    );
+}
+
+#[test]
+fn a_seed_tells_the_same_story_twice() {
+    let stories: Vec<_> = [5, 5].into_iter().map(World::walk).collect();
+    assert_eq!(stories[0], stories[1]);
+    assert_ne!(stories[0], World::walk(6));
+    assert!(stories[0].contains(&Command::Spawn(name("cache"))));
+}
