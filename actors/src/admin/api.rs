@@ -1,0 +1,52 @@
+//! What stands under /api/v1.
+
+use actix::Addr;
+use actix_web::http::StatusCode;
+use actix_web::{HttpResponse, web};
+use lampyris_runtime::name::NodeName;
+use serde_json::json;
+
+use super::problem::{not_found, problem, unavailable};
+use crate::master::{Act, Action, Master, Nodes, StopCluster};
+
+pub(super) fn routes(config: &mut web::ServiceConfig) {
+    config
+        .service(web::resource("/nodes").route(web::get().to(nodes)))
+        .service(web::resource("/nodes/{name}/actions/{action}").route(web::post().to(act)))
+        .service(web::resource("/cluster/actions/stop").route(web::post().to(stop)))
+        .default_service(web::to(not_found));
+}
+
+async fn nodes(master: web::Data<Addr<Master>>) -> HttpResponse {
+    match master.send(Nodes).await {
+        Ok(nodes) => HttpResponse::Ok().json(nodes),
+        Err(_) => unavailable(),
+    }
+}
+
+async fn act(path: web::Path<(String, String)>, master: web::Data<Addr<Master>>) -> HttpResponse {
+    let (name, word) = path.into_inner();
+    let action = match word.as_str() {
+        "start" => Action::Start,
+        "stop" => Action::Stop,
+        "restart" => Action::Restart,
+        _ => {
+            let text = format!("no action is called {word:?}; there are start, stop and restart");
+            return problem(StatusCode::NOT_FOUND, "no such action", text);
+        }
+    };
+    let no_such_node = || problem(StatusCode::NOT_FOUND, "no such node", format!("no node is called {name:?}"));
+    let Ok(node) = NodeName::new(&name) else { return no_such_node() };
+    match master.send(Act { name: node, action }).await {
+        Ok(true) => HttpResponse::Accepted().json(json!({ "node": name, "action": word })),
+        Ok(false) => no_such_node(),
+        Err(_) => unavailable(),
+    }
+}
+
+async fn stop(master: web::Data<Addr<Master>>) -> HttpResponse {
+    match master.send(StopCluster { by: "the admin API", now: false }).await {
+        Ok(()) => HttpResponse::Accepted().json(json!({ "action": "stop" })),
+        Err(_) => unavailable(),
+    }
+}

@@ -1,0 +1,49 @@
+//! The administrator's HTTP API on the master's `webport`. It reads plain snapshots and asks the master's actor.
+//!
+//! | method and path | who | what |
+//! | --- | --- | --- |
+//! | GET /healthz | anyone | the process answers |
+//! | GET /api/v1/nodes | token | an array of nodes |
+//! | POST /api/v1/nodes/{name}/actions/{start,stop,restart} | token | asks it of one node |
+//! | POST /api/v1/cluster/actions/stop | token | stops the nodes in order, then the master |
+//!
+//! The token is a bearer's: `Authorization: Bearer …`. Nothing changes by GET.
+
+mod api;
+mod problem;
+mod token;
+
+use std::io;
+use std::net::TcpListener;
+
+use actix::Addr;
+use actix_web::{App, HttpServer, middleware, web};
+
+pub(crate) use token::Token;
+
+use crate::master::Master;
+
+/// Longest body of a request, in bytes.
+const MAX_BODY: usize = 256 * 1024;
+
+/// Serves until the process ends.
+pub(crate) fn serve(listener: TcpListener, master: Addr<Master>, token: Token) -> io::Result<()> {
+    let server = HttpServer::new(move || {
+        App::new()
+            .app_data(web::Data::new(master.clone()))
+            .app_data(web::Data::new(token.clone()))
+            .app_data(web::PayloadConfig::new(MAX_BODY))
+            .route("/healthz", web::get().to(|| async { "ok\n" }))
+            .service(
+                web::scope("/api/v1").wrap(middleware::from_fn(token::require)).configure(api::routes),
+            )
+            .default_service(web::to(problem::not_found))
+    });
+    let server = server.workers(1).disable_signals().shutdown_timeout(1).listen(listener)?.run();
+    actix::spawn(async move {
+        if let Err(error) = server.await {
+            tracing::error!(%error, "the admin server ended");
+        }
+    });
+    Ok(())
+}

@@ -1,0 +1,97 @@
+//! What may stand on the command line.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand, ValueEnum};
+
+/// A cluster of game server nodes: the master, its nodes, and a client, in one program.
+#[derive(Debug, Parser)]
+#[command(version, about, long_about = None)]
+pub(super) struct Args {
+    /// What this process is: master, client, or the name of a node
+    #[arg(long, default_value = "master", value_name = "NAME")]
+    role: String,
+
+    /// The configuration, JSON or TOML
+    #[arg(long, global = true, env = "LAMPYRIS_CONFIG", default_value = "config/config.json", value_name = "FILE")]
+    pub(super) config: PathBuf,
+
+    /// With --role master: start no nodes
+    #[arg(long)]
+    only: bool,
+
+    /// With --role client: where the clients' port is; by default the first one of the configuration
+    #[arg(long, value_name = "HOST:PORT")]
+    addr: Option<SocketAddr>,
+
+    /// With --role client: one command of your own instead of 100, 200 and 300
+    #[arg(long, value_name = "ID")]
+    command: Option<u32>,
+
+    /// With --role client: the payload
+    #[arg(long, value_name = "TEXT", default_value = "msgdata")]
+    data: String,
+
+    #[command(subcommand)]
+    tool: Option<Tool>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Tool {
+    /// Check the configuration without starting anything
+    CheckConfig {
+        /// The file, instead of --config
+        #[arg(value_name = "FILE")]
+        file: Option<PathBuf>,
+        /// How faults are written
+        #[arg(long, value_enum, default_value_t = Format::Human)]
+        format: Format,
+    },
+}
+
+/// How a result is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Format {
+    /// For people.
+    Human,
+    /// For programs.
+    Json,
+}
+
+/// What the client is to send.
+#[derive(Debug)]
+pub(super) struct Request {
+    pub(super) addr: Option<SocketAddr>,
+    pub(super) commands: Vec<u32>,
+    pub(super) data: String,
+}
+
+/// What the process is to do.
+#[derive(Debug)]
+pub(super) enum Task {
+    Master { only: bool },
+    Node(String),
+    Client(Request),
+    CheckConfig(Format),
+}
+
+impl Args {
+    pub(super) fn task(&mut self) -> Task {
+        if let Some(Tool::CheckConfig { file, format }) = self.tool.take() {
+            if let Some(file) = file {
+                self.config = file;
+            }
+            return Task::CheckConfig(format);
+        }
+        match self.role.as_str() {
+            "master" => Task::Master { only: self.only },
+            "client" => Task::Client(Request {
+                addr: self.addr,
+                commands: self.command.map_or_else(|| vec![100, 200, 300], |one| vec![one]),
+                data: std::mem::take(&mut self.data),
+            }),
+            node => Task::Node(node.to_owned()),
+        }
+    }
+}

@@ -1,0 +1,161 @@
+//! The command line of a user's program: the roles, and what tools need.
+//!
+//! `main` is one call: `lampyris::main([gate::app(), net::app()])`. The same program is the master, every node,
+//! and a client.
+
+mod args;
+mod client;
+
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Instant;
+
+use clap::Parser;
+use lampyris_runtime::config::{Config, Finding, render_human};
+use lampyris_runtime::name::MASTER;
+
+use crate::app::App;
+use crate::{logging, master, node};
+use args::{Args, Format, Task};
+
+/// The configuration cannot be used (sysexits.h EX_CONFIG).
+const EX_CONFIG: u8 = 78;
+/// The log or the process itself could not be set up (EX_OSERR).
+const EX_OSERR: u8 = 71;
+
+/// Runs the program as its arguments say, with these applications in it; the exit code is for the shell.
+///
+/// | code | meaning |
+/// | --- | --- |
+/// | 0 | done, or stopped in order |
+/// | 1 | stopped, but not in order |
+/// | 2 | wrong arguments |
+/// | 5, 6 | `--role client`: an error for an answer; no answer |
+/// | 73 | a port, file or folder is not to be had |
+/// | 75 | the lock or the name is taken |
+/// | 77 | not authorized |
+/// | 78 | the configuration cannot be used |
+pub fn main(apps: impl IntoIterator<Item = App>) -> ExitCode {
+    let started = Instant::now();
+    let mut args = Args::parse();
+    let apps: Vec<App> = apps.into_iter().collect();
+    let task = args.task();
+    ExitCode::from(match task {
+        Task::CheckConfig(format) => check_config(&args.config, &apps, format),
+        Task::Client(request) => match load(&args.config, &apps) {
+            Ok(config) => client::run(&config, &request),
+            Err(code) => code,
+        },
+        Task::Master { only } => match load(&args.config, &apps) {
+            Ok(config) => run_master(config, only, started),
+            Err(code) => code,
+        },
+        Task::Node(name) => match load(&args.config, &apps) {
+            Ok(config) => run_node(config, &name, apps),
+            Err(code) => code,
+        },
+    })
+}
+
+/// Reads the configuration, or says on standard error what is wrong with it.
+fn load(path: &Path, apps: &[App]) -> Result<Arc<Config>, u8> {
+    let config = Config::load(path, variables()).map_err(|rejected| {
+        eprint_line(&format!("{rejected}"));
+        EX_CONFIG
+    })?;
+    for warning in &config.warnings {
+        eprint_line(&render_human(warning, config.source_text()));
+    }
+    let missing = config.check_apps(&names(apps));
+    if missing.is_empty() {
+        return Ok(Arc::new(config));
+    }
+    for fault in &missing {
+        eprint_line(&render_human(fault, config.source_text()));
+    }
+    Err(EX_CONFIG)
+}
+
+fn check_config(path: &Path, apps: &[App], format: Format) -> u8 {
+    let (findings, text, summary) = match Config::load(path, variables()) {
+        Err(rejected) => (rejected.findings.clone(), rejected.source_text().to_owned(), None),
+        Ok(config) => {
+            let missing = config.check_apps(&names(apps));
+            let summary = missing.is_empty().then(|| format!("{}: {} nodes, no faults", path.display(), config.nodes.len()));
+            let findings = config.warnings.iter().cloned().chain(missing).collect();
+            (findings, config.source_text().to_owned(), summary)
+        }
+    };
+    match format {
+        Format::Json => print_line(&serde_json::to_string_pretty(&findings).unwrap_or_default()),
+        Format::Human => {
+            findings.iter().for_each(|finding: &Finding| eprint_line(&render_human(finding, &text)));
+            summary.iter().for_each(|line| print_line(line));
+        }
+    }
+    if summary.is_some() { 0 } else { EX_CONFIG }
+}
+
+fn names(apps: &[App]) -> Vec<&str> {
+    apps.iter().map(App::name).collect()
+}
+
+/// The variables that are text; others are none of ours.
+fn variables() -> impl Iterator<Item = (String, String)> {
+    std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+}
+
+fn run_master(config: Arc<Config>, only: bool, started: Instant) -> u8 {
+    if let Err(error) = logging::start(&config, MASTER, config.master.log.as_deref()) {
+        eprint_line(&format!("error: the log: {error}"));
+        return EX_OSERR;
+    }
+    let program = match std::env::current_exe() {
+        Ok(program) => program,
+        Err(error) => {
+            eprint_line(&format!("error: where is this program? {error}"));
+            return EX_OSERR;
+        }
+    };
+    let span = tracing::info_span!("master");
+    let _in_span = span.enter();
+    let options = master::RunOptions { program, only, started };
+    in_system(async { master::run(config, options).await.map_err(|error| (error.exit_code(), error.to_string())) })
+}
+
+fn run_node(config: Arc<Config>, name: &str, apps: Vec<App>) -> u8 {
+    let own = config.node(name);
+    if let Err(error) = logging::start(&config, name, own.and_then(|node| node.log.as_deref())) {
+        eprint_line(&format!("error: the log: {error}"));
+        return EX_OSERR;
+    }
+    let app = own.and_then(|node| apps.into_iter().find(|app| app.name() == node.app));
+    // Without an entry there is no app either; the boot says which nodes there are.
+    let app = app.unwrap_or_else(|| App::new(""));
+    let span = tracing::info_span!("node", name);
+    let _in_span = span.enter();
+    in_system(async { node::boot(config, name, app).await.map_err(|error| (error.exit_code(), error.to_string())) })
+}
+
+/// Runs the one actor system of this process, on this thread.
+fn in_system(work: impl Future<Output = Result<u8, (u8, String)>>) -> u8 {
+    match actix::System::new().block_on(work) {
+        Ok(code) => code,
+        Err((code, text)) => {
+            tracing::error!(exit_code = code, "{text}");
+            eprint_line(&format!("error: {text}"));
+            code
+        }
+    }
+}
+
+/// Prints a result. A reader that is gone is no reason to fail.
+fn print_line(text: &str) {
+    drop(std::io::Write::write_fmt(&mut std::io::stdout(), format_args!("{text}\n")));
+}
+
+/// Prints a message.
+fn eprint_line(text: &str) {
+    drop(std::io::Write::write_fmt(&mut std::io::stderr(), format_args!("{text}\n")));
+}

@@ -1,0 +1,43 @@
+//! One master per run folder: a lock that the kernel gives back when its holder dies.
+
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io::{self, Read, Seek, Write};
+use std::path::Path;
+
+/// Held as long as it lives.
+pub(super) struct Lock {
+    _file: File,
+}
+
+/// Takes the lock, or gives the text that its holder left there, its pid.
+pub(super) fn take(run_dir: &Path) -> io::Result<Result<Lock, String>> {
+    let path = run_dir.join("master.lock");
+    let mut file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)?;
+    match file.try_lock() {
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => {
+            let mut holder = String::new();
+            file.read_to_string(&mut holder)?;
+            return Ok(Err(holder.trim().to_owned()));
+        }
+        Err(TryLockError::Error(error)) => return Err(error),
+    }
+    file.set_len(0)?;
+    file.rewind()?;
+    writeln!(file, "{}", std::process::id())?;
+    Ok(Ok(Lock { _file: file }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_second_master_learns_who_the_first_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let first = take(folder.path()).unwrap().ok().unwrap();
+        assert_eq!(take(folder.path()).unwrap().err(), Some(std::process::id().to_string()));
+        drop(first);
+        assert!(take(folder.path()).unwrap().is_ok());
+    }
+}

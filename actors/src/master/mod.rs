@@ -1,0 +1,273 @@
+//! The master: a supervisor actor that starts the nodes, restarts the crashed ones, and stops them in order.
+//!
+//! ```text
+//!   links ────┐                       ┌───> processes (spawn, signal)
+//!   processes ┼─ events ─> [Roster] ──┼───> terminal (who is ready, why not)
+//!   admin ────┘     pure  commands    └───> links (stop, where a parent is)
+//! ```
+//!
+//! All decisions are the [`Roster`]'s, which is pure; this actor carries them out and reports what happened. Nodes
+//! outlive a master that is killed; one that ends by its own will leaves none behind.
+
+mod links;
+mod lock;
+mod processes;
+mod run;
+mod terminal;
+mod view;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix::{Actor, AsyncContext, Context, Handler, Message, SpawnHandle};
+use lampyris_runtime::config::Config;
+use lampyris_runtime::link::Peer;
+use lampyris_runtime::name::NodeName;
+use lampyris_runtime::supervisor::roster::{Command, Event, Roster, State, StateChange};
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+
+pub use run::{MasterError, RunOptions, run};
+pub use view::{NodeView, Nodes};
+
+use processes::{Processes, Sign};
+use terminal::Terminal;
+
+/// The supervisor actor.
+pub struct Master {
+    config: Arc<Config>,
+    roster: Roster,
+    links: HashMap<NodeName, Peer>,
+    processes: Processes,
+    terminal: Terminal,
+    /// Ends the master's process with an exit code.
+    done: mpsc::Sender<u8>,
+    closing: Closing,
+    timer: Option<SpawnHandle>,
+    unclean: bool,
+    admin: Option<String>,
+    started: std::time::Instant,
+}
+
+/// How far the stop of the whole tree is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Closing {
+    No,
+    /// The nodes with clients go first: the calls of their clients still need all the others.
+    Clients,
+    All,
+}
+
+/// Something happened that the roster must know.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(crate) struct Happened(pub(crate) Event);
+
+/// Somebody wants the whole tree to stop; a second time, at once.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(crate) struct StopCluster {
+    /// Who.
+    pub(crate) by: &'static str,
+    /// Without letting calls end.
+    pub(crate) now: bool,
+}
+
+/// An operator wants something of one node. The result is false for a name that is no node.
+#[derive(Message)]
+#[rtype(result = "bool")]
+pub(crate) struct Act {
+    /// Which node.
+    pub(crate) name: NodeName,
+    /// What.
+    pub(crate) action: Action,
+}
+
+/// What an operator can want of a node.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Action {
+    Start,
+    Stop,
+    Restart,
+}
+
+/// A link to a node has come up: tell it where its parents are, and its children where it is.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(crate) struct Joined(pub(crate) lampyris_runtime::link::LinkId);
+
+impl Actor for Master {
+    type Context = Context<Self>;
+}
+
+impl Master {
+    /// Hands an event to the roster and does what it says.
+    fn on_event(&mut self, event: Event, ctx: &mut Context<Self>) {
+        let mut news = vec![event];
+        while let Some(event) = news.pop() {
+            for command in self.roster.on_event(now(), event) {
+                if let Some(event) = self.carry_out(command, ctx) {
+                    news.push(event);
+                }
+            }
+        }
+        self.close_on();
+        self.set_timer(ctx);
+    }
+
+    /// Carries out one command; gives what came of it at once.
+    fn carry_out(&mut self, command: Command, ctx: &mut Context<Self>) -> Option<Event> {
+        match command {
+            Command::Spawn(name) => return Some(self.spawn(name, ctx)),
+            Command::Terminate { name, pid } => self.terminate(&name, pid),
+            Command::Abort { name, pid } => self.processes.sign(&name, pid, Sign::Abort),
+            Command::Kill { name, pid } => {
+                self.unclean = true;
+                self.processes.sign(&name, pid, Sign::Kill);
+            }
+            Command::Announce(change) => self.announce(&change),
+            Command::AllReady { .. } => self.terminal.all_ready(self.started.elapsed(), self.admin.as_deref()),
+            Command::AllStopped => {
+                self.terminal.say("all nodes have stopped");
+                self.end(u8::from(self.unclean));
+            }
+        }
+        None
+    }
+
+    fn spawn(&mut self, name: NodeName, ctx: &Context<Self>) -> Event {
+        match self.processes.spawn(&name, ctx.address()) {
+            Ok((pid, output)) => {
+                self.terminal.follow(name.clone(), output);
+                Event::Spawned { name, pid }
+            }
+            Err(error) => Event::SpawnFailed { name, retry: error.may_pass(), error: error.to_string() },
+        }
+    }
+
+    /// Asks by the link; a node without one gets the signal instead. Never both: a second wish means "at once".
+    fn terminate(&mut self, name: &NodeName, pid: Option<u32>) {
+        if links::ask_to_stop(self.links.get(name)) {
+            return;
+        }
+        if let Some(pid) = pid {
+            self.processes.sign(name, pid, Sign::Terminate);
+        }
+    }
+
+    fn announce(&mut self, change: &StateChange) {
+        tracing::info!(node = %change.name, from = %change.from, to = %change.to, reason = change.reason, "state");
+        let snapshot = self.roster.snapshot(now());
+        if let Some(node) = snapshot.iter().find(|node| node.name == change.name) {
+            self.terminal.state(change, node);
+        }
+    }
+
+    fn end(&self, code: u8) {
+        if self.done.try_send(code).is_err() {
+            tracing::debug!("the end was announced before");
+        }
+    }
+
+    /// Goes on with the stop of the tree once all nodes with clients are gone.
+    fn close_on(&mut self) {
+        if self.closing != Closing::Clients || self.nodes_with_clients().any(|name| self.is_alive(name)) {
+            return;
+        }
+        self.closing = Closing::All;
+        for command in self.roster.on_event(now(), Event::StopAll) {
+            match command {
+                Command::Terminate { name, pid } => self.terminate(&name, pid),
+                Command::Announce(change) => self.announce(&change),
+                Command::AllStopped => self.end(u8::from(self.unclean)),
+                // Nothing is spawned or killed by the wish to stop.
+                other => tracing::warn!(?other, "unexpected on the way to the end"),
+            }
+        }
+    }
+
+    fn nodes_with_clients(&self) -> impl Iterator<Item = &NodeName> {
+        self.config.nodes.iter().filter(|node| node.netport.is_some()).map(|node| &node.name)
+    }
+
+    fn is_alive(&self, name: &NodeName) -> bool {
+        let alive = |state| !matches!(state, State::Stopped | State::Failed | State::Backoff);
+        self.roster.state(name).is_some_and(alive)
+    }
+
+    fn set_timer(&mut self, ctx: &mut Context<Self>) {
+        if let Some(timer) = self.timer.take() {
+            ctx.cancel_future(timer);
+        }
+        if let Some(at) = self.roster.next_deadline() {
+            let wait = at.saturating_duration_since(now()).max(Duration::from_millis(1));
+            self.timer = Some(ctx.run_later(wait, |master, ctx| master.on_event(Event::Tick, ctx)));
+        }
+    }
+}
+
+impl Handler<Happened> for Master {
+    type Result = ();
+
+    fn handle(&mut self, Happened(event): Happened, ctx: &mut Context<Self>) {
+        self.on_event(event, ctx);
+    }
+}
+
+impl Handler<Joined> for Master {
+    type Result = ();
+
+    fn handle(&mut self, Joined(link): Joined, ctx: &mut Context<Self>) {
+        let peer = link.peer.clone();
+        links::introduce(&self.config, &self.links, &peer.name);
+        self.on_event(Event::Joined { name: peer.name, incarnation: peer.incarnation, pid: peer.pid }, ctx);
+    }
+}
+
+impl Handler<Act> for Master {
+    type Result = bool;
+
+    fn handle(&mut self, Act { name, action }: Act, ctx: &mut Context<Self>) -> bool {
+        if self.roster.state(&name).is_none() {
+            return false;
+        }
+        self.on_event(
+            match action {
+                Action::Start => Event::Start(name),
+                Action::Stop => Event::Stop(name),
+                Action::Restart => Event::Restart(name),
+            },
+            ctx,
+        );
+        true
+    }
+}
+
+impl Handler<StopCluster> for Master {
+    type Result = ();
+
+    fn handle(&mut self, stop: StopCluster, ctx: &mut Context<Self>) {
+        if stop.now || self.closing != Closing::No && stop.by == "a second signal" {
+            self.terminal.say("stopping at once");
+            self.closing = Closing::All;
+            return self.on_event(Event::KillAll, ctx);
+        }
+        if self.closing != Closing::No {
+            return;
+        }
+        self.terminal.say(&format!("stopping ({})", stop.by));
+        self.closing = Closing::Clients;
+        let first: Vec<NodeName> = self.nodes_with_clients().cloned().collect();
+        for name in first {
+            self.on_event(Event::Stop(name), ctx);
+        }
+        self.close_on();
+        self.set_timer(ctx);
+    }
+}
+
+/// Now; with the paused clock of a test, the test's now.
+fn now() -> std::time::Instant {
+    Instant::now().into_std()
+}

@@ -1,0 +1,130 @@
+//! The nodes' processes: started, signalled, waited for, each by a task of its own.
+
+use std::collections::HashMap;
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use actix::Addr;
+use lampyris_runtime::config::Config;
+use lampyris_runtime::name::NodeName;
+use lampyris_runtime::supervisor::child::{Child, SpawnError, SpawnSpec};
+use lampyris_runtime::supervisor::output;
+use lampyris_runtime::supervisor::roster::Event;
+use tokio::sync::{mpsc, oneshot};
+
+use super::{Happened, Master};
+
+/// Variables that no node gets: what is secret travels in files.
+const SECRET_VARIABLES: [&str; 3] = ["LAMPYRIS_ADMIN_TOKEN", "LAMPYRIS__SECRET", "LAMPYRIS_TOKEN_FILE"];
+
+/// Lines of one node's output that may wait for the terminal; a slow terminal slows the reading of the file.
+const LINES: usize = 1024;
+
+/// Signals that may wait for one process.
+const SIGNS: usize = 16;
+
+/// What a process is sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Sign {
+    Terminate,
+    Abort,
+    Kill,
+}
+
+/// Lines that a node prints.
+pub(super) type Output = mpsc::Receiver<String>;
+
+/// The processes that this master has started.
+pub(super) struct Processes {
+    config: Arc<Config>,
+    program: PathBuf,
+    living: HashMap<NodeName, Living>,
+}
+
+struct Living {
+    pid: u32,
+    signs: mpsc::Sender<Sign>,
+}
+
+impl Processes {
+    pub(super) fn new(config: Arc<Config>, program: PathBuf) -> Self {
+        Self { config, program, living: HashMap::new() }
+    }
+
+    /// Starts a node; its end is told to the master.
+    pub(super) fn spawn(&mut self, name: &NodeName, master: Addr<Master>) -> Result<(u32, Output), SpawnError> {
+        let log_file = self.config.log.dir.join(format!("{name}.log"));
+        if let Err(error) = output::rotate(&log_file, self.config.log.max_size, self.config.log.max_files) {
+            tracing::warn!(node = %name, %error, "the log could not be rotated");
+        }
+        let spec = SpawnSpec {
+            program: self.program.clone(),
+            args: self.arguments(name),
+            env_remove: SECRET_VARIABLES.map(str::to_owned).to_vec(),
+            log_file: log_file.clone(),
+            cpus: self.config.node(name.as_str()).map(|node| node.cpu.clone()).unwrap_or_default(),
+        };
+        let child = Child::spawn(&spec)?;
+        let pid = child.pid();
+        let (signs, wanted) = mpsc::channel(SIGNS);
+        let (lines, output) = mpsc::channel(LINES);
+        let (ended, end) = oneshot::channel();
+        tokio::spawn(output::follow(log_file, child.log_start(), lines, end));
+        tokio::spawn(watch(name.clone(), child, wanted, ended, master));
+        self.living.insert(name.clone(), Living { pid, signs });
+        Ok((pid, output))
+    }
+
+    fn arguments(&self, name: &NodeName) -> Vec<OsString> {
+        let words: [OsString; 4] =
+            ["--role".into(), name.as_str().into(), "--config".into(), self.config.file.clone().into()];
+        words.into()
+    }
+
+    /// Whether a process is one that this master started for the node.
+    pub(super) fn is_own(&self, name: &NodeName, pid: u32) -> bool {
+        self.living.get(name).is_some_and(|living| living.pid == pid)
+    }
+
+    /// Sends a signal, if the process is still the one that is meant.
+    pub(super) fn sign(&self, name: &NodeName, pid: u32, sign: Sign) {
+        let Some(living) = self.living.get(name).filter(|_| self.is_own(name, pid)) else {
+            return tracing::warn!(node = %name, pid, ?sign, "no such process of ours");
+        };
+        if living.signs.try_send(sign).is_err() {
+            tracing::debug!(node = %name, pid, ?sign, "the process has ended, or has enough signals");
+        }
+    }
+}
+
+/// Waits for the end of a process, and sends it what it is to be sent. When nobody can send any more, because
+/// the master's actor is gone, the process is killed: a master that ends by its own will leaves none behind.
+async fn watch(
+    name: NodeName,
+    mut child: Child,
+    mut wanted: mpsc::Receiver<Sign>,
+    ended: oneshot::Sender<()>,
+    master: Addr<Master>,
+) {
+    let pid = child.pid();
+    let exit = loop {
+        let sign = tokio::select! {
+            exit = child.wait() => break exit,
+            sign = wanted.recv() => sign.unwrap_or(Sign::Kill),
+        };
+        let sent = match sign {
+            Sign::Terminate => child.terminate(),
+            Sign::Abort => child.abort(),
+            Sign::Kill => child.kill_group(),
+        };
+        if let Err(error) = sent {
+            tracing::warn!(node = %name, pid, ?sign, %error, "a signal could not be sent");
+        }
+        if wanted.is_closed() && wanted.is_empty() {
+            break child.wait().await;
+        }
+    };
+    drop(ended.send(()));
+    master.do_send(Happened(Event::Exited { name, pid, exit }));
+}

@@ -1,0 +1,195 @@
+//! The life of the master's process: lock, ports, actor, signals, end.
+
+use std::collections::HashMap;
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Instant;
+
+use actix::{Actor, Addr};
+use lampyris_runtime::backoff::Random;
+use lampyris_runtime::config::{self, Config, NodeConfig, link_secret};
+use lampyris_runtime::link::{Acceptor, accept};
+use lampyris_runtime::name::NodeName;
+use lampyris_runtime::supervisor::orphans;
+use lampyris_runtime::supervisor::policy::{OnCrashLoop, Restart, RestartPolicy};
+use lampyris_runtime::supervisor::roster::{BadTree, Event, NodeSpec, Roster};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::mpsc;
+
+use super::links::{AllNodes, Reception, peers};
+use super::lock;
+use super::processes::Processes;
+use super::terminal::Terminal;
+use super::{Closing, Happened, Master, StopCluster};
+use crate::admin::{self, Token};
+use crate::app::{ServiceSpec, single};
+use crate::node::Node;
+use crate::node::boot::{BootError, identity};
+use crate::node::ports::{PortTaken, bind};
+use crate::service::Router;
+
+/// Calls of nodes that may wait for the master.
+const RECEPTION: usize = 1024;
+
+/// How the master is to run.
+pub struct RunOptions {
+    /// The program that the nodes run: this one.
+    pub program: PathBuf,
+    /// Without starting any node (`--only`); those that come are welcome.
+    pub only: bool,
+    /// When the process started, for the time until ready.
+    pub started: Instant,
+}
+
+/// Why the master could not start.
+#[derive(Debug, thiserror::Error)]
+pub enum MasterError {
+    /// Another master has the run folder.
+    #[error("another master runs in {0} (pid {1})")]
+    Locked(PathBuf, String),
+    /// A port is not to be had.
+    #[error(transparent)]
+    Port(#[from] PortTaken),
+    /// The run folder cannot be used.
+    #[error("the run folder {0}: {1}")]
+    RunDir(PathBuf, io::Error),
+    /// The shared secret is not to be had.
+    #[error("the shared secret: {0}")]
+    Secret(io::Error),
+    /// The nodes are no tree.
+    #[error(transparent)]
+    Tree(#[from] BadTree),
+    /// Something of the operating system.
+    #[error("{0}: {1}")]
+    System(&'static str, io::Error),
+}
+
+impl MasterError {
+    /// The exit code that says what it was.
+    pub const fn exit_code(&self) -> u8 {
+        match self {
+            Self::Locked(..) => 75,
+            Self::Port(_) | Self::RunDir(..) => 73,
+            Self::Secret(_) => 77,
+            Self::Tree(_) => 78,
+            Self::System(..) => 71,
+        }
+    }
+}
+
+/// Runs the cluster until it is stopped; gives the exit code. Must run inside an actix system.
+///
+/// # Errors
+/// [`MasterError`] when it could not start.
+pub async fn run(config: Arc<Config>, options: RunOptions) -> Result<u8, MasterError> {
+    let failed = |what| move |why| MasterError::System(what, why);
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(failed("signal handlers"))?;
+    let mut terminate = signal(SignalKind::terminate()).map_err(failed("signal handlers"))?;
+    let folder = |why| MasterError::RunDir(config.run_dir.clone(), why);
+    let secret = link_secret(&config).map_err(MasterError::Secret)?;
+    std::fs::create_dir_all(&config.log.dir).map_err(folder)?;
+    let _lock = match lock::take(&config.run_dir).map_err(folder)? {
+        Ok(lock) => lock,
+        Err(holder) => return Err(MasterError::Locked(config.run_dir.clone(), holder)),
+    };
+    if let Err(error) = orphans::adopt_orphans() {
+        tracing::warn!(%error, "processes that outlive their node will not be noticed");
+    }
+    let section = &config.master;
+    let links = bind("master.rootport", section.rootbind, section.rootport)?;
+    let web = section.webport.map(|port| bind("master.webport", section.webbind, port)).transpose()?;
+    let (done, mut ended) = mpsc::channel(1);
+    let (master, peers) = start(&config, &options, done)?;
+    let acceptor = Acceptor {
+        me: identity(NodeName::master()).map_err(|why| MasterError::System("identity", io::Error::other(why)))?,
+        secret: secret.expose().as_bytes().into(),
+        handshake: config.link.handshake_timeout,
+        gatekeeper: Arc::new(AllNodes(peers)),
+    };
+    let links = tokio::net::TcpListener::from_std(links).map_err(failed("master.rootport"))?;
+    let accepting = tokio::spawn(accept(links, Arc::new(acceptor)));
+    if let Some(listener) = web {
+        let token = Token::of(&config).map_err(failed("the admin token"))?;
+        admin::serve(listener, master.clone(), token).map_err(failed("master.webport"))?;
+    }
+    if !options.only {
+        master.do_send(Happened(Event::StartAll));
+    }
+    let mut signals = 0;
+    let code = loop {
+        let by = tokio::select! {
+            code = ended.recv() => break code,
+            _ = interrupt.recv() => "Ctrl-C",
+            _ = terminate.recv() => "SIGTERM",
+        };
+        signals += 1;
+        master.do_send(StopCluster { by, now: signals > 1 });
+    };
+    accepting.abort();
+    // Without a code the actor has died; its processes are being killed by their tasks.
+    Ok(code.unwrap_or(70))
+}
+
+type Started = (Addr<Master>, HashMap<NodeName, lampyris_runtime::link::Peer>);
+
+fn start(config: &Arc<Config>, options: &RunOptions, done: mpsc::Sender<u8>) -> Result<Started, MasterError> {
+    let now = super::now();
+    let specs = config.nodes.iter().map(|node| spec(node, options.only)).collect();
+    let mut seed = Random::new(u64::from(std::process::id()));
+    let roster = Roster::new(now, specs, seed.next())?;
+    let mut links = HashMap::new();
+    let master = Master::create(|ctx| {
+        let reception = {
+            let master = actix::AsyncContext::address(ctx);
+            single(move |_: &Node| Reception { master: master.clone() })
+        };
+        links = connect(config, &actix::AsyncContext::address(ctx), &*reception);
+        Master {
+            config: Arc::clone(config),
+            roster,
+            links: links.clone(),
+            processes: Processes::new(Arc::clone(config), options.program.clone()),
+            terminal: Terminal::new(config),
+            done,
+            closing: Closing::No,
+            timer: None,
+            unclean: false,
+            admin: admin_address(config),
+            started: options.started,
+        }
+    });
+    Ok((master, links))
+}
+
+fn admin_address(config: &Config) -> Option<String> {
+    let section = &config.master;
+    section.webport.map(|port| format!("http://{}/", crate::node::ports::host_port(&section.webbind.to_string(), port)))
+}
+
+/// What the roster has to know of a node.
+fn spec(node: &NodeConfig, only: bool) -> NodeSpec {
+    NodeSpec {
+        name: node.name.clone(),
+        parents: node.parents.iter().map(|parent| parent.name.clone()).collect(),
+        start: node.start && !only,
+        policy: RestartPolicy {
+            restart: match node.restart.restart {
+                config::Restart::Permanent => Restart::Permanent,
+                config::Restart::Transient => Restart::Transient,
+                config::Restart::Temporary => Restart::Temporary,
+            },
+            intensity: node.restart.intensity,
+            period: node.restart.period,
+            on_crash_loop: match node.on_crash_loop {
+                config::OnCrashLoop::Backoff => OnCrashLoop::Backoff,
+                config::OnCrashLoop::Failed => OnCrashLoop::Failed,
+            },
+        },
+        start_timeout: node.start_timeout,
+        drain_timeout: node.drain_timeout,
+        stop_timeout: node.stop_timeout - node.drain_timeout,
+        hang_kill: (!node.hang_kill.is_zero()).then_some(node.hang_kill),
+        restart_children: node.restart_children,
+    }
+}

@@ -1,0 +1,102 @@
+//! What the person at the master's terminal sees: one line per node that becomes ready, what goes wrong and why, and
+//! the nodes' own lines behind their names.
+//!
+//! News of the cluster go to standard output, lines of nodes to standard error. A terminal that is gone is no
+//! reason to fail, so errors of writing are dropped.
+
+use std::io::{IsTerminal, Write};
+use std::time::Duration;
+
+use lampyris_runtime::config::Config;
+use lampyris_runtime::name::NodeName;
+use lampyris_runtime::supervisor::roster::{NodeSnapshot, State, StateChange};
+
+use super::processes::Output;
+
+/// Colours of the nodes' names, in turn.
+const COLOURS: [&str; 6] = ["\x1b[36m", "\x1b[35m", "\x1b[34m", "\x1b[33m", "\x1b[32m", "\x1b[96m"];
+const PLAIN: &str = "\x1b[0m";
+
+/// The master's terminal.
+pub(super) struct Terminal {
+    names: Vec<NodeName>,
+    width: usize,
+    colour: bool,
+    show_output: bool,
+}
+
+impl Terminal {
+    pub(super) fn new(config: &Config) -> Self {
+        let names: Vec<_> = config.nodes.iter().map(|node| node.name.clone()).collect();
+        let width = names.iter().map(|name| name.as_str().len()).max().unwrap_or(0).max("master".len());
+        let no_color = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+        let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
+        let colour = !no_color && !dumb && std::io::stdout().is_terminal() && std::io::stderr().is_terminal();
+        Self { names, width, colour, show_output: config.log.terminal }
+    }
+
+    /// A line about the cluster.
+    pub(super) fn say(&self, text: &str) {
+        drop(writeln!(std::io::stdout(), "{} | {text}", self.label("master", None)));
+    }
+
+    /// Every node is ready.
+    pub(super) fn all_ready(&self, after: Duration, admin: Option<&str>) {
+        let page = admin.map(|address| format!(", admin page {address}")).unwrap_or_default();
+        self.say(&format!("ready in {} ms{page}", after.as_millis()));
+    }
+
+    /// A node's step that a person should know of.
+    pub(super) fn state(&self, change: &StateChange, node: &NodeSnapshot) {
+        let label = self.label(change.name.as_str(), self.colour_of(&change.name));
+        let pid = node.pid.map(|pid| format!("pid {pid}")).unwrap_or_else(|| "no process".into());
+        let took = node.uptime.map(|up| format!(", {:.0} ms after its start", up * 1e3)).unwrap_or_default();
+        match change.to {
+            State::Ready if matches!(change.from, State::Starting | State::Unreachable) => {
+                drop(writeln!(std::io::stdout(), "{label} | ready ({pid}{took})"));
+            }
+            State::Backoff | State::Failed | State::Unreachable | State::Stopped | State::Degraded => {
+                drop(writeln!(std::io::stdout(), "{label} | {}: {}", change.to, change.reason));
+                self.last_lines(&label, change, node);
+            }
+            _ => {}
+        }
+    }
+
+    /// What a node that died printed last; its lines are on the terminal already, unless they are not shown.
+    fn last_lines(&self, label: &str, change: &StateChange, node: &NodeSnapshot) {
+        if self.show_output || !matches!(change.to, State::Backoff | State::Failed) {
+            return;
+        }
+        let lines = node.last_exits.last().map(|past| past.exit.last_lines.clone());
+        for line in lines.iter().flat_map(|lines| lines.iter()) {
+            drop(writeln!(std::io::stdout(), "{label} |   {line}"));
+        }
+    }
+
+    /// Shows the lines that a node prints, until its process has ended.
+    pub(super) fn follow(&self, name: NodeName, mut output: Output) {
+        let label = self.label(name.as_str(), self.colour_of(&name));
+        let show = self.show_output;
+        tokio::spawn(async move {
+            while let Some(line) = output.recv().await {
+                if show {
+                    drop(writeln!(std::io::stderr(), "{label} | {line}"));
+                }
+            }
+        });
+    }
+
+    fn colour_of(&self, name: &NodeName) -> Option<&'static str> {
+        let at = self.names.iter().position(|known| known == name)?;
+        Some(COLOURS[at % COLOURS.len()])
+    }
+
+    fn label(&self, name: &str, colour: Option<&str>) -> String {
+        let padded = format!("{name:width$}", width = self.width);
+        match colour.filter(|_| self.colour) {
+            Some(colour) => format!("{colour}{padded}{PLAIN}"),
+            None => padded,
+        }
+    }
+}
