@@ -29,7 +29,7 @@ use lampyris_runtime::name::HandlerId;
 #[diagnostic::on_unimplemented(
     message = "the service `{Self}` does not serve `{M}`",
     label = "`{M}` is not in the list of `{Self}`",
-    note = "add it: `#[service(name = \"...\", serves(..., {M}))]`, and write `impl Handler<{M}> for {Self}`"
+    note = "add `{M}` to the actor's `serves(...)` or to the contract's `service!`, and write `impl Handler<{M}>` for the actor"
 )]
 pub trait Serves<M: Remote> {}
 
