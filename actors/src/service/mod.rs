@@ -10,10 +10,12 @@ mod host;
 mod inbox;
 mod respond;
 mod router;
+#[cfg(test)]
+mod tests;
 
 use actix::{Actor, Handler};
 
-pub use drain::drain;
+pub use drain::{ServiceContext, drain};
 pub(crate) use host::{Hosted, host, host_pool};
 pub(crate) use inbox::Taking;
 pub use inbox::{Inbox, Invocation, Wake};
