@@ -127,7 +127,7 @@ pub trait IntoClient {
 ///
 /// # Errors
 /// As [`codec::decode`].
-pub fn read_remote<M: DeserializeOwned>(body: &Bytes) -> Result<M, Fault> {
+pub fn read_remote<M: Remote>(body: &Bytes) -> Result<M, Fault> {
     codec::decode(body)
 }
 
@@ -135,7 +135,7 @@ pub fn read_remote<M: DeserializeOwned>(body: &Bytes) -> Result<M, Fault> {
 ///
 /// # Errors
 /// As [`codec::encode`].
-pub fn write_remote<R: Serialize>(reply: &R, out: &mut BytesMut) -> Result<Wrote, Fault> {
+pub fn write_remote<M: Remote>(reply: &M::Reply, out: &mut BytesMut) -> Result<Wrote, Fault> {
     codec::encode(reply, out).map(|()| Wrote::Reply)
 }
 

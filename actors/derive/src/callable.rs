@@ -60,6 +60,7 @@ impl Callable<'_> {
             relay,
         } = self;
         let failed = quote_spanned!(attr::at(error.span())=> ::lampyris::error::CallError<#error>);
+        let result = quote_spanned!(attr::at(reply.span())=> ::core::result::Result<#reply, #failed>);
         let fault = quote!(::lampyris::export::runtime::error::Fault);
         let wrote = quote!(::core::result::Result<::lampyris::message::Wrote, #fault>);
         let bytes = quote!(&::lampyris::export::bytes::Bytes);
@@ -67,7 +68,7 @@ impl Callable<'_> {
         quote! {
             #[automatically_derived]
             impl ::lampyris::export::actix::Message for #ident {
-                type Result = ::core::result::Result<#reply, #failed>;
+                type Result = #result;
             }
 
             #[automatically_derived]

@@ -34,23 +34,24 @@ pub(crate) fn expand(input: &DeriveInput) -> Result<TokenStream> {
     refuse_generics(input)?;
     let Options { name, outcome } = Options::read(input)?;
     let ident = &input.ident;
-    let reply = attr::at(outcome.reply.span());
     let callable = Callable {
         ident,
         name: quote!(#name),
         outcome: &outcome,
-        read: quote_spanned!(attr::at(ident.span())=> ::lampyris::message::read_remote(body)),
-        write: quote_spanned!(reply=> ::lampyris::message::write_remote(reply, out)),
+        read: quote!(::lampyris::message::read_remote(body)),
+        write: quote!(::lampyris::message::write_remote::<Self>(reply, out)),
         relay: quote! {
             out.extend_from_slice(body);
             ::core::result::Result::Ok(::lampyris::message::Wrote::Reply)
         },
     };
     let callable = callable.expand();
+    // What the reply lacks is told at the trait's path, what the message lacks at its name.
+    let remote = quote_spanned!(attr::at(outcome.reply.span())=> ::lampyris::message::Remote);
     Ok(quote! {
         #callable
 
         #[automatically_derived]
-        impl ::lampyris::message::Remote for #ident {}
+        impl #remote for #ident {}
     })
 }

@@ -1,5 +1,7 @@
 //! `#[derive(Service)]`: an actor's table of handlers.
 
+use std::collections::HashSet;
+
 use proc_macro2::{Span, TokenStream};
 use quote::{quote, quote_spanned};
 use syn::parse::ParseStream;
@@ -93,10 +95,12 @@ fn messages(input: ParseStream<'_>) -> Result<Vec<Type>> {
     let messages: Vec<Type> = Punctuated::<Type, Token![,]>::parse_terminated(&list)?
         .into_iter()
         .collect();
-    for (at, message) in messages.iter().enumerate() {
-        if messages[..at].contains(message) {
-            return Err(Error::new_spanned(message, "listed twice"));
-        }
+    let mut seen = HashSet::new();
+    if let Some(twice) = messages
+        .iter()
+        .find(|message| !seen.insert(quote!(#message).to_string()))
+    {
+        return Err(Error::new_spanned(twice, "listed twice"));
     }
     Ok(messages)
 }

@@ -8,7 +8,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use actix::{Actor, ActorContext, Handler};
+use actix::{Actor, ActorContext, AsyncContext, Handler, SyncContext};
 use lampyris_runtime::error::{ErrorKind, Fault};
 
 use super::{Inbox, Invocation, Respond, Responder, Service, Taking, Wake};
@@ -16,7 +16,7 @@ use crate::message::Callable;
 use crate::scope::{self, Scope};
 
 /// Most invocations of one slice.
-const SLICE: usize = 256;
+pub(super) const SLICE: usize = 256;
 
 /// Longest time of one slice; the handler that is running when it ends is not interrupted.
 const SLICE_TIME: Duration = Duration::from_millis(2);
@@ -30,31 +30,55 @@ pub(crate) enum Ended {
     Panicked,
 }
 
+/// The contexts that a service's actor can have: `Context<Self>`, or `SyncContext<Self>` in a pool.
+pub trait ServiceContext: ActorContext {
+    /// Whether the actor may have a message now: it is not stopping, and no future has it for itself, as those
+    /// of `AtomicResponse` and `ctx.wait` have.
+    fn is_free(&self) -> bool;
+}
+
+impl<A: Actor<Context = Self>> ServiceContext for actix::Context<A> {
+    fn is_free(&self) -> bool {
+        !self.waiting()
+    }
+}
+
+impl<A: Actor<Context = Self>> ServiceContext for SyncContext<A> {
+    fn is_free(&self) -> bool {
+        self.state().alive()
+    }
+}
+
 /// Works on what waits in the inbox; what `#[derive(Service)]` puts into `impl Handler<Wake>`.
-pub fn drain<A: Service<Context: ActorContext>>(actor: &mut A, wake: &Wake, ctx: &mut A::Context) {
+pub fn drain<A: Service<Context: ServiceContext>>(actor: &mut A, wake: &Wake, ctx: &mut A::Context) {
     let inbox = &wake.0;
     let mut slice = VecDeque::new();
     let most = if inbox.taking == Taking::Single { 1 } else { SLICE };
     let mut more = inbox.take(most, &mut slice);
     let started = now();
     while let Some(invocation) = slice.pop_front() {
-        let entry = A::TABLE[usize::from(invocation.entry)];
         if invocation.deadline <= started {
-            invocation.reply.fault(Fault::new(ErrorKind::Expired, "its time had run out while it waited"));
+            invocation.reply.fault(Fault::new(
+                ErrorKind::Expired,
+                "its time had run out while it waited",
+            ));
             continue;
         }
-        let ended = (entry.run)(actor, invocation, ctx);
-        if ended == Ended::Panicked {
-            inbox.put_back(slice);
-            ctx.stop();
-            return;
+        let entry = A::TABLE[usize::from(invocation.entry)];
+        if (entry.run)(actor, invocation, ctx) == Ended::Panicked {
+            // Not `stop`, which the actor could refuse.
+            ctx.terminate();
         }
-        if started.elapsed() > SLICE_TIME && !slice.is_empty() {
-            inbox.put_back(std::mem::take(&mut slice));
-            more = true;
+        if !ctx.is_free() || started.elapsed() > SLICE_TIME {
+            break;
         }
     }
+    if !slice.is_empty() {
+        inbox.put_back(slice);
+        more = true;
+    }
     if more && inbox.taking == Taking::Batch {
+        // Reaches this actor when it is free again, or its successor.
         wake_later(inbox);
     }
 }
@@ -74,17 +98,29 @@ where
     A: Actor + Handler<M, Result: Respond<A, M>>,
     M: Callable,
 {
-    let Invocation { body, deadline, origin, reply, .. } = invocation;
-    let message = match M::read(&body, &origin) {
-        Ok(message) => message,
-        Err(fault) => {
+    let Invocation {
+        body,
+        deadline,
+        origin,
+        reply,
+        ..
+    } = invocation;
+    let message = match catch_unwind(AssertUnwindSafe(|| M::read(&body, &origin))) {
+        Ok(Ok(message)) => message,
+        Ok(Err(fault)) => {
             tracing::debug!(handler = M::NAME, bytes = body.len(), %fault, "a message could not be read");
             reply.fault(fault);
             return Ended::Returned;
         }
+        Err(panic) => {
+            reply.fault(panicked(M::NAME, panic.as_ref()));
+            return Ended::Returned;
+        }
     };
     let scope = Scope { deadline, origin };
-    let handled = catch_unwind(AssertUnwindSafe(|| scope::within(&scope, || actor.handle(message, ctx))));
+    let handled = catch_unwind(AssertUnwindSafe(|| {
+        scope::within(&scope, || actor.handle(message, ctx))
+    }));
     match handled {
         Ok(result) => {
             result.respond(ctx, Responder::new(reply, scope));
@@ -100,7 +136,9 @@ where
 /// The fault of a panic; the panic's text stays in the node's log.
 pub(super) fn panicked(handler: &str, panic: &(dyn std::any::Any + Send)) -> Fault {
     let text = panic.downcast_ref::<String>().map(String::as_str);
-    let text = text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no text");
+    let text = text
+        .or_else(|| panic.downcast_ref::<&str>().copied())
+        .unwrap_or("no text");
     tracing::error!(handler, panic = text, "a handler panicked");
     Fault::new(ErrorKind::HandlerPanic, format!("handler {handler} panicked"))
 }

@@ -20,8 +20,11 @@ use super::{Inbox, Service};
 /// A life that ends before this counts against the next start.
 const SHORT_LIFE: Duration = Duration::from_millis(10);
 
-/// Delays between starts of an actor that cannot live.
-const DELAY: Backoff = Backoff::new(Duration::from_millis(5), Duration::from_secs(5));
+/// The first delay before the start of an actor that cannot live; it doubles up to [`MAX_DELAY`].
+const FIRST_DELAY: Duration = Duration::from_millis(5);
+
+/// The longest delay before a start.
+const MAX_DELAY: Duration = Duration::from_secs(5);
 
 /// A service that runs on this node.
 pub(crate) struct Hosted {
@@ -67,7 +70,7 @@ where
     F: Fn() -> A,
 {
     let mut ended = first;
-    let mut delay = DELAY;
+    let mut delay = Backoff::new(FIRST_DELAY, MAX_DELAY);
     let mut started = Instant::now();
     loop {
         // The sender is never used; that it is dropped is the news.

@@ -58,8 +58,6 @@ pub struct Inbox {
     limit: usize,
     pub(crate) taking: Taking,
     unanswered: Arc<AtomicUsize>,
-    /// How many actors have been started for it; an old one that drains late sees that it is old.
-    lives: AtomicUsize,
     queue: Mutex<Queue>,
 }
 
@@ -79,7 +77,6 @@ impl Inbox {
             limit,
             taking,
             unanswered: Arc::default(),
-            lives: AtomicUsize::new(0),
             queue: Mutex::default(),
         })
     }
@@ -114,7 +111,6 @@ impl Inbox {
 
     /// Connects the actor that from now on is woken.
     pub(crate) fn attach(self: &Arc<Self>, wake_up: WakeUp) {
-        self.lives.fetch_add(1, Ordering::Relaxed);
         let mut queue = self.lock();
         queue.wake_up = Some(wake_up);
         let wakes = if self.taking == Taking::Single { queue.waiting.len() } else { 1 };
@@ -122,11 +118,6 @@ impl Inbox {
         for _ in 0..wakes {
             self.wake(self.lock());
         }
-    }
-
-    /// The life that an actor which is being started will have.
-    pub(crate) fn life(&self) -> usize {
-        self.lives.load(Ordering::Relaxed)
     }
 
     /// Takes up to `most` invocations. If more are left, the caller must wake once more.

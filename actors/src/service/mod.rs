@@ -10,10 +10,12 @@ mod host;
 mod inbox;
 mod respond;
 mod router;
+#[cfg(test)]
+mod tests;
 
 use actix::{Actor, Handler};
 
-pub use drain::drain;
+pub use drain::{ServiceContext, drain};
 pub(crate) use host::{Hosted, host, host_pool};
 pub(crate) use inbox::Taking;
 pub use inbox::{Inbox, Invocation, Wake};
@@ -29,7 +31,7 @@ use lampyris_runtime::name::HandlerId;
 #[diagnostic::on_unimplemented(
     message = "the service `{Self}` does not serve `{M}`",
     label = "`{M}` is not in the list of `{Self}`",
-    note = "add it: `#[service(name = \"...\", serves(..., {M}))]`, and write `impl Handler<{M}> for {Self}`"
+    note = "add `{M}` to the actor's `serves(...)` or to the contract's `service!`, and write `impl Handler<{M}>` for the actor"
 )]
 pub trait Serves<M: Remote> {}
 

@@ -42,7 +42,11 @@ impl<M: Callable> Responder<M> {
     pub fn send(self, outcome: Outcome<M>) {
         match outcome {
             Err(error) => self.reply.fault(error.into_fault()),
-            Ok(reply) => self.reply.reply(&mut |out| M::write(&reply, out)),
+            Ok(reply) => self.reply.reply(&mut |out| {
+                // A panic here would strike the sink, which others share.
+                catch_unwind(AssertUnwindSafe(|| M::write(&reply, out)))
+                    .unwrap_or_else(|panic| Err(panicked(M::NAME, panic.as_ref())))
+            }),
         }
     }
 
@@ -53,6 +57,9 @@ impl<M: Callable> Responder<M> {
 }
 
 /// What a handler may return. Implemented for what actix knows, and for [`Answer`].
+///
+/// An [`AtomicResponse`] hides its future: a panic in it ends the actor as everywhere, but the caller is told
+/// `cancelled`, and calls made in it have their full time.
 #[diagnostic::on_unimplemented(
     message = "a handler of `{M}` cannot return `{Self}`",
     note = "return Result<Reply, CallError>, a ResponseFuture, ResponseActFuture or AtomicResponse of it, or Answer<{M}>"
@@ -234,7 +241,7 @@ where
                 Ok(outcome) => responder.send(outcome),
                 Err(panic) => {
                     responder.panicked(panic.as_ref());
-                    ctx.stop();
+                    ctx.terminate();
                 }
             }
         }

@@ -1,0 +1,13 @@
+use lampyris::prelude::*;
+
+struct Login;
+
+#[derive(Service)]
+#[service(name = "gate", serves(Login))]
+struct Gate;
+
+impl Actor for Gate {
+    type Context = Context<Self>;
+}
+
+fn main() {}
