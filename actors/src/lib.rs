@@ -1,16 +1,43 @@
 //! Lampyris: an actor-model cluster runtime for game servers. What a game developer depends on.
+//!
+//! | module | what it is for |
+//! | --- | --- |
+//! | [`prelude`] | what handlers need, in one line |
+//! | [`message`] | messages between nodes, commands of game clients |
+//! | [`service`] | a service: its handlers, the queue and the actor behind them |
+//! | [`remote`] | the supervised address of a service on another node, and calls to it |
+//! | [`error`] | what a caller gets instead of a reply |
+//! | [`node`] | a running node: boot, parents, children, sessions anywhere in the tree |
+//! | [`net`] | game clients: the port, sessions, pushes |
+//! | [`payload`] | what a client's payload can be |
+//! | [`scope`] | which call a handler is working on |
+//! | [`master`] | the supervisor of a cluster's processes |
+//! | [`cli`] | the roles on the command line |
+//!
+//! A program is one call, `lampyris::main([...])`, with an [`App`] for each kind of node. See the demo.
 
 // The macros' output names the crate by its name, inside it as well.
 extern crate self as lampyris;
 
+mod admin;
+mod app;
+pub mod cli;
 pub mod error;
+mod logging;
+pub mod master;
 pub mod message;
 pub mod net;
+pub mod node;
 pub mod payload;
 pub mod prelude;
+mod protocol;
 pub mod remote;
 pub mod scope;
 pub mod service;
+
+pub use app::App;
+pub use cli::main;
+pub use node::Node;
 
 /// The names that the derive macros write.
 #[doc(hidden)]

@@ -120,7 +120,7 @@ pub trait IntoClient {
     ///
     /// # Errors
     /// The value cannot be written.
-    fn into_client(&self, out: &mut BytesMut) -> Result<Wrote, Fault>;
+    fn write_client(&self, out: &mut BytesMut) -> Result<Wrote, Fault>;
 }
 
 /// Reads a remote message's body; what the derive macro calls.
@@ -161,5 +161,5 @@ pub fn relay_command<R: IntoClient + DeserializeOwned>(
     body: &Bytes,
     out: &mut BytesMut,
 ) -> Result<Wrote, Fault> {
-    codec::decode::<R>(body)?.into_client(out)
+    codec::decode::<R>(body)?.write_client(out)
 }

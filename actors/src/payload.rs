@@ -70,61 +70,61 @@ fn raw(bytes: &[u8], out: &mut BytesMut) -> Result<Wrote, Fault> {
 }
 
 impl IntoClient for () {
-    fn into_client(&self, _out: &mut BytesMut) -> Result<Wrote, Fault> {
+    fn write_client(&self, _out: &mut BytesMut) -> Result<Wrote, Fault> {
         Ok(Wrote::Nothing)
     }
 }
 
 impl<T: IntoClient> IntoClient for Option<T> {
-    fn into_client(&self, out: &mut BytesMut) -> Result<Wrote, Fault> {
-        self.as_ref().map_or(Ok(Wrote::Nothing), |payload| payload.into_client(out))
+    fn write_client(&self, out: &mut BytesMut) -> Result<Wrote, Fault> {
+        self.as_ref().map_or(Ok(Wrote::Nothing), |payload| payload.write_client(out))
     }
 }
 
 impl IntoClient for String {
-    fn into_client(&self, out: &mut BytesMut) -> Result<Wrote, Fault> {
+    fn write_client(&self, out: &mut BytesMut) -> Result<Wrote, Fault> {
         raw(self.as_bytes(), out)
     }
 }
 
 impl IntoClient for str {
-    fn into_client(&self, out: &mut BytesMut) -> Result<Wrote, Fault> {
+    fn write_client(&self, out: &mut BytesMut) -> Result<Wrote, Fault> {
         raw(self.as_bytes(), out)
     }
 }
 
 impl IntoClient for [u8] {
-    fn into_client(&self, out: &mut BytesMut) -> Result<Wrote, Fault> {
+    fn write_client(&self, out: &mut BytesMut) -> Result<Wrote, Fault> {
         raw(self, out)
     }
 }
 
 impl<T: IntoClient + ?Sized> IntoClient for &T {
-    fn into_client(&self, out: &mut BytesMut) -> Result<Wrote, Fault> {
-        (**self).into_client(out)
+    fn write_client(&self, out: &mut BytesMut) -> Result<Wrote, Fault> {
+        (**self).write_client(out)
     }
 }
 
 impl IntoClient for Bytes {
-    fn into_client(&self, out: &mut BytesMut) -> Result<Wrote, Fault> {
+    fn write_client(&self, out: &mut BytesMut) -> Result<Wrote, Fault> {
         raw(self, out)
     }
 }
 
 impl IntoClient for Payload {
-    fn into_client(&self, out: &mut BytesMut) -> Result<Wrote, Fault> {
+    fn write_client(&self, out: &mut BytesMut) -> Result<Wrote, Fault> {
         raw(self, out)
     }
 }
 
 impl IntoClient for Vec<u8> {
-    fn into_client(&self, out: &mut BytesMut) -> Result<Wrote, Fault> {
+    fn write_client(&self, out: &mut BytesMut) -> Result<Wrote, Fault> {
         raw(self, out)
     }
 }
 
 impl<T: Serialize> IntoClient for Json<T> {
-    fn into_client(&self, out: &mut BytesMut) -> Result<Wrote, Fault> {
+    fn write_client(&self, out: &mut BytesMut) -> Result<Wrote, Fault> {
         serde_json::to_writer(out.writer(), &self.0)
             .map(|()| Wrote::Reply)
             .map_err(|why| Fault::new(ErrorKind::BadPayload, format!("cannot be written as JSON: {why}")))
@@ -132,7 +132,7 @@ impl<T: Serialize> IntoClient for Json<T> {
 }
 
 impl<T: Serialize> IntoClient for Msgpack<T> {
-    fn into_client(&self, out: &mut BytesMut) -> Result<Wrote, Fault> {
+    fn write_client(&self, out: &mut BytesMut) -> Result<Wrote, Fault> {
         codec::encode(&self.0, out).map(|()| Wrote::Reply)
     }
 }

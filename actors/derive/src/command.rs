@@ -140,7 +140,7 @@ pub(crate) fn expand(input: &DeriveInput) -> Result<TokenStream> {
         name: quote!(#name),
         outcome: &outcome,
         read: Parts::of(input)?.read(),
-        write: quote_spanned!(reply=> ::lampyris::message::IntoClient::into_client(reply, out)),
+        write: quote_spanned!(reply=> ::lampyris::message::IntoClient::write_client(reply, out)),
         relay: quote_spanned!(reply=> ::lampyris::message::relay_command::<#type_>(body, out)),
     };
     let callable = callable.expand();

@@ -40,6 +40,8 @@ pub(super) struct Processes {
     config: Arc<Config>,
     program: PathBuf,
     living: HashMap<NodeName, Living>,
+    /// Each task of a process holds a clone, so that its receiver learns when the last is gone.
+    last: mpsc::Sender<()>,
 }
 
 struct Living {
@@ -48,8 +50,8 @@ struct Living {
 }
 
 impl Processes {
-    pub(super) fn new(config: Arc<Config>, program: PathBuf) -> Self {
-        Self { config, program, living: HashMap::new() }
+    pub(super) fn new(config: Arc<Config>, program: PathBuf, last: mpsc::Sender<()>) -> Self {
+        Self { config, program, living: HashMap::new(), last }
     }
 
     /// Starts a node; its end is told to the master.
@@ -71,7 +73,12 @@ impl Processes {
         let (lines, output) = mpsc::channel(LINES);
         let (ended, end) = oneshot::channel();
         tokio::spawn(output::follow(log_file, child.log_start(), lines, end));
-        tokio::spawn(watch(name.clone(), child, wanted, ended, master));
+        let last = self.last.clone();
+        let watching = watch(name.clone(), child, wanted, ended, master);
+        tokio::spawn(async move {
+            watching.await;
+            drop(last);
+        });
         self.living.insert(name.clone(), Living { pid, signs });
         Ok((pid, output))
     }

@@ -6,10 +6,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
-use actix::{Actor, Addr};
+use actix::{Actor, Addr, AsyncContext};
 use lampyris_runtime::backoff::Random;
 use lampyris_runtime::config::{self, Config, NodeConfig, link_secret};
-use lampyris_runtime::link::{Acceptor, accept};
+use lampyris_runtime::link::{Acceptor, Peer, accept};
 use lampyris_runtime::name::NodeName;
 use lampyris_runtime::supervisor::orphans;
 use lampyris_runtime::supervisor::policy::{OnCrashLoop, Restart, RestartPolicy};
@@ -23,14 +23,18 @@ use super::processes::Processes;
 use super::terminal::Terminal;
 use super::{Closing, Happened, Master, StopCluster};
 use crate::admin::{self, Token};
-use crate::app::{ServiceSpec, single};
-use crate::node::Node;
 use crate::node::boot::{BootError, identity};
 use crate::node::ports::{PortTaken, bind};
-use crate::service::Router;
+use crate::service::{Inbox, Router, Service, Taking, host};
 
 /// Calls of nodes that may wait for the master.
 const RECEPTION: usize = 1024;
+
+/// How long a master whose actor died waits for the end of the processes that it kills.
+const LAST_KILLS: std::time::Duration = std::time::Duration::from_secs(2);
+
+/// A fault of the program itself (sysexits.h).
+const EX_SOFTWARE: u8 = 70;
 
 /// How the master is to run.
 pub struct RunOptions {
@@ -100,7 +104,8 @@ pub async fn run(config: Arc<Config>, options: RunOptions) -> Result<u8, MasterE
     let links = bind("master.rootport", section.rootbind, section.rootport)?;
     let web = section.webport.map(|port| bind("master.webport", section.webbind, port)).transpose()?;
     let (done, mut ended) = mpsc::channel(1);
-    let (master, peers) = start(&config, &options, done)?;
+    let (living, mut all_dead) = mpsc::channel(1);
+    let (master, peers) = start(&config, &options, done, living)?;
     let acceptor = Acceptor {
         me: identity(NodeName::master()).map_err(|why| MasterError::System("identity", io::Error::other(why)))?,
         secret: secret.expose().as_bytes().into(),
@@ -127,29 +132,36 @@ pub async fn run(config: Arc<Config>, options: RunOptions) -> Result<u8, MasterE
         master.do_send(StopCluster { by, now: signals > 1 });
     };
     accepting.abort();
-    // Without a code the actor has died; its processes are being killed by their tasks.
-    Ok(code.unwrap_or(70))
+    match code {
+        Some(code) => Ok(code),
+        // The actor has died; its processes are being killed by their tasks.
+        None => {
+            drop(tokio::time::timeout(LAST_KILLS, all_dead.recv()).await);
+            Ok(EX_SOFTWARE)
+        }
+    }
 }
 
-type Started = (Addr<Master>, HashMap<NodeName, lampyris_runtime::link::Peer>);
+type Started = (Addr<Master>, HashMap<NodeName, Peer>);
 
-fn start(config: &Arc<Config>, options: &RunOptions, done: mpsc::Sender<u8>) -> Result<Started, MasterError> {
+fn start(
+    config: &Arc<Config>,
+    options: &RunOptions,
+    done: mpsc::Sender<u8>,
+    living: mpsc::Sender<()>,
+) -> Result<Started, MasterError> {
     let now = super::now();
     let specs = config.nodes.iter().map(|node| spec(node, options.only)).collect();
     let mut seed = Random::new(u64::from(std::process::id()));
     let roster = Roster::new(now, specs, seed.next())?;
     let mut links = HashMap::new();
     let master = Master::create(|ctx| {
-        let reception = {
-            let master = actix::AsyncContext::address(ctx);
-            single(move |_: &Node| Reception { master: master.clone() })
-        };
-        links = connect(config, &actix::AsyncContext::address(ctx), &*reception);
+        links = links_of(config, &ctx.address());
         Master {
             config: Arc::clone(config),
             roster,
             links: links.clone(),
-            processes: Processes::new(Arc::clone(config), options.program.clone()),
+            processes: Processes::new(Arc::clone(config), options.program.clone(), living),
             terminal: Terminal::new(config),
             done,
             closing: Closing::No,
@@ -160,6 +172,16 @@ fn start(config: &Arc<Config>, options: &RunOptions, done: mpsc::Sender<u8>) -> 
         }
     });
     Ok((master, links))
+}
+
+/// The peers of all nodes, and the service that hears them.
+fn links_of(config: &Config, master: &Addr<Master>) -> HashMap<NodeName, Peer> {
+    let mut router = Router::default();
+    let inbox = Inbox::new(Reception::NAME, RECEPTION, Taking::Batch);
+    router.add::<Reception>(&inbox).expect("because it is the only service");
+    let reception = master.clone();
+    host(inbox, move || Reception { master: reception.clone() });
+    peers(config, &Arc::new(router), master)
 }
 
 fn admin_address(config: &Config) -> Option<String> {

@@ -24,7 +24,7 @@ impl Node {
     /// The payload cannot be written, a queue is full, or no way leads to the session's node.
     pub fn push(&self, session: &SessionId, command: u32, payload: &impl IntoClient) -> Result<(), Fault> {
         let mut bytes = bytes::BytesMut::new();
-        payload.into_client(&mut bytes)?;
+        payload.write_client(&mut bytes)?;
         self.route_push(PushTo { session: session.clone(), command, payload: Payload::from(bytes.freeze()) })
     }
 
