@@ -5,6 +5,7 @@
 //! | [`config`] | file and environment to a checked tree of nodes, or all faults with their places |
 //! | [`codec`] | MessagePack to values and back, safely |
 //! | [`reply`] | where the answer to a call goes |
+//! | [`packet`] | the frames of game clients, in one dialect or another |
 //! | [`name`] | names of nodes, incarnations, numbers of handlers |
 //! | [`error`] | the closed list of ways in which a call ends without a reply |
 //! | [`supervisor`] | pure restart decisions, and one operating-system process |
@@ -15,7 +16,8 @@ pub mod backoff;
 pub mod codec;
 pub mod config;
 pub mod error;
-pub mod name;
 pub mod link;
+pub mod name;
+pub mod packet;
 pub mod reply;
 pub mod supervisor;
