@@ -22,6 +22,7 @@ use tokio::time::{Instant, Sleep};
 use super::answers::Call;
 use super::clients::Net;
 use super::counters::Reason;
+use super::limits::Limits;
 use super::line::{Line, Status};
 use super::pace::Pace;
 use super::session::Session;
@@ -34,11 +35,6 @@ const READ_STEP: usize = 8 * 1024;
 /// A beginning of a frame below this is kept in a buffer of its own size, so that a client that stops in the middle
 /// of a header does not hold [`READ_STEP`] bytes. Above it, copying costs more than it saves.
 const KEEP_SMALL: usize = 2 * 1024;
-
-/// How long the rest of a frame may take after its header...
-const BODY_TIME: Duration = Duration::from_secs(10);
-/// ...and how many bytes a second it may take longer.
-const BODY_RATE: usize = 500;
 
 /// Bytes of a refused frame that are logged.
 const LOGGED_BYTES: usize = 32;
@@ -57,30 +53,11 @@ pub(super) struct Connection {
     read: OwnedReadHalf,
     /// What was read and not yet decoded.
     buffer: BytesMut,
-    /// Set while the beginning of a frame is here and the rest is not.
-    partial: Option<Partial>,
+    limits: Limits,
     pace: Option<Pace>,
-    /// When the client last sent a whole frame, or a call of its was last in flight.
-    active: Instant,
-    /// Set while the client's side takes nothing.
-    stall: Option<Stall>,
     timer: Option<Pin<Box<Sleep>>>,
     /// The session has ended; only the socket is left.
     ended: bool,
-}
-
-/// A frame of which a part is here.
-struct Partial {
-    /// Whether its header is whole.
-    sized: bool,
-    deadline: Instant,
-}
-
-/// Bytes wait, and none has left since.
-struct Stall {
-    /// How many had left when it began.
-    bytes_out: u64,
-    deadline: Instant,
 }
 
 /// Why no more packets are taken out of the buffer for now.
@@ -112,10 +89,8 @@ impl Connection {
             session,
             read,
             buffer: BytesMut::new(),
-            partial: None,
+            limits: Limits::new(now),
             pace: net.settings.rate.map(|rate| Pace::new(rate, now)),
-            active: now,
-            stall: None,
             timer: None,
             ended: false,
             net,
@@ -167,18 +142,13 @@ impl Connection {
         let status = self.line.status();
         self.check_end(&status, &pause)?;
         let read = matches!(pause, Pause::NoFrame) && status.ending.is_none() && status.closing.is_none();
-        let stall = self.check_stall(&status, now)?;
-        let partial = self.check_partial(now)?;
-        let idle = self.check_idle(&status, now)?;
+        let limit = self.limits.check(&self.net.settings, &status, now)?;
         let pace = if let Pause::Pace(until) = pause {
             Some(until)
         } else {
             None
         };
-        let until = [status.deadline, stall, partial, idle, pace]
-            .into_iter()
-            .flatten()
-            .min();
+        let until = [status.deadline, limit, pace].into_iter().flatten().min();
         Ok(Wait {
             read,
             write: status.unsent > 0,
@@ -191,7 +161,7 @@ impl Connection {
         loop {
             if self.buffer.is_empty() {
                 self.buffer = BytesMut::new();
-                self.partial = None;
+                self.limits.no_frame();
                 return Ok(Pause::NoFrame);
             }
             let status = self.line.status();
@@ -199,11 +169,11 @@ impl Connection {
                 return Ok(Pause::NoFrame);
             }
             if status.in_flight >= self.net.settings.in_flight.max(1) {
-                self.partial = None;
+                self.limits.no_frame();
                 return Ok(Pause::Full);
             }
             if let Some(until) = self.pace.as_ref().and_then(|pace| pace.wait(now)) {
-                self.partial = None;
+                self.limits.no_frame();
                 return Ok(Pause::Pace(until));
             }
             match self
@@ -214,7 +184,7 @@ impl Connection {
             {
                 Ok(Decoded::Packet(packet)) => self.take(packet, now),
                 Ok(Decoded::Partial(size)) => {
-                    self.expect_rest(size, now);
+                    self.await_rest(size, now);
                     return Ok(Pause::NoFrame);
                 }
                 Err(refused) => {
@@ -227,8 +197,7 @@ impl Connection {
 
     /// A whole frame is here.
     fn take(&mut self, packet: Packet, now: Instant) {
-        self.active = now;
-        self.partial = None;
+        self.limits.frame_came(now);
         if let Some(pace) = &mut self.pace {
             pace.spend(now);
         }
@@ -272,19 +241,9 @@ impl Connection {
         });
     }
 
-    /// A frame has begun, or goes on: its header has a time limit, then its body.
-    fn expect_rest(&mut self, size: Option<usize>, now: Instant) {
-        let sized = size.is_some();
-        if self.partial.as_ref().is_none_or(|partial| partial.sized != sized) {
-            let time = match size {
-                None => self.net.settings.frame_timeout,
-                Some(size) => BODY_TIME + Duration::from_secs((size / BODY_RATE) as u64),
-            };
-            self.partial = Some(Partial {
-                sized,
-                deadline: now + time,
-            });
-        }
+    /// The rest of a frame is waited for.
+    fn await_rest(&mut self, size: Option<usize>, now: Instant) {
+        self.limits.frame_goes_on(size, &self.net.settings, now);
         if self.buffer.len() < KEEP_SMALL && self.buffer.capacity() >= READ_STEP / 2 {
             self.buffer = BytesMut::from(&self.buffer[..]);
         }
@@ -317,51 +276,6 @@ impl Connection {
         match status.closing.or(status.ending.filter(|_| done)) {
             Some(reason) => Err(reason),
             None => Ok(()),
-        }
-    }
-
-    fn check_stall(&mut self, status: &Status, now: Instant) -> Result<Option<Instant>, Reason> {
-        if status.unsent == 0 {
-            self.stall = None;
-            return Ok(None);
-        }
-        match &self.stall {
-            Some(stall) if stall.bytes_out == status.bytes_out => {
-                if stall.deadline <= now {
-                    return Err(Reason::SlowReader);
-                }
-            }
-            _ => {
-                let deadline = now + self.net.settings.write_stall;
-                self.stall = Some(Stall {
-                    bytes_out: status.bytes_out,
-                    deadline,
-                });
-            }
-        }
-        Ok(self.stall.as_ref().map(|stall| stall.deadline))
-    }
-
-    fn check_partial(&self, now: Instant) -> Result<Option<Instant>, Reason> {
-        match &self.partial {
-            Some(partial) if partial.deadline <= now => Err(Reason::SlowFrame),
-            partial => Ok(partial.as_ref().map(|partial| partial.deadline)),
-        }
-    }
-
-    fn check_idle(&mut self, status: &Status, now: Instant) -> Result<Option<Instant>, Reason> {
-        let Some(idle) = self.net.settings.idle_timeout else {
-            return Ok(None);
-        };
-        if status.in_flight > 0 {
-            self.active = now;
-            return Ok(None);
-        }
-        let deadline = self.active + idle;
-        if deadline <= now {
-            Err(Reason::Idle)
-        } else {
-            Ok(Some(deadline))
         }
     }
 

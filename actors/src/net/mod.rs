@@ -13,13 +13,14 @@
 //!
 //! A push enters at 4, by way of a [`Session`] or of [`Clients`], which knows all sessions of the node.
 //!
-//! `answers` and `pace` are pure; only `listener`, `connection` and `line` touch sockets.
+//! `answers`, `limits` and `pace` are pure; only `listener`, `connection` and `line` touch sockets.
 
 mod answers;
 mod clients;
 mod connection;
 mod counters;
 mod error_frame;
+mod limits;
 mod line;
 mod listener;
 mod pace;
