@@ -1,2 +1,13 @@
-//! stub
-fn main() {}
+//! The study's cluster: a net node for the clients, a gate, a game, all in this one program.
+//!
+//! `cargo run -p demo` starts all of them; `-- --role client` sends the study's three commands.
+
+mod game1;
+mod gate;
+mod net;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    lampyris::main([gate::app(), net::app(), game1::app()])
+}

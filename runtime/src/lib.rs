@@ -7,6 +7,7 @@
 //! | [`error`] | the closed list of ways in which a call ends without a reply |
 //! | [`codec`] | MessagePack to values and back, safely |
 //! | [`reply`] | where the answer to a call goes |
+//! | [`packet`] | the frames of game clients |
 //! | [`wire`] | the bytes of a link frame |
 //! | [`link`] | the supervised connection between a child and its parent, and the calls on it |
 //! | [`supervisor`] | pure restart decisions, and one operating-system process |
@@ -20,6 +21,7 @@ pub mod config;
 pub mod error;
 pub mod link;
 pub mod name;
+pub mod packet;
 pub mod reply;
 pub mod supervisor;
 pub mod wire;

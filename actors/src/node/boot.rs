@@ -251,7 +251,10 @@ impl Running {
     async fn stop(&mut self, node: &Node) {
         let deadline = Instant::now() + node.config().drain_timeout;
         if let Some(clients) = node.clients() {
-            clients.close_all(deadline.into_std()).await;
+            let left = clients.close_all(node.config().drain_timeout).await;
+            if left > 0 {
+                tracing::warn!(calls = left, "calls of clients were cut off");
+            }
         }
         while self.services.iter().any(|service| service.inbox.unanswered() > 0) && Instant::now() < deadline {
             sleep(DRAIN_STEP).await;
@@ -343,7 +346,7 @@ fn assemble(config: &Arc<Config>, own: NodeConfig, identity: Identity, router: A
         let nobody = FromPeer::new(NodeName::nobody(), Arc::new(Router::default()), Arc::new(|_| {}));
         Shared {
             parents: own.parents.iter().map(|parent| peer(&parent.name)).collect(),
-            children: config.children_of(&own.name).into_iter().map(|child| peer(&child.name)).collect(),
+            children: config.children_of(&own.name).map(|child| peer(&child.name)).collect(),
             nobody,
             identity,
             config: Arc::clone(config),

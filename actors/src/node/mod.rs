@@ -12,7 +12,7 @@
 pub(crate) mod boot;
 mod children;
 pub(crate) mod control;
-mod inbound;
+pub(crate) mod inbound;
 pub(crate) mod ports;
 mod sessions;
 mod web;

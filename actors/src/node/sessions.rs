@@ -39,7 +39,7 @@ impl Node {
     pub(super) fn route_push(&self, push: PushTo) -> Result<(), Fault> {
         if push.session.node == *self.name() {
             let clients = self.clients().ok_or_else(|| self.no_way(&push.session.node))?;
-            return clients.push(push.session.number, push.command, &push.payload.into_bytes());
+            return clients.push(push.session.number, push.command, push.payload);
         }
         self.hand_on(&push.session.node.clone(), push)
     }
@@ -47,7 +47,10 @@ impl Node {
     pub(super) fn route_kick(&self, kick: KickFrom) -> Result<(), Fault> {
         if kick.session.node == *self.name() {
             let clients = self.clients().ok_or_else(|| self.no_way(&kick.session.node))?;
-            return clients.kick(kick.session.number, &kick.reason);
+            if !clients.kick(kick.session.number, kick.reason) {
+                tracing::debug!(session = kick.session.number, "a client that was to be kicked is gone");
+            }
+            return Ok(());
         }
         self.hand_on(&kick.session.node.clone(), kick)
     }

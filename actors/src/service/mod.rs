@@ -20,7 +20,7 @@ pub(crate) use host::{Hosted, host, host_pool};
 pub(crate) use inbox::Taking;
 pub use inbox::{Inbox, Invocation, Wake};
 pub use respond::{Answer, Outcome, Respond, Responder};
-pub use router::{Route, Router};
+pub use router::{Clash, Route, Router};
 
 use crate::message::{Callable, Command, Remote};
 use lampyris_runtime::name::HandlerId;

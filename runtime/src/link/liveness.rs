@@ -67,11 +67,6 @@ impl Liveness {
         self.next_ping.min(self.heard + self.down_after)
     }
 
-    /// Whether the silence is long enough to suspect the peer.
-    pub(crate) fn is_suspected(&self) -> bool {
-        self.suspected
-    }
-
     /// Time has passed.
     pub(crate) fn tick(&mut self, now: Instant) -> Verdict {
         let late = now.saturating_duration_since(self.next());
@@ -141,7 +136,6 @@ mod tests {
             liveness.heard(now + MS);
         }
         assert!(now - start > Duration::from_secs(40));
-        assert!(!liveness.is_suspected());
     }
 
     #[test]

@@ -1,0 +1,383 @@
+//! The calls in flight of one connection, and the order in which their answers leave. Pure.
+//!
+//! Each call has a slot, in order of arrival. Clients have no request ids, they match answers by command and order:
+//! so an answer leaves when no older call of its command is in flight, and waits in its slot until then. Between
+//! commands there is no order.
+//!
+//! Invariants: slots stand in order of number and of deadline; before a slot that has ended stands one of the same
+//! command that has not. So the first slot has not ended, and has the nearest deadline.
+//!
+//! Finding a slot and its place among its command's is a walk over a few dozen neighbours in memory; there are no
+//! more than a connection may have in flight.
+
+use std::collections::VecDeque;
+
+use bytes::Bytes;
+use tokio::time::Instant;
+
+/// A command that may go to its handler.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Call {
+    /// Its slot.
+    pub(super) number: u64,
+    pub(super) command: u32,
+    pub(super) payload: Bytes,
+    pub(super) deadline: Instant,
+}
+
+/// An answer that waits for its turn.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Ended {
+    /// A whole frame, or nothing when it is empty.
+    Frame(Bytes),
+    /// The connection ends here.
+    HangUp,
+}
+
+impl Ended {
+    fn size(&self) -> usize {
+        match self {
+            Self::Frame(frame) => frame.len(),
+            Self::HangUp => 0,
+        }
+    }
+}
+
+/// Whether an answer may leave.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Turn {
+    /// It is the oldest of its command.
+    Now,
+    /// An older one is in flight.
+    Later,
+}
+
+#[derive(Debug)]
+enum Progress {
+    /// Waits for the end of the one before.
+    Held(Bytes),
+    /// May go to its handler.
+    Ready(Bytes),
+    /// Its handler has it.
+    Running,
+    /// Has an answer that waits.
+    Ended(Ended),
+}
+
+#[derive(Debug)]
+struct Slot {
+    number: u64,
+    command: u32,
+    deadline: Instant,
+    progress: Progress,
+}
+
+/// The calls in flight of one connection.
+#[derive(Debug)]
+pub(super) struct Answers {
+    slots: VecDeque<Slot>,
+    next: u64,
+    /// Every command waits for the one before, not only those that are serial themselves.
+    serial: bool,
+    /// How many slots are [`Progress::Ready`].
+    ready: usize,
+    /// Bytes of answers that wait for their turn.
+    waiting: usize,
+}
+
+impl Answers {
+    pub(super) const fn new(serial: bool) -> Self {
+        Self {
+            slots: VecDeque::new(),
+            next: 0,
+            serial,
+            ready: 0,
+            waiting: 0,
+        }
+    }
+
+    /// How many calls have no answer that left.
+    pub(super) fn in_flight(&self) -> usize {
+        self.slots.len()
+    }
+
+    /// Bytes of answers that wait for their turn.
+    pub(super) const fn waiting_bytes(&self) -> usize {
+        self.waiting
+    }
+
+    /// The nearest deadline.
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        self.slots.front().map(|slot| slot.deadline)
+    }
+
+    /// A command has arrived. `None` when it is held until an older one has ended.
+    ///
+    /// `serial` says whether it waits for the older ones of its own number; deadlines must not decrease.
+    pub(super) fn open(
+        &mut self,
+        command: u32,
+        payload: Bytes,
+        deadline: Instant,
+        serial: bool,
+    ) -> Option<Call> {
+        let number = self.next;
+        self.next += 1;
+        let held = if self.serial {
+            !self.slots.is_empty()
+        } else {
+            serial && self.slots.iter().any(|slot| slot.command == command)
+        };
+        let (progress, call) = if held {
+            (Progress::Held(payload), None)
+        } else {
+            (
+                Progress::Running,
+                Some(Call {
+                    number,
+                    command,
+                    payload,
+                    deadline,
+                }),
+            )
+        };
+        self.slots.push_back(Slot {
+            number,
+            command,
+            deadline,
+            progress,
+        });
+        call
+    }
+
+    /// The next command that was held and may now go to its handler.
+    pub(super) fn take_ready(&mut self) -> Option<Call> {
+        if self.ready == 0 {
+            return None;
+        }
+        self.ready -= 1;
+        let slot = self
+            .slots
+            .iter_mut()
+            .find(|slot| matches!(slot.progress, Progress::Ready(_)))?;
+        match std::mem::replace(&mut slot.progress, Progress::Running) {
+            Progress::Ready(payload) => Some(Call {
+                number: slot.number,
+                command: slot.command,
+                payload,
+                deadline: slot.deadline,
+            }),
+            _ => None,
+        }
+    }
+
+    /// A call whose time has run out, and whether its handler has had it.
+    pub(super) fn due(&self, now: Instant) -> Option<(u64, bool)> {
+        let slot = self.slots.front().filter(|slot| slot.deadline <= now)?;
+        Some((slot.number, matches!(slot.progress, Progress::Running)))
+    }
+
+    /// The command of a call that has now been answered, and whether the answer may leave. `None` when the call
+    /// had ended before.
+    pub(super) fn turn(&self, number: u64) -> Option<(u32, Turn)> {
+        let at = self.find(number)?;
+        let command = self.slots[at].command;
+        let older = self.slots.range(..at).any(|slot| slot.command == command);
+        Some((command, if older { Turn::Later } else { Turn::Now }))
+    }
+
+    /// Lays the answer aside until it is [`Turn::Now`].
+    pub(super) fn stash(&mut self, number: u64, ended: Ended) {
+        if let Some(at) = self.find(number) {
+            self.waiting += ended.size();
+            self.started(at);
+            self.slots[at].progress = Progress::Ended(ended);
+        }
+    }
+
+    /// Ends a call whose answer has left, and gives the answers that waited for it, in order.
+    pub(super) fn finish(&mut self, number: u64, mut leave: impl FnMut(Ended)) {
+        let Some(mut at) = self.find(number) else { return };
+        self.started(at);
+        let Some(Slot { command, .. }) = self.slots.remove(at) else {
+            return;
+        };
+        let next = loop {
+            let Some(skip) = self.slots.range(at..).position(|slot| slot.command == command) else {
+                break None;
+            };
+            at += skip;
+            if !matches!(self.slots[at].progress, Progress::Ended(_)) {
+                break Some(at);
+            }
+            if let Some(Slot {
+                progress: Progress::Ended(ended),
+                ..
+            }) = self.slots.remove(at)
+            {
+                self.waiting -= ended.size();
+                leave(ended);
+            }
+        };
+        if let Some(next) = if self.serial { Some(0) } else { next } {
+            self.make_ready(next);
+        }
+    }
+
+    /// Forgets all calls.
+    pub(super) fn clear(&mut self) {
+        self.slots = VecDeque::new();
+        self.ready = 0;
+        self.waiting = 0;
+    }
+
+    fn find(&self, number: u64) -> Option<usize> {
+        self.slots.binary_search_by_key(&number, |slot| slot.number).ok()
+    }
+
+    /// A held slot whose turn it is may go.
+    fn make_ready(&mut self, at: usize) {
+        if let Some(slot) = self.slots.get_mut(at)
+            && let Progress::Held(payload) = &mut slot.progress
+        {
+            slot.progress = Progress::Ready(std::mem::take(payload));
+            self.ready += 1;
+        }
+    }
+
+    /// A slot that ends without having been taken needs not be taken any more.
+    fn started(&mut self, at: usize) {
+        if matches!(self.slots[at].progress, Progress::Ready(_)) {
+            self.ready -= 1;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    fn later(seconds: u64) -> Instant {
+        Instant::now() + Duration::from_secs(seconds)
+    }
+
+    fn open(answers: &mut Answers, command: u32) -> u64 {
+        answers
+            .open(command, Bytes::new(), later(5), false)
+            .expect("it is not serial")
+            .number
+    }
+
+    fn frame(text: &'static str) -> Ended {
+        Ended::Frame(Bytes::from_static(text.as_bytes()))
+    }
+
+    /// Finishes the call and gives what left because of it.
+    fn finish(answers: &mut Answers, number: u64) -> Vec<Ended> {
+        let mut left = Vec::new();
+        answers.finish(number, |ended| left.push(ended));
+        left
+    }
+
+    #[test]
+    fn answers_of_a_command_leave_in_order_and_others_overtake() {
+        let mut answers = Answers::new(false);
+        let (a1, b1, a2, a3) = (
+            open(&mut answers, 1),
+            open(&mut answers, 2),
+            open(&mut answers, 1),
+            open(&mut answers, 1),
+        );
+        assert_eq!(answers.turn(a3), Some((1, Turn::Later)));
+        answers.stash(a3, frame("a3"));
+        assert_eq!(answers.turn(b1), Some((2, Turn::Now)));
+        assert_eq!(finish(&mut answers, b1), []);
+        answers.stash(a2, frame("a2"));
+        assert_eq!(answers.waiting_bytes(), 4);
+        assert_eq!(answers.turn(a1), Some((1, Turn::Now)));
+        assert_eq!(finish(&mut answers, a1), [frame("a2"), frame("a3")]);
+        assert_eq!((answers.in_flight(), answers.waiting_bytes()), (0, 0));
+    }
+
+    #[test]
+    fn an_answer_that_waits_stops_at_the_next_unanswered_call() {
+        let mut answers = Answers::new(false);
+        let calls: Vec<u64> = (0..4).map(|_| open(&mut answers, 1)).collect();
+        answers.stash(calls[1], frame("1"));
+        answers.stash(calls[3], Ended::HangUp);
+        assert_eq!(finish(&mut answers, calls[0]), [frame("1")]);
+        assert_eq!(finish(&mut answers, calls[2]), [Ended::HangUp]);
+    }
+
+    #[test]
+    fn a_call_that_has_ended_is_unknown() {
+        let mut answers = Answers::new(false);
+        let call = open(&mut answers, 1);
+        finish(&mut answers, call);
+        assert_eq!(answers.turn(call), None);
+        assert_eq!(finish(&mut answers, call), []);
+    }
+
+    #[test]
+    fn a_serial_command_is_held_until_the_one_before_has_ended() {
+        let mut answers = Answers::new(false);
+        let first = answers
+            .open(1, Bytes::new(), later(5), true)
+            .expect("nothing is before it");
+        assert_eq!(answers.open(1, "second".into(), later(5), true), None);
+        let other = open(&mut answers, 2);
+        assert_eq!(answers.open(1, "third".into(), later(5), true), None);
+        finish(&mut answers, other);
+        assert_eq!(answers.take_ready(), None);
+        finish(&mut answers, first.number);
+        let second = answers.take_ready().expect("the first has ended");
+        assert_eq!(second.payload, "second");
+        assert_eq!(answers.take_ready(), None);
+        finish(&mut answers, second.number);
+        assert_eq!(
+            answers.take_ready().map(|call| call.payload),
+            Some("third".into())
+        );
+    }
+
+    #[test]
+    fn in_a_serial_session_every_command_waits() {
+        let mut answers = Answers::new(true);
+        let first = answers
+            .open(1, Bytes::new(), later(5), false)
+            .expect("nothing is before it");
+        assert_eq!(answers.open(2, "second".into(), later(5), false), None);
+        assert_eq!(answers.open(1, "third".into(), later(5), false), None);
+        for payload in ["second", "third"] {
+            assert_eq!(answers.take_ready(), None);
+            let front = answers.slots[0].number;
+            finish(&mut answers, front);
+            assert_eq!(
+                answers.take_ready().map(|call| call.payload),
+                Some(payload.into())
+            );
+        }
+        assert!(answers.turn(first.number).is_none());
+    }
+
+    #[test]
+    fn the_oldest_call_is_due_first_and_says_whether_it_ran() {
+        let mut answers = Answers::new(true);
+        let now = Instant::now();
+        let (soon, late) = (now + Duration::from_secs(1), now + Duration::from_secs(2));
+        assert!(answers.open(1, Bytes::new(), soon, false).is_some());
+        assert!(answers.open(1, Bytes::new(), late, false).is_none());
+        assert_eq!((answers.deadline(), answers.due(now)), (Some(soon), None));
+        assert_eq!(answers.due(late), Some((0, true)));
+        finish(&mut answers, 0);
+        assert_eq!(
+            answers.due(late),
+            Some((1, false)),
+            "it was ready, but no handler had it"
+        );
+        finish(&mut answers, 1);
+        assert_eq!((answers.take_ready(), answers.due(late)), (None, None));
+    }
+}

@@ -1,0 +1,377 @@
+//! The half of a connection that handlers reach, from whatever thread: what waits to be written, and which calls are in flight.
+//!
+//! Replies and pushes are written straight into the connection's buffer; the connection's task is woken and writes
+//! them all at once. When a lot has gathered before the task gets its turn, it is written from here, so that only a
+//! client that really does not read reaches the limit.
+//!
+//! Legal moves: open → *ending* (no more frames are read; what is in flight is still answered) → *closing* (nothing
+//! more is taken in; what waits is still written) → closed. Each may be skipped, none is taken back.
+//!
+//! Invariants: while *closing* no call is in flight, so later answers are late; the buffer holds whole frames.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::SystemTime;
+
+use bytes::{Buf, Bytes, BytesMut};
+use lampyris_runtime::error::{ErrorKind, Fault};
+use lampyris_runtime::reply::{ReplySink, Write, Wrote};
+use tokio::net::tcp::OwnedWriteHalf;
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+use super::answers::{Answers, Call, Ended, Turn};
+use super::clients::Net;
+use super::counters::Reason;
+use super::session::SessionId;
+use super::settings::ErrorsMode;
+use super::{ClientInfo, error_frame};
+
+/// What handlers and the connection's task share of one connection.
+pub(super) struct Line {
+    pub(super) id: SessionId,
+    pub(super) addr: SocketAddr,
+    since: SystemTime,
+    net: Arc<Net>,
+    bytes_in: AtomicU64,
+    state: Mutex<State>,
+    /// Tells the connection's task that something has changed.
+    news: Notify,
+}
+
+struct State {
+    /// `None` once closed, which tells the client's side that nothing more comes.
+    socket: Option<OwnedWriteHalf>,
+    /// Whole frames that wait to be written.
+    out: BytesMut,
+    bytes_out: u64,
+    answers: Answers,
+    ending: Option<Reason>,
+    closing: Option<Reason>,
+}
+
+/// What the connection's task needs to know to decide what to do next.
+pub(super) struct Status {
+    pub(super) ending: Option<Reason>,
+    pub(super) closing: Option<Reason>,
+    pub(super) in_flight: usize,
+    /// Bytes that wait to be written.
+    pub(super) unsent: usize,
+    pub(super) bytes_out: u64,
+    /// The nearest deadline of a call.
+    pub(super) deadline: Option<Instant>,
+}
+
+impl Line {
+    pub(super) fn new(id: SessionId, addr: SocketAddr, net: Arc<Net>, socket: OwnedWriteHalf) -> Arc<Self> {
+        let answers = Answers::new(net.settings.serial);
+        let state = State {
+            socket: Some(socket),
+            out: BytesMut::new(),
+            bytes_out: 0,
+            answers,
+            ending: None,
+            closing: None,
+        };
+        Arc::new(Self {
+            id,
+            addr,
+            since: SystemTime::now(),
+            net,
+            bytes_in: AtomicU64::new(0),
+            state: Mutex::new(state),
+            news: Notify::new(),
+        })
+    }
+
+    /// A command has arrived: opens its slot. `None` when it is held for now; see [`Line::take_ready`].
+    pub(super) fn open(&self, command: u32, payload: Bytes, deadline: Instant, serial: bool) -> Option<Call> {
+        self.lock().answers.open(command, payload, deadline, serial)
+    }
+
+    /// The next command that was held and may now go to its handler.
+    pub(super) fn take_ready(&self) -> Option<Call> {
+        self.lock().answers.take_ready()
+    }
+
+    /// Ends the calls whose time has run out.
+    pub(super) fn expire(&self, now: Instant) {
+        loop {
+            let due = self.lock().answers.due(now);
+            let Some((number, ran)) = due else { return };
+            let fault = if ran {
+                let timeout = self.net.settings.call_timeout;
+                Fault::new(ErrorKind::Timeout, format!("no answer came within {timeout:?}"))
+            } else {
+                Fault::new(
+                    ErrorKind::Expired,
+                    "its time had run out while it waited for the one before",
+                )
+            };
+            self.fault(number, fault);
+        }
+    }
+
+    /// Sends a frame that answers nothing.
+    pub(super) fn push(&self, command: u32, write: Write<'_>) -> Result<(), Fault> {
+        let net = &self.net;
+        let mut state = self.lock();
+        state
+            .check_open()
+            .inspect_err(|_| net.counters.dropped_pushes.add())?;
+        net.settings
+            .dialect
+            .encode(command, write, net.settings.out_buffer, &mut state.out)?;
+        self.pushed(state)
+    }
+
+    /// Sends a frame that has been encoded already.
+    pub(super) fn push_frame(&self, frame: &[u8]) -> Result<(), Fault> {
+        let mut state = self.lock();
+        state
+            .check_open()
+            .inspect_err(|_| self.net.counters.dropped_pushes.add())?;
+        state.out.extend_from_slice(frame);
+        self.pushed(state)
+    }
+
+    fn pushed(&self, mut state: MutexGuard<'_, State>) -> Result<(), Fault> {
+        state.check_room(self.net.settings.out_buffer);
+        let closing = state.closing;
+        drop(state);
+        self.news.notify_one();
+        if closing.is_none() {
+            return Ok(());
+        }
+        self.net.counters.dropped_pushes.add();
+        Err(Fault::new(
+            ErrorKind::Overloaded,
+            "the client does not take what was sent to it",
+        ))
+    }
+
+    /// Ends the connection after what waits has been written.
+    pub(super) fn kick(&self, why: &str) {
+        let mut state = self.lock();
+        if state.closing.is_some() {
+            return;
+        }
+        state.close(Reason::Kicked);
+        drop(state);
+        tracing::info!(session = %self.id, addr = %self.addr, why, "a client was kicked");
+        self.news.notify_one();
+    }
+
+    /// No more frames are read; the connection ends when all calls have been answered.
+    pub(super) fn end(&self, reason: Reason) {
+        let mut state = self.lock();
+        state.ending.get_or_insert(reason);
+        drop(state);
+        self.news.notify_one();
+    }
+
+    /// Ends the connection without answering calls or writing what waits.
+    pub(super) fn cut(&self, reason: Reason) {
+        let mut state = self.lock();
+        state.close(reason);
+        state.out = BytesMut::new();
+        drop(state);
+        self.news.notify_one();
+    }
+
+    /// The connection's task is done with the socket: the client's side learns that nothing more comes.
+    pub(super) fn shut(&self, reason: Reason) {
+        let mut state = self.lock();
+        state.close(reason);
+        state.out = BytesMut::new();
+        state.socket = None;
+    }
+
+    /// Writes what waits, as far as the system takes it.
+    pub(super) fn flush(&self) -> io::Result<()> {
+        let mut state = self.lock();
+        state.flush()?;
+        if state.out.is_empty() && state.answers.in_flight() == 0 {
+            // An idle connection keeps no buffer.
+            state.out = BytesMut::new();
+        }
+        Ok(())
+    }
+
+    pub(super) fn status(&self) -> Status {
+        let state = self.lock();
+        Status {
+            ending: state.ending,
+            closing: state.closing,
+            in_flight: state.answers.in_flight(),
+            unsent: state.out.len(),
+            bytes_out: state.bytes_out,
+            deadline: state.answers.deadline(),
+        }
+    }
+
+    /// Returns when something has changed since it last returned.
+    pub(super) async fn news(&self) {
+        self.news.notified().await;
+    }
+
+    pub(super) fn received(&self, bytes: usize) {
+        self.bytes_in.fetch_add(bytes as u64, Ordering::Relaxed);
+    }
+
+    pub(super) fn is_open(&self) -> bool {
+        self.lock().closing.is_none()
+    }
+
+    pub(super) fn info(&self) -> ClientInfo {
+        let since = self
+            .since
+            .duration_since(SystemTime::UNIX_EPOCH)
+            .unwrap_or_default();
+        let state = self.lock();
+        ClientInfo {
+            number: self.id.number,
+            addr: self.addr,
+            since_ms: u64::try_from(since.as_millis()).unwrap_or(u64::MAX),
+            bytes_in: self.bytes_in.load(Ordering::Relaxed),
+            bytes_out: state.bytes_out,
+            in_flight: state.answers.in_flight(),
+            unsent: state.out.len(),
+        }
+    }
+
+    /// A call has ended; `put` writes what the client gets for it.
+    fn answer(&self, number: u64, put: impl FnOnce(&Net, u32, &mut BytesMut) -> Put) {
+        let mut state = self.lock();
+        match state.answers.turn(number) {
+            None => return self.net.counters.late_answers.add(),
+            Some((command, Turn::Now)) => {
+                let put = put(&self.net, command, &mut state.out);
+                state.leave(number, put);
+            }
+            Some((command, Turn::Later)) => {
+                let mut frame = BytesMut::new();
+                let ended = match put(&self.net, command, &mut frame) {
+                    Put::Written => Ended::Frame(frame.freeze()),
+                    Put::HangUp => Ended::HangUp,
+                };
+                state.answers.stash(number, ended);
+            }
+        }
+        state.check_room(self.net.settings.out_buffer);
+        drop(state);
+        self.news.notify_one();
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // A writer of a payload may panic while the lock is held; the dialect then takes its frame back.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl ReplySink for Line {
+    fn reply(&self, id: u64, write: Write<'_>) {
+        self.answer(id, |net, command, out| put_reply(net, command, write, out));
+    }
+
+    fn fault(&self, id: u64, fault: Fault) {
+        self.answer(id, |net, command, out| put_fault(net, command, &fault, out));
+    }
+}
+
+/// What stands for an answer now.
+enum Put {
+    /// A frame or nothing, in the buffer.
+    Written,
+    /// The end of the connection.
+    HangUp,
+}
+
+fn put_reply(net: &Net, command: u32, write: Write<'_>, out: &mut BytesMut) -> Put {
+    match net
+        .settings
+        .dialect
+        .encode(command, write, net.settings.out_buffer, out)
+    {
+        Ok(Wrote::Reply | Wrote::Nothing) => Put::Written,
+        Err(fault) => put_fault(net, command, &fault, out),
+    }
+}
+
+fn put_fault(net: &Net, command: u32, fault: &Fault, out: &mut BytesMut) -> Put {
+    match net.settings.errors {
+        ErrorsMode::Silent => Put::Written,
+        ErrorsMode::Close => Put::HangUp,
+        ErrorsMode::Frame => {
+            let mut write = |out: &mut BytesMut| error_frame::write(command, fault, out);
+            match net
+                .settings
+                .dialect
+                .encode(error_frame::COMMAND, &mut write, net.settings.out_buffer, out)
+            {
+                Ok(_) => Put::Written,
+                Err(why) => {
+                    tracing::warn!(command, %fault, %why, "an error frame cannot be written; the connection ends");
+                    Put::HangUp
+                }
+            }
+        }
+    }
+}
+
+impl State {
+    fn check_open(&self) -> Result<(), Fault> {
+        match self.closing {
+            None => Ok(()),
+            Some(_) => Err(Fault::new(ErrorKind::NotSent, "the client is gone")),
+        }
+    }
+
+    /// The answer to a call stands in the buffer; those that waited for it follow.
+    fn leave(&mut self, number: u64, put: Put) {
+        let mut hung_up = matches!(put, Put::HangUp);
+        let out = &mut self.out;
+        self.answers.finish(number, |ended| match ended {
+            Ended::Frame(frame) if !hung_up => out.extend_from_slice(&frame),
+            Ended::Frame(_) => {}
+            Ended::HangUp => hung_up = true,
+        });
+        if hung_up {
+            self.close(Reason::CallFailed);
+        }
+    }
+
+    /// Nothing more is taken in.
+    fn close(&mut self, reason: Reason) {
+        self.closing.get_or_insert(reason);
+        self.answers.clear();
+    }
+
+    /// Closes a connection whose client lets too much gather.
+    fn check_room(&mut self, limit: usize) {
+        if self.out.len() > limit / 4 && self.flush().is_err() {
+            self.close(Reason::Lost);
+        }
+        if self.out.len() + self.answers.waiting_bytes() > limit {
+            self.close(Reason::SlowReader);
+            self.out = BytesMut::new();
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        let Some(socket) = &self.socket else { return Ok(()) };
+        while !self.out.is_empty() {
+            match socket.try_write(&self.out) {
+                Ok(written) => {
+                    self.out.advance(written);
+                    self.bytes_out += written as u64;
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,95 @@
+//! Accepts game clients, up to the limit, and gives each a task of its own.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use lampyris_runtime::backoff::Backoff;
+use socket2::{SockRef, TcpKeepalive};
+use tokio::net::{TcpListener, TcpStream};
+
+use super::clients::{Clients, Net};
+use super::connection::Connection;
+use super::settings::NetSettings;
+use crate::service::Router;
+
+/// Delays after the system had no connection to give, which lasts until a file is closed somewhere.
+const DELAYS: (Duration, Duration) = (Duration::from_millis(10), Duration::from_secs(1));
+
+/// When the system starts to ask a silent client's side whether it is there, and how often it asks. Clients without
+/// a heartbeat of their own are found gone after two minutes.
+const KEEPALIVE: Duration = Duration::from_secs(60);
+const KEEPALIVE_EVERY: Duration = Duration::from_secs(15);
+const KEEPALIVE_TIMES: u32 = 4;
+
+/// Accepts game clients at `listener` and hands their commands to the services of `router`, until
+/// [`Clients::close_all`]. Must be called inside a tokio runtime.
+///
+/// # Errors
+/// The listener cannot be used without blocking.
+pub fn serve(
+    listener: std::net::TcpListener,
+    settings: NetSettings,
+    router: Arc<Router>,
+) -> io::Result<Clients> {
+    listener.set_nonblocking(true)?;
+    let listener = TcpListener::from_std(listener)?;
+    let net = Net::new(settings, router);
+    let accepting = tokio::spawn(accept(listener, Arc::clone(&net)));
+    Ok(Clients::new(net, accepting.abort_handle()))
+}
+
+async fn accept(listener: TcpListener, net: Arc<Net>) {
+    let mut delay = Backoff::new(DELAYS.0, DELAYS.1);
+    loop {
+        match listener.accept().await {
+            Ok((stream, _)) => {
+                delay.reset();
+                take_in(stream, &net);
+            }
+            // It was the client's fault, and only this connection is lost.
+            Err(error) if is_clients(&error) => net.counters.rejected_socket.add(),
+            Err(error) => {
+                net.counters.accept_errors.add();
+                let wait = delay.next(u64::from(std::process::id()));
+                tracing::warn!(%error, ?wait, "no client can be accepted");
+                tokio::time::sleep(wait).await;
+            }
+        }
+    }
+}
+
+fn is_clients(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, Interrupted};
+    matches!(
+        error.kind(),
+        ConnectionAborted | ConnectionRefused | ConnectionReset | Interrupted
+    )
+}
+
+fn take_in(stream: TcpStream, net: &Arc<Net>) {
+    if net.count() >= net.settings.max_clients {
+        return net.counters.rejected_full.add();
+    }
+    match set_up(&stream) {
+        Ok(addr) => {
+            let (read, write) = stream.into_split();
+            let session = net.register(addr, write);
+            tokio::spawn(Connection::new(Arc::clone(net), session, read).run());
+        }
+        Err(error) => {
+            net.counters.rejected_socket.add();
+            tracing::debug!(%error, "a client was gone before its connection was set up");
+        }
+    }
+}
+
+fn set_up(stream: &TcpStream) -> io::Result<std::net::SocketAddr> {
+    stream.set_nodelay(true)?;
+    let keepalive = TcpKeepalive::new()
+        .with_time(KEEPALIVE)
+        .with_interval(KEEPALIVE_EVERY)
+        .with_retries(KEEPALIVE_TIMES);
+    SockRef::from(stream).set_tcp_keepalive(&keepalive)?;
+    stream.peer_addr()
+}

@@ -1,0 +1,52 @@
+//! The gate: answers one call itself and hands the other on to game1.
+
+use lampyris::App;
+use lampyris::prelude::*;
+
+use crate::game1::{Game1, Game1Handle};
+
+/// Answered here.
+#[derive(Serialize, Deserialize, Remote)]
+#[remote(name = "gate.handle1", reply = Payload)]
+pub(crate) struct GateHandle1 {
+    pub(crate) data: Payload,
+}
+
+/// Answered by game1.
+#[derive(Serialize, Deserialize, Remote)]
+#[remote(name = "gate.handle2", reply = Payload)]
+pub(crate) struct GateHandle2 {
+    pub(crate) data: Payload,
+}
+
+/// The gate's actor.
+#[derive(Service)]
+#[service(name = "gate", serves(GateHandle1, GateHandle2))]
+pub(crate) struct Gate {
+    game1: RemoteAddr<Game1>,
+}
+
+impl Actor for Gate {
+    type Context = Context<Self>;
+}
+
+impl Handler<GateHandle1> for Gate {
+    type Result = Result<Payload, CallError>;
+
+    fn handle(&mut self, _call: GateHandle1, _: &mut Context<Self>) -> Self::Result {
+        Ok("gateHandle Completed".into())
+    }
+}
+
+impl Handler<GateHandle2> for Gate {
+    type Result = Answer<GateHandle2>;
+
+    fn handle(&mut self, call: GateHandle2, _: &mut Context<Self>) -> Self::Result {
+        self.game1.call(Game1Handle { data: call.data }).into()
+    }
+}
+
+/// `"app": "app.gateserver"` in the configuration.
+pub(crate) fn app() -> App {
+    App::new("app.gateserver").service(|node| Gate { game1: node.child("game1") })
+}
