@@ -17,56 +17,56 @@ use crate::net::SessionId;
 /// The node serves.
 #[derive(Debug, Clone, Serialize, Deserialize, Remote)]
 #[remote(name = "lampyris.master.ready")]
-pub struct Ready {
+pub(crate) struct Ready {
     /// Which life of it.
-    pub incarnation: Incarnation,
+    pub(crate) incarnation: Incarnation,
 }
 
 /// Where a parent of the node listens for its children.
 #[derive(Debug, Clone, Serialize, Deserialize, Remote)]
 #[remote(name = "lampyris.node.parent_at")]
-pub struct ParentAt {
+pub(crate) struct ParentAt {
     /// The parent.
-    pub parent: NodeName,
+    pub(crate) parent: NodeName,
     /// Its host; `None`: the host at which the node reaches the master.
-    pub host: Option<String>,
+    pub(crate) host: Option<String>,
     /// Its `rootport`.
-    pub port: u16,
+    pub(crate) port: u16,
 }
 
 /// The node is to finish its calls in flight and to end.
 #[derive(Debug, Clone, Serialize, Deserialize, Remote)]
 #[remote(name = "lampyris.node.stop")]
-pub struct Stop;
+pub(crate) struct Stop;
 
 /// A frame for a client of some node.
 #[derive(Debug, Clone, Serialize, Deserialize, Remote)]
 #[remote(name = "lampyris.session.push")]
-pub struct PushTo {
+pub(crate) struct PushTo {
     /// Whose client.
-    pub session: SessionId,
+    pub(crate) session: SessionId,
     /// The command id of the frame.
-    pub command: u32,
+    pub(crate) command: u32,
     /// Its payload.
-    pub payload: Payload,
+    pub(crate) payload: Payload,
 }
 
 /// A client of some node is to be disconnected.
 #[derive(Debug, Clone, Serialize, Deserialize, Remote)]
 #[remote(name = "lampyris.session.kick")]
-pub struct KickFrom {
+pub(crate) struct KickFrom {
     /// Whose client.
-    pub session: SessionId,
+    pub(crate) session: SessionId,
     /// Why, for the log.
-    pub reason: String,
+    pub(crate) reason: String,
 }
 
 crate::service! {
     /// What every node answers itself.
-    pub NodeControl { ParentAt, Stop, PushTo, KickFrom }
+    pub(crate) NodeControl { ParentAt, Stop, PushTo, KickFrom }
 }
 
 crate::service! {
     /// What the master answers.
-    pub MasterControl { Ready }
+    pub(crate) MasterControl { Ready }
 }

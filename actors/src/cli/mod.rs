@@ -6,6 +6,7 @@
 mod args;
 mod client;
 
+use std::io::IsTerminal;
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -43,15 +44,15 @@ pub fn main(apps: impl IntoIterator<Item = App>) -> ExitCode {
     let task = args.task();
     ExitCode::from(match task {
         Task::CheckConfig(format) => check_config(&args.config, &apps, format),
-        Task::Client(request) => match load(&args.config, &apps) {
+        Task::Client(request) => match load(&args.config, &apps, false) {
             Ok(config) => client::run(&config, &request),
             Err(code) => code,
         },
-        Task::Master { only } => match load(&args.config, &apps) {
+        Task::Master { only } => match load(&args.config, &apps, true) {
             Ok(config) => run_master(config, only, started),
             Err(code) => code,
         },
-        Task::Node(name) => match load(&args.config, &apps) {
+        Task::Node(name) => match load(&args.config, &apps, false) {
             Ok(config) => run_node(config, &name, apps),
             Err(code) => code,
         },
@@ -59,13 +60,16 @@ pub fn main(apps: impl IntoIterator<Item = App>) -> ExitCode {
 }
 
 /// Reads the configuration, or says on standard error what is wrong with it.
-fn load(path: &Path, apps: &[App]) -> Result<Arc<Config>, u8> {
+fn load(path: &Path, apps: &[App], is_master: bool) -> Result<Arc<Config>, u8> {
     let config = Config::load(path, variables()).map_err(|rejected| {
         eprint_line(&format!("{rejected}"));
         EX_CONFIG
     })?;
-    for warning in &config.warnings {
-        eprint_line(&render_human(warning, config.source_text()));
+    // Nodes under a master write to a file; the master has said it for all of them.
+    if is_master || std::io::stderr().is_terminal() {
+        for warning in &config.warnings {
+            eprint_line(&render_human(warning, config.source_text()));
+        }
     }
     let missing = config.check_apps(&names(apps));
     if missing.is_empty() {

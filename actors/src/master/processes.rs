@@ -132,6 +132,7 @@ async fn watch(
             break child.wait().await;
         }
     };
-    drop(ended.send(()));
+    // The follower may be gone already, with the terminal.
+    ended.send(()).unwrap_or(());
     master.do_send(Happened(Event::Exited { name, pid, exit }));
 }

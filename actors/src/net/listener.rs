@@ -14,7 +14,8 @@ use super::settings::NetSettings;
 use crate::service::Router;
 
 /// Delays after the system had no connection to give, which lasts until a file is closed somewhere.
-const DELAYS: (Duration, Duration) = (Duration::from_millis(10), Duration::from_secs(1));
+const DELAY: Duration = Duration::from_millis(10);
+const LONGEST_DELAY: Duration = Duration::from_secs(1);
 
 /// When the system starts to ask a silent client's side whether it is there, and how often it asks. Clients without
 /// a heartbeat of their own are found gone after two minutes.
@@ -40,7 +41,7 @@ pub fn serve(
 }
 
 async fn accept(listener: TcpListener, net: Arc<Net>) {
-    let mut delay = Backoff::new(DELAYS.0, DELAYS.1);
+    let mut delay = Backoff::new(DELAY, LONGEST_DELAY);
     loop {
         match listener.accept().await {
             Ok((stream, _)) => {

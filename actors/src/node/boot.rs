@@ -173,7 +173,9 @@ impl Running {
         let ready = running.say_ready(&node, master.1, stop);
         parents_up(&node, news).await;
         ready.send_replace(true);
-        tracing::info!(handlers = ?node.router().remote_names(), commands = ?node.router().command_numbers(), "ready");
+        let handlers = node.router().remote_names();
+        let own: Vec<_> = handlers.iter().filter(|name| !name.starts_with("lampyris.")).collect();
+        tracing::info!(handlers = ?own, commands = ?node.router().command_numbers(), "ready");
         Ok((running, node))
     }
 
@@ -269,7 +271,6 @@ impl Running {
                 tracing::warn!("a hook before the stop took too long");
             }
         }
-        self.tasks.iter().for_each(tokio::task::JoinHandle::abort);
         if let Some(web) = &self.web {
             web.stop(false).await;
         }
@@ -279,6 +280,7 @@ impl Running {
         while peers().any(Peer::is_up) && Instant::now() < farewell {
             sleep(DRAIN_STEP).await;
         }
+        self.tasks.iter().for_each(tokio::task::JoinHandle::abort);
     }
 }
 

@@ -26,7 +26,7 @@ pub struct PortTaken {
 ///
 /// # Errors
 /// [`PortTaken`], with the process that holds it.
-pub fn bind(key: impl Into<String>, ip: IpAddr, port: u16) -> Result<TcpListener, PortTaken> {
+pub(crate) fn bind(key: impl Into<String>, ip: IpAddr, port: u16) -> Result<TcpListener, PortTaken> {
     let addr = SocketAddr::new(ip, port);
     listen(addr).map_err(|source| {
         let taken = source.kind() == io::ErrorKind::AddrInUse;

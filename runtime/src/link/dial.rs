@@ -17,6 +17,7 @@ use super::conn::{Conn, LinkId};
 use super::handshake::{self, Dialing, HandshakeError, Identity, Refusal};
 use super::task::{self, Ended, Stream, clock};
 use crate::backoff::Backoff;
+use crate::wire::Goodbye;
 
 /// Delays between attempts. The first is short, as a parent that restarts is back within milliseconds.
 const DELAYS: (Duration, Duration) = (Duration::from_millis(10), Duration::from_millis(500));
@@ -63,12 +64,14 @@ pub struct Dialer {
     pub on_failure: Box<dyn Fn(&DialError) + Send + Sync>,
 }
 
-/// Keeps the link up for ever. Ends when its task is aborted, or the sender of the target is gone.
+/// Keeps the link up for ever. Ends when this side closes the link because it stops, when the task is aborted, or
+/// when the sender of the target is gone.
 pub async fn dial(mut dialer: Dialer, peer: Peer) {
     let mut delay = Backoff::new(DELAYS.0, DELAYS.1);
     let mut last = String::new();
     loop {
         match attempt(&dialer, &peer).await {
+            Ok(Ended::Closed(Goodbye::Stopping)) => return,
             Ok(ended) => {
                 tracing::debug!(peer = %peer.name(), why = %ended, "dialling again");
                 delay.reset();

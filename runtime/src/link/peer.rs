@@ -312,7 +312,6 @@ impl Peer {
         drop(held);
         conn.end(why);
         if was_current {
-            tracing::warn!(peer = %self.0.name, epoch = conn.id().epoch, why, "link down");
             self.0.inbound.down(conn.id(), why);
         }
     }

@@ -52,11 +52,19 @@ pub enum Ended {
     Io(#[from] io::Error),
 }
 
+impl Ended {
+    /// Whether one of the ends wanted it.
+    const fn was_orderly(&self) -> bool {
+        matches!(self, Self::Farewell(_) | Self::Closed(_))
+    }
+}
+
 /// Runs a connection until it ends; it is the peer's current one meanwhile.
 pub(super) async fn run<S: Stream>(stream: S, conn: Arc<Conn>, peer: &Peer, early: BytesMut) -> Ended {
     let now = clock();
     let (reader, writer) = tokio::io::split(stream);
     peer.attach(&conn, now);
+    let mut attached = Attached { peer, conn: &conn, ended: None };
     let task = Task {
         liveness: Liveness::new(peer.settings(), now),
         decoder: Decoder::new(peer.settings().max_message),
@@ -69,8 +77,26 @@ pub(super) async fn run<S: Stream>(stream: S, conn: Arc<Conn>, peer: &Peer, earl
         started: now,
     };
     let ended = task.run().await.unwrap_or_else(|ended| ended);
-    peer.detach(&conn, &ended.to_string());
+    attached.ended = Some(ended.to_string());
+    if ended.was_orderly() {
+        tracing::info!(peer = %peer.name(), epoch = conn.id().epoch, why = %ended, "link closed");
+    } else {
+        tracing::warn!(peer = %peer.name(), epoch = conn.id().epoch, why = %ended, "link lost");
+    }
     ended
+}
+
+/// Sees to it that a connection whose task is dropped, in whatever way, is no peer's current one any more.
+struct Attached<'a> {
+    peer: &'a Peer,
+    conn: &'a Arc<Conn>,
+    ended: Option<String>,
+}
+
+impl Drop for Attached<'_> {
+    fn drop(&mut self) {
+        self.peer.detach(self.conn, self.ended.as_deref().unwrap_or("its task was dropped"));
+    }
 }
 
 struct Task<S> {
