@@ -8,6 +8,7 @@ use std::path::Path;
 use super::finding::{Code, Finding, Findings, did_you_mean, quoted};
 use super::machine::Machine;
 use super::model::NodeConfig;
+use super::tree::Kind;
 use super::units::{show_duration, show_size};
 use super::{Config, exposure, ports};
 
@@ -365,8 +366,14 @@ fn unusable(folder: &Path) -> Option<String> {
 fn clients(config: &Config, machine: &Machine, findings: &Findings) {
     for node in config.nodes.iter().filter(|node| node.netport.is_some()) {
         let written = &config.written;
-        let alone = !written.has(&format!("servers.{}.remoteport[0]", node.name))
-            && config.children_of(&node.name).next().is_none();
+        let dials = match written
+            .value(&format!("servers.{}.remoteport", node.name))
+            .map(|node| &node.kind)
+        {
+            Some(Kind::List(parents)) => !parents.is_empty(),
+            given => given.is_some(),
+        };
+        let alone = !dials && config.children_of(&node.name).next().is_none();
         if alone && config.nodes.len() > 1 {
             let key = format!("servers.{}.netport", node.name);
             let place = written.value_place_or_file(&key);
