@@ -11,7 +11,10 @@ use std::path::{Path, PathBuf};
 use lampyris_runtime::config::{Code, Config, Finding, Machine, render_human};
 
 /// The machine on which the expected texts hold.
-const MACHINE: Machine = Machine { lowest_port: 1024, open_files: 4096 };
+const MACHINE: Machine = Machine {
+    lowest_port: 1024,
+    open_files: 4096,
+};
 
 const FOLDER: &str = "tests/config";
 
@@ -23,32 +26,51 @@ const NOT_THERE: [(&str, &str); 2] = [
 
 fn cases() -> Vec<(String, PathBuf)> {
     let stem = |path: &Path| path.file_stem().expect("a name").to_string_lossy().into_owned();
-    let files = fs::read_dir(FOLDER).expect("the folder").map(|entry| entry.expect("an entry").path());
+    let files = fs::read_dir(FOLDER)
+        .expect("the folder")
+        .map(|entry| entry.expect("an entry").path());
     let inputs = files.filter(|path| path.extension().is_some_and(|e| e == "json" || e == "toml"));
-    let mut cases: Vec<_> = inputs.map(|path| (format!("{}.{}", stem(&path), ending(&path)), path)).collect();
+    let mut cases: Vec<_> = inputs
+        .map(|path| (format!("{}.{}", stem(&path), ending(&path)), path))
+        .collect();
     cases.extend(NOT_THERE.map(|(name, path)| (name.to_owned(), PathBuf::from(path))));
     cases.sort();
     cases
 }
 
 fn ending(path: &Path) -> String {
-    path.extension().unwrap_or_default().to_string_lossy().into_owned()
+    path.extension()
+        .unwrap_or_default()
+        .to_string_lossy()
+        .into_owned()
 }
 
 fn variables(input: &Path) -> Vec<(String, String)> {
     let text = fs::read_to_string(input.with_extension("env")).unwrap_or_default();
-    let pair = |line: &str| line.split_once('=').map(|(name, value)| (name.to_owned(), value.to_owned()));
+    let pair = |line: &str| {
+        line.split_once('=')
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+    };
     text.lines().filter_map(pair).collect()
 }
 
 fn rendered(input: &Path) -> (Vec<Finding>, String) {
-    let here = fs::canonicalize(FOLDER).expect("the folder").display().to_string();
-    let (findings, text) = match Config::load_on(&MACHINE, input, variables(input).into_iter()) {
+    let here = fs::canonicalize(FOLDER)
+        .expect("the folder")
+        .display()
+        .to_string();
+    let (mut findings, text) = match Config::load_on(&MACHINE, input, variables(input).into_iter()) {
         Ok(config) => (config.warnings.clone(), config.source_text().to_owned()),
         Err(rejected) => (rejected.findings.clone(), rejected.source_text().to_owned()),
     };
-    let blocks: Vec<String> = findings.iter().map(|finding| render_human(finding, &text)).collect();
-    (findings, blocks.join("\n").replace(&here, "FOLDER"))
+    findings
+        .iter_mut()
+        .for_each(|finding| finding.found = finding.found.replace(&here, "FOLDER"));
+    let blocks: Vec<String> = findings
+        .iter()
+        .map(|finding| render_human(finding, &text))
+        .collect();
+    (findings, blocks.join("\n"))
 }
 
 #[test]
@@ -58,7 +80,10 @@ fn each_fault_is_told_as_expected() {
     for (name, input) in cases() {
         let (findings, text) = rendered(&input);
         if let Some(code) = name.split('_').next().filter(|code| code.starts_with(['E', 'W'])) {
-            assert!(findings.iter().any(|finding| finding.code == code), "{name} lacks {code}:\n{text}");
+            assert!(
+                findings.iter().any(|finding| finding.code == code),
+                "{name} lacks {code}:\n{text}"
+            );
         }
         let expected = Path::new(FOLDER).join(format!("{name}.txt"));
         if bless {
@@ -73,13 +98,19 @@ fn each_fault_is_told_as_expected() {
 
 #[test]
 fn each_code_has_a_case_and_a_line_in_the_documents() {
-    let told: BTreeSet<String> =
-        cases().iter().flat_map(|(_, input)| rendered(input).0).map(|finding| finding.code[1..].to_owned()).collect();
+    let told: BTreeSet<String> = cases()
+        .iter()
+        .flat_map(|(_, input)| rendered(input).0)
+        .map(|finding| finding.code[1..].to_owned())
+        .collect();
     let document = fs::read_to_string("../docs/configuration.md").expect("the document");
     for code in Code::ALL {
         let number = format!("{:03}", *code as u32);
         assert!(told.contains(&number), "no case for {number}");
-        assert!(document.contains(&format!("| E{number} ")) || document.contains(&format!("| W{number} ")), "{number}");
+        assert!(
+            document.contains(&format!("| E{number} ")) || document.contains(&format!("| W{number} ")),
+            "{number}"
+        );
     }
 }
 
@@ -101,7 +132,10 @@ fn findings_are_objects_in_json_too() {
     assert_eq!(first["severity"], "fault");
     assert_eq!(first["code"], "E012");
     assert_eq!(first["place"]["origin"], "tests/config/E012_port_clash.json");
-    assert_eq!((first["place"]["line"].as_u64(), first["key"].as_str()), (Some(2), Some("master.webport")));
+    assert_eq!(
+        (first["place"]["line"].as_u64(), first["key"].as_str()),
+        (Some(2), Some("master.webport"))
+    );
     assert_eq!(first["also"][0]["line"], 2);
 }
 
@@ -120,7 +154,20 @@ impl Dice {
 /// One random edit: a byte changed, taken out or put in, a piece deleted, doubled or moved.
 fn edited(text: &[u8], dice: &mut Dice) -> Vec<u8> {
     const PIECES: [&[u8]; 14] = [
-        b"\"", b"{", b"}", b"[", b",", b":", b"=", b"0", b"-1", b"null", b"${X}", b"\"name\":\"net\"", b"\xff", b"\n",
+        b"\"",
+        b"{",
+        b"}",
+        b"[",
+        b",",
+        b":",
+        b"=",
+        b"0",
+        b"-1",
+        b"null",
+        b"${X}",
+        b"\"name\":\"net\"",
+        b"\xff",
+        b"\n",
     ];
     let mut out = text.to_vec();
     let at = dice.below(out.len());
@@ -159,7 +206,13 @@ fn ten_thousand_edits_of_good_files_do_no_harm() {
                     loaded += 1;
                     assert!(!config.nodes.is_empty());
                     assert_eq!(config.start_order().concat().len(), config.nodes.len());
-                    assert!(config.nodes.iter().flat_map(|node| &node.parents).all(|parent| parent.port > 0));
+                    assert!(
+                        config
+                            .nodes
+                            .iter()
+                            .flat_map(|node| &node.parents)
+                            .all(|parent| parent.port > 0)
+                    );
                 }
                 Err(refusal) => {
                     rejected += 1;
@@ -168,5 +221,8 @@ fn ten_thousand_edits_of_good_files_do_no_harm() {
             }
         }
     }
-    assert!(loaded > 500 && rejected > 500, "{loaded} loaded, {rejected} rejected");
+    assert!(
+        loaded > 500 && rejected > 500,
+        "{loaded} loaded, {rejected} rejected"
+    );
 }

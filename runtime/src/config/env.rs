@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use ::config::{Environment, Source as _};
 
-use super::finding::{Code, Finding, Findings, Origin, Place, did_you_mean, quoted};
+use super::finding::{Code, Finding, Findings, Origin, Place, did_you_mean, listed, quoted};
 use super::json;
 use super::tree::{Kind, Node, Source, Spot, Table, join};
 
@@ -109,7 +109,7 @@ fn put(root: &mut Table, given: &Override, value: Node) -> Result<(), Box<Findin
                 .found(quoted(name))
                 .help(did_you_mean(name, names.iter().copied()));
             return Err(Box::new(
-                fault.allowed(format!("a node of the file: {}", names.join(", "))),
+                fault.allowed(format!("a node of the file: {}", listed(&names))),
             ));
         }
     }

@@ -15,6 +15,12 @@ pub(super) const MAX_FINDINGS: usize = 200;
 /// Longest piece of the user's text in a finding, in characters.
 const MAX_QUOTE: usize = 80;
 
+/// Longest key of a finding, in characters.
+const MAX_KEY: usize = 200;
+
+/// So many names of a list are told.
+const MAX_LISTED: usize = 20;
+
 /// Whether a finding keeps the configuration from being used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -208,7 +214,7 @@ impl Finding {
             code: format!("E{:03}", kind as u32),
             title: kind.title(),
             place,
-            key: key.into(),
+            key: shortened(key.into()),
             found: String::new(),
             allowed: String::new(),
             help: None,
@@ -280,6 +286,28 @@ pub(super) fn quoted(text: &str) -> String {
     }
     let cut: String = text.chars().take(MAX_QUOTE).collect();
     format!("{cut:?}…")
+}
+
+/// A key that nobody would read to its end is cut.
+fn shortened(mut key: String) -> String {
+    if let Some((at, _)) = key.char_indices().nth(MAX_KEY) {
+        key.truncate(at);
+        key.push('…');
+    }
+    key
+}
+
+/// The names of a list with commas, the first of them when it is long.
+pub(super) fn listed(names: &[&str]) -> String {
+    let shown: Vec<String> = names
+        .iter()
+        .take(MAX_LISTED)
+        .map(|name| quoted(name).trim_matches('"').to_owned())
+        .collect();
+    match names.len().saturating_sub(MAX_LISTED) {
+        0 => shown.join(", "),
+        more => format!("{} and {more} more", shown.join(", ")),
+    }
 }
 
 /// `did you mean "…"?` for the candidate that is at most two edits away from `text`.

@@ -13,9 +13,9 @@
 //! | `env` | overrides by variables, `${VARIABLE}` in texts |
 //! | `tree` | values with their spots |
 //! | `read`, `units` | one key of a section as a checked value |
-//! | `sections` | which keys there are |
+//! | `sections`, `nodes` | which keys there are |
 //! | `model` | the typed result, with the defaults |
-//! | `check`, `ports`, `exposure` | rules that concern several values, or the machine |
+//! | `check`, `parents`, `ports`, `exposure` | rules that concern several values, or the machine |
 //! | `machine` | what this process may do here |
 //! | `written` | the tree and the text, kept for later questions |
 //! | `finding`, `render` | one fault or warning, and how people see it |
@@ -31,6 +31,8 @@ mod finding;
 mod json;
 mod machine;
 mod model;
+mod nodes;
+mod parents;
 mod ports;
 mod read;
 mod render;
@@ -140,18 +142,13 @@ impl Config {
         path: &Path,
         env: impl Iterator<Item = (String, String)>,
     ) -> Result<Self, Rejected> {
-        let opened = file::open(path);
-        let source = opened.source;
         let findings = Findings::default();
         let variables: Variables = env.collect();
-        let root = match opened.format {
-            Ok(Format::Json) => json::parse(&source, &findings),
-            Ok(Format::Toml) => toml::parse(&source, &findings),
-            Err(fault) => {
-                findings.add(*fault);
-                None
-            }
-        };
+        let (source, format) = file::open(path, &findings);
+        let root = format.and_then(|format| match format {
+            Format::Json => json::parse(&source, &findings),
+            Format::Toml => toml::parse(&source, &findings),
+        });
         let config = root.and_then(|root| {
             let root = with_environment(root, &variables, &source, &findings)?;
             let config = typed(
@@ -291,7 +288,7 @@ fn typed(path: &Path, written: Written, findings: &Findings) -> Config {
     let top = sections::top(&root);
     let run_dir = top.run_dir.unwrap_or_else(|| base.join("run").join(&stem));
     let master = sections::master(&root);
-    let nodes = sections::nodes(&root, master.restart);
+    let nodes = nodes::nodes(&root, master.restart);
     let link = sections::link(&root);
     let log = sections::log(&root, &run_dir);
     let db = sections::db(&root);

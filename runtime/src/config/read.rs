@@ -83,6 +83,11 @@ impl<'a> Section<'a> {
         self.table.get(key).is_some()
     }
 
+    /// Reports a finding.
+    pub(super) fn add(&self, finding: Finding) {
+        self.reader.findings.add(finding);
+    }
+
     /// A fault about the value of a key.
     pub(super) fn fault_at(&self, code: Code, key: &str, node: &Node) -> Finding {
         let found = if is_sensitive(key) {

@@ -9,19 +9,27 @@ use super::finding::{Finding, Origin, Place, Severity, Stretch};
 /// Longest piece of a line that is shown, in characters.
 const MAX_SHOWN: usize = 110;
 
+/// A longer line, in bytes, is not shown at all: nobody wrote it to be read.
+const MAX_LINE: usize = 2000;
+
 /// Widest line of the words below the picture.
 const WRAP_AT: usize = 110;
 
 /// What stands for a covered character.
 const COVER: char = '*';
 
-/// Whether the value of a key is nobody's business.
+/// Whether the value of a key is nobody's business, or would be if the key were spelled well.
 pub(super) fn is_sensitive(key: &str) -> bool {
     let key = key.to_lowercase();
-    let names_one = ["secret", "pass", "pasw", "pwd", "token"]
+    let names_one = ["secret", "pass", "pwd", "token"]
         .iter()
         .any(|word| key.contains(word));
-    (names_one && !key.ends_with("_file")) || key == "url"
+    let nearly = || {
+        ["secret", "passwd", "password"]
+            .iter()
+            .any(|word| strsim::damerau_levenshtein(&key, word) <= 2)
+    };
+    (names_one && !key.ends_with("_file")) || key == "url" || ((4..=10).contains(&key.len()) && nearly())
 }
 
 /// The finding in several lines, in the manner of rustc; `text` is that of the configuration file.
@@ -35,7 +43,6 @@ pub fn render_human(finding: &Finding, text: &str) -> String {
     } else {
         format!(": {}", printable(&finding.key))
     };
-    let lines: Vec<&str> = text.lines().collect();
     let places = std::iter::once(&finding.place).chain(&finding.also);
     let last_line = places
         .filter_map(|place| place.stretch)
@@ -45,9 +52,9 @@ pub fn render_human(finding: &Finding, text: &str) -> String {
     let gutter = last_line.to_string().len();
 
     let mut out = format!("{severity}[{}]: {}{key}\n", finding.code, finding.title);
-    picture(&mut out, "-->", &finding.place, '^', &lines, gutter);
+    picture(&mut out, "-->", &finding.place, '^', text, gutter);
     for place in &finding.also {
-        picture(&mut out, ":::", place, '-', &lines, gutter);
+        picture(&mut out, ":::", place, '-', text, gutter);
     }
     let notes = [
         ("found", Some(&finding.found)),
@@ -63,7 +70,7 @@ pub fn render_human(finding: &Finding, text: &str) -> String {
 }
 
 /// The place, and the line in it when it is in the file.
-fn picture(out: &mut String, arrow: &str, place: &Place, mark: char, lines: &[&str], gutter: usize) {
+fn picture(out: &mut String, arrow: &str, place: &Place, mark: char, text: &str, gutter: usize) {
     append(
         out,
         format_args!("{:gutter$}{arrow} {}\n", "", printable(&place.to_string())),
@@ -71,7 +78,11 @@ fn picture(out: &mut String, arrow: &str, place: &Place, mark: char, lines: &[&s
     let (Some(at), Origin::File(_)) = (place.stretch, &place.origin) else {
         return;
     };
-    let Some(line) = lines.get(at.line - 1) else {
+    let Some(line) = text
+        .lines()
+        .nth(at.line - 1)
+        .filter(|line| line.len() <= MAX_LINE)
+    else {
         return;
     };
     let (shown, indent, width) = window(&covered(line), at);
@@ -139,6 +150,8 @@ fn window(line: &str, at: Stretch) -> (String, usize, usize) {
 fn cell(character: char) -> String {
     match character {
         '\t' => "    ".to_owned(),
+        // Marks that cannot be seen, or that turn the direction of what follows.
+        '\u{feff}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => "\u{fffd}".to_owned(),
         c if c.is_control() => "\u{fffd}".to_owned(),
         c => c.to_string(),
     }
@@ -161,8 +174,8 @@ fn covered(line: &str) -> String {
         }
         let word: String = characters[at..word_end].iter().collect();
         at = word_end;
-        if is_sensitive(&word)
-            && let Some((begin, end)) = value_after(&characters, word_end)
+        if let Some((begin, end)) = value_after(&characters, word_end)
+            && is_sensitive(&word)
         {
             shown[begin..end].fill(COVER);
             at = end;
@@ -223,6 +236,7 @@ mod tests {
         );
         assert_eq!(covered(r#"secret = """abc"""#), r#"secret = """***"""#);
         assert_eq!(covered(r#""secret": """#), r#""secret": """#);
+        assert_eq!(covered("seceret = 'x'"), "seceret = '*'");
     }
 
     #[test]

@@ -10,6 +10,9 @@ use std::sync::Arc;
 
 use super::finding::{Code, Finding, Findings, Origin, Place, Stretch, quoted};
 
+/// Longest list that a finding shows element by element.
+const MAX_SHOWN_LIST: usize = 8;
+
 /// Where a key or a value stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Spot {
@@ -84,8 +87,14 @@ impl Node {
             Kind::Integer(value) => value.to_string(),
             Kind::Text(text) => quoted(text),
             Kind::Number(text) | Kind::Date(text) => quoted(text).trim_matches('"').to_owned(),
+            Kind::List(elements) if elements.len() <= MAX_SHOWN_LIST => {
+                let shown: Vec<String> = elements.iter().map(Self::shown).collect();
+                quoted(&format!("[{}]", shown.join(", ")))
+                    .trim_matches('"')
+                    .replace("\\\"", "\"")
+            }
             Kind::List(_) => "a list".to_owned(),
-            Kind::Table(_) => "a section of keys".to_owned(),
+            Kind::Table(_) => "{…}".to_owned(),
         }
     }
 }

@@ -51,7 +51,7 @@ pub(super) fn show_size(bytes: u64) -> String {
 }
 
 fn show(value: u64, units: &[(&str, u64)], smallest: &str) -> String {
-    let fits = |(_, factor): &&(&str, u64)| value >= *factor && value % factor == 0;
+    let fits = |(_, factor): &&(&str, u64)| value >= *factor && value.is_multiple_of(*factor);
     match units.iter().rev().find(fits) {
         Some((unit, factor)) => format!("{}{unit}", value / factor),
         None => format!("{value}{smallest}"),
