@@ -53,7 +53,14 @@ pub struct App {
 impl App {
     /// An application without services. The name is what `app` in the configuration says.
     pub fn new(name: &'static str) -> Self {
-        Self { name, services: vec![], routes: None, node_up: vec![], node_down: vec![], before_stop: vec![] }
+        Self {
+            name,
+            services: vec![],
+            routes: None,
+            node_up: vec![],
+            node_down: vec![],
+            before_stop: vec![],
+        }
     }
 
     /// The name that `app` in the configuration says.
@@ -81,7 +88,10 @@ impl App {
         A: Service<Context = SyncContext<A>>,
         F: Fn(&Node) -> A + Clone + Send + Sync + 'static,
     {
-        self.services.push(Box::new(Pool { threads: threads.max(1), factory }));
+        self.services.push(Box::new(Pool {
+            threads: threads.max(1),
+            factory,
+        }));
         self
     }
 
@@ -108,7 +118,10 @@ impl App {
 
     /// Runs `hook` when the node stops in order, after its last call has ended; within `drain_timeout`.
     #[must_use]
-    pub fn before_stop<Fut: Future<Output = ()> + 'static>(mut self, hook: impl Fn(Node) -> Fut + 'static) -> Self {
+    pub fn before_stop<Fut: Future<Output = ()> + 'static>(
+        mut self,
+        hook: impl Fn(Node) -> Fut + 'static,
+    ) -> Self {
         self.before_stop.push(Box::new(move |node| Box::pin(hook(node))));
         self
     }

@@ -27,24 +27,38 @@ pub(crate) fn start(config: &Config, role: &str, errors: Option<&Path>) -> io::R
     let mut outputs = Vec::new();
     let to_terminal = || BoxMakeWriter::new(io::stderr);
     if role == lampyris_runtime::name::MASTER {
-        outputs.push(output(config, file(&config.log.dir.join("master.log"))?, filter(config)?));
+        outputs.push(output(
+            config,
+            file(&config.log.dir.join("master.log"))?,
+            filter(config)?,
+        ));
         outputs.push(output(config, to_terminal(), LevelFilter::WARN));
     } else if config.log.terminal || !io::stderr().is_terminal() {
         outputs.push(output(config, to_terminal(), filter(config)?));
     } else {
-        outputs.push(output(config, file(&config.log.dir.join(format!("{role}.log")))?, filter(config)?));
+        outputs.push(output(
+            config,
+            file(&config.log.dir.join(format!("{role}.log")))?,
+            filter(config)?,
+        ));
     }
     if let Some(path) = errors {
         outputs.push(output(config, file(path)?, LevelFilter::ERROR));
     }
-    tracing_subscriber::registry().with(outputs).try_init().map_err(io::Error::other)
+    tracing_subscriber::registry()
+        .with(outputs)
+        .try_init()
+        .map_err(io::Error::other)
 }
 
 fn output<F>(config: &Config, writer: BoxMakeWriter, filter: F) -> Output
 where
     F: tracing_subscriber::layer::Filter<Registry> + Send + Sync + 'static,
 {
-    let lines = tracing_subscriber::fmt::layer().with_writer(writer).with_ansi(false).log_internal_errors(false);
+    let lines = tracing_subscriber::fmt::layer()
+        .with_writer(writer)
+        .with_ansi(false)
+        .log_internal_errors(false);
     match config.log.format {
         LogFormat::Human => lines.with_target(false).with_filter(filter).boxed(),
         LogFormat::Json => lines.json().flatten_event(true).with_filter(filter).boxed(),
@@ -60,6 +74,7 @@ fn file(path: &Path) -> io::Result<BoxMakeWriter> {
         std::fs::create_dir_all(folder)?;
     }
     let opened = OpenOptions::new().append(true).create(true).open(path);
-    let file: Arc<File> = Arc::new(opened.map_err(|why| io::Error::new(why.kind(), format!("{}: {why}", path.display())))?);
+    let file: Arc<File> =
+        Arc::new(opened.map_err(|why| io::Error::new(why.kind(), format!("{}: {why}", path.display())))?);
     Ok(BoxMakeWriter::new(file))
 }

@@ -77,7 +77,8 @@ impl IntoClient for () {
 
 impl<T: IntoClient> IntoClient for Option<T> {
     fn write_client(&self, out: &mut BytesMut) -> Result<Wrote, Fault> {
-        self.as_ref().map_or(Ok(Wrote::Nothing), |payload| payload.write_client(out))
+        self.as_ref()
+            .map_or(Ok(Wrote::Nothing), |payload| payload.write_client(out))
     }
 }
 

@@ -31,13 +31,21 @@ pub struct RemoteAddr<S> {
 
 impl<S> Clone for RemoteAddr<S> {
     fn clone(&self) -> Self {
-        Self { peer: self.peer.clone(), timeout: self.timeout, service: PhantomData }
+        Self {
+            peer: self.peer.clone(),
+            timeout: self.timeout,
+            service: PhantomData,
+        }
     }
 }
 
 impl<S> RemoteAddr<S> {
     pub(crate) fn new(peer: Peer, timeout: Duration) -> Self {
-        Self { peer, timeout, service: PhantomData }
+        Self {
+            peer,
+            timeout,
+            service: PhantomData,
+        }
     }
 
     /// The node behind the address.
@@ -68,8 +76,17 @@ impl<S> RemoteAddr<S> {
         let slot = Arc::new(Slot::default());
         let reply = ReplyTo::new(slot.clone(), 0);
         let now = now();
-        self.peer.call(M::ID, now, self.time_left(now), &mut |out| encode(&message, out), reply);
-        Call { slot, message: PhantomData }
+        self.peer.call(
+            M::ID,
+            now,
+            self.time_left(now),
+            &mut |out| encode(&message, out),
+            reply,
+        );
+        Call {
+            slot,
+            message: PhantomData,
+        }
     }
 
     /// Tells without waiting for an answer.
@@ -80,12 +97,16 @@ impl<S> RemoteAddr<S> {
     where
         S: Serves<M>,
     {
-        self.peer.notify(M::ID, now(), &mut |out| encode(&message, out)).map_err(CallError::Runtime)
+        self.peer
+            .notify(M::ID, now(), &mut |out| encode(&message, out))
+            .map_err(CallError::Runtime)
     }
 
     /// The address's own time, or what the caller of the running handler has left if that is less.
     fn time_left(&self, now: Instant) -> Duration {
-        scope::deadline().map_or(self.timeout, |callers| self.timeout.min(callers.saturating_duration_since(now)))
+        scope::deadline().map_or(self.timeout, |callers| {
+            self.timeout.min(callers.saturating_duration_since(now))
+        })
     }
 }
 
@@ -199,7 +220,12 @@ impl ReplySink for Slot {
 }
 
 /// An untyped call by a handler's name, with MessagePack both ways; for tools.
-pub async fn call_by_name(peer: &Peer, handler: &str, body: Bytes, timeout: Duration) -> Result<Bytes, Fault> {
+pub async fn call_by_name(
+    peer: &Peer,
+    handler: &str,
+    body: Bytes,
+    timeout: Duration,
+) -> Result<Bytes, Fault> {
     codec::scan(&body).map_err(|why| Fault::new(ErrorKind::BadPayload, format!("no MessagePack: {why}")))?;
     let slot = Arc::new(Slot::default());
     let id = lampyris_runtime::name::HandlerId::of(handler);

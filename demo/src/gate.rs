@@ -48,5 +48,7 @@ impl Handler<GateHandle2> for Gate {
 
 /// `"app": "app.gateserver"` in the configuration.
 pub(crate) fn app() -> App {
-    App::new("app.gateserver").service(|node| Gate { game1: node.child("game1") })
+    App::new("app.gateserver").service(|node| Gate {
+        game1: node.child("game1"),
+    })
 }

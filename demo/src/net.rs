@@ -57,5 +57,7 @@ impl Handler<NetHandle300> for Net {
 
 /// `"app": "app.netserver"` in the configuration.
 pub(crate) fn app() -> App {
-    App::new("app.netserver").service(|node| Net { gate: node.parent("gate") })
+    App::new("app.netserver").service(|node| Net {
+        gate: node.parent("gate"),
+    })
 }

@@ -35,8 +35,16 @@ async fn act(path: web::Path<(String, String)>, master: web::Data<Addr<Master>>)
             return problem(StatusCode::NOT_FOUND, "no such action", text);
         }
     };
-    let no_such_node = || problem(StatusCode::NOT_FOUND, "no such node", format!("no node is called {name:?}"));
-    let Ok(node) = NodeName::new(&name) else { return no_such_node() };
+    let no_such_node = || {
+        problem(
+            StatusCode::NOT_FOUND,
+            "no such node",
+            format!("no node is called {name:?}"),
+        )
+    };
+    let Ok(node) = NodeName::new(&name) else {
+        return no_such_node();
+    };
     match master.send(Act { name: node, action }).await {
         Ok(true) => HttpResponse::Accepted().json(json!({ "node": name, "action": word })),
         Ok(false) => no_such_node(),
@@ -45,7 +53,13 @@ async fn act(path: web::Path<(String, String)>, master: web::Data<Addr<Master>>)
 }
 
 async fn stop(master: web::Data<Addr<Master>>) -> HttpResponse {
-    match master.send(StopCluster { by: "the admin API", now: false }).await {
+    match master
+        .send(StopCluster {
+            by: "the admin API",
+            now: false,
+        })
+        .await
+    {
         Ok(()) => HttpResponse::Accepted().json(json!({ "action": "stop" })),
         Err(_) => unavailable(),
     }

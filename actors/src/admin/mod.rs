@@ -35,11 +35,18 @@ pub(crate) fn serve(listener: TcpListener, master: Addr<Master>, token: Token) -
             .app_data(web::PayloadConfig::new(MAX_BODY))
             .route("/healthz", web::get().to(|| async { "ok\n" }))
             .service(
-                web::scope("/api/v1").wrap(middleware::from_fn(token::require)).configure(api::routes),
+                web::scope("/api/v1")
+                    .wrap(middleware::from_fn(token::require))
+                    .configure(api::routes),
             )
             .default_service(web::to(problem::not_found))
     });
-    let server = server.workers(1).disable_signals().shutdown_timeout(1).listen(listener)?.run();
+    let server = server
+        .workers(1)
+        .disable_signals()
+        .shutdown_timeout(1)
+        .listen(listener)?
+        .run();
     actix::spawn(async move {
         if let Err(error) = server.await {
             tracing::error!(%error, "the admin server ended");

@@ -45,13 +45,20 @@ impl Token {
         let mut bytes = [0; 24];
         getrandom::fill(&mut bytes).map_err(io::Error::other)?;
         let token: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-        let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)?;
+        let mut file = OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .mode(0o600)
+            .open(path)?;
         writeln!(file, "{token}")?;
         Ok(Self(token.into()))
     }
 
     fn fits(&self, authorization: Option<&header::HeaderValue>) -> bool {
-        let given = authorization.and_then(|value| value.to_str().ok()).and_then(|text| text.strip_prefix("Bearer "));
+        let given = authorization
+            .and_then(|value| value.to_str().ok())
+            .and_then(|text| text.strip_prefix("Bearer "));
         given.is_some_and(|given| given.as_bytes().ct_eq(self.0.as_bytes()).into())
     }
 }
@@ -70,6 +77,9 @@ pub(super) async fn require(
         "unauthorized",
         "send the administrator's token: Authorization: Bearer …",
     );
-    refused.headers_mut().insert(header::WWW_AUTHENTICATE, header::HeaderValue::from_static("Bearer"));
+    refused.headers_mut().insert(
+        header::WWW_AUTHENTICATE,
+        header::HeaderValue::from_static("Bearer"),
+    );
     Ok(request.into_response(refused))
 }

@@ -14,7 +14,13 @@ pub(super) struct Args {
     role: String,
 
     /// The configuration, JSON or TOML
-    #[arg(long, global = true, env = "LAMPYRIS_CONFIG", default_value = "config/config.json", value_name = "FILE")]
+    #[arg(
+        long,
+        global = true,
+        env = "LAMPYRIS_CONFIG",
+        default_value = "config/config.json",
+        value_name = "FILE"
+    )]
     pub(super) config: PathBuf,
 
     /// With --role master: start no nodes

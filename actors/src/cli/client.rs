@@ -25,13 +25,18 @@ const EX_CONFIG: u8 = 78;
 /// Sends the commands; gives the exit code.
 pub(super) fn run(config: &Config, request: &Request) -> u8 {
     let node = config.nodes.iter().find(|node| node.netport.is_some());
-    let known = node.and_then(|node| node.netport).map(|port| SocketAddr::from(([127, 0, 0, 1], port)));
+    let known = node
+        .and_then(|node| node.netport)
+        .map(|port| SocketAddr::from(([127, 0, 0, 1], port)));
     let Some(addr) = request.addr.or(known) else {
         eprint_line("error: no node of the configuration has a netport; name one with --addr");
         return EX_CONFIG;
     };
     let keys = node.map(|node| node.clients.clone()).unwrap_or_default();
-    let client = Connection::open(addr, Firefly::new(keys.head, keys.protocol_version, keys.server_version));
+    let client = Connection::open(
+        addr,
+        Firefly::new(keys.head, keys.protocol_version, keys.server_version),
+    );
     let mut client = match client {
         Ok(client) => client,
         Err(error) => {
@@ -68,7 +73,11 @@ impl Connection {
         let stream = TcpStream::connect_timeout(&addr, PATIENCE)?;
         stream.set_nodelay(true)?;
         stream.set_read_timeout(Some(PATIENCE))?;
-        Ok(Self { stream, dialect, buffer: BytesMut::new() })
+        Ok(Self {
+            stream,
+            dialect,
+            buffer: BytesMut::new(),
+        })
     }
 
     /// Sends one command and waits for its answer, or for an error frame (command 0). Pushes are passed over.
@@ -78,7 +87,9 @@ impl Connection {
             out.extend_from_slice(payload);
             Ok(Wrote::Reply)
         };
-        self.dialect.encode(command, &mut write, usize::MAX, &mut frame).map_err(io::Error::other)?;
+        self.dialect
+            .encode(command, &mut write, usize::MAX, &mut frame)
+            .map_err(io::Error::other)?;
         self.stream.write_all(&frame)?;
         loop {
             let packet = self.receive()?;
@@ -91,12 +102,21 @@ impl Connection {
     fn receive(&mut self) -> io::Result<Packet> {
         let mut chunk = [0; 8192];
         loop {
-            match self.dialect.decode(&mut self.buffer, usize::MAX).map_err(io::Error::other)? {
+            match self
+                .dialect
+                .decode(&mut self.buffer, usize::MAX)
+                .map_err(io::Error::other)?
+            {
                 Decoded::Packet(packet) => return Ok(packet),
                 Decoded::Partial(_) => {}
             }
             match self.stream.read(&mut chunk)? {
-                0 => return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the server closed the connection")),
+                0 => {
+                    return Err(io::Error::new(
+                        io::ErrorKind::UnexpectedEof,
+                        "the server closed the connection",
+                    ));
+                }
                 read => self.buffer.extend_from_slice(&chunk[..read]),
             }
         }

@@ -86,7 +86,9 @@ fn check_config(path: &Path, apps: &[App], format: Format) -> u8 {
         Err(rejected) => (rejected.findings.clone(), rejected.source_text().to_owned(), None),
         Ok(config) => {
             let missing = config.check_apps(&names(apps));
-            let summary = missing.is_empty().then(|| format!("{}: {} nodes, no faults", path.display(), config.nodes.len()));
+            let summary = missing
+                .is_empty()
+                .then(|| format!("{}: {} nodes, no faults", path.display(), config.nodes.len()));
             let findings = config.warnings.iter().cloned().chain(missing).collect();
             (findings, config.source_text().to_owned(), summary)
         }
@@ -94,7 +96,9 @@ fn check_config(path: &Path, apps: &[App], format: Format) -> u8 {
     match format {
         Format::Json => print_line(&serde_json::to_string_pretty(&findings).unwrap_or_default()),
         Format::Human => {
-            findings.iter().for_each(|finding: &Finding| eprint_line(&render_human(finding, &text)));
+            findings
+                .iter()
+                .for_each(|finding: &Finding| eprint_line(&render_human(finding, &text)));
             summary.iter().for_each(|line| print_line(line));
         }
     }
@@ -107,7 +111,8 @@ fn names(apps: &[App]) -> Vec<&str> {
 
 /// The variables that are text; others are none of ours.
 fn variables() -> impl Iterator<Item = (String, String)> {
-    std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+    std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
 }
 
 fn run_master(config: Arc<Config>, only: bool, started: Instant) -> u8 {
@@ -124,8 +129,16 @@ fn run_master(config: Arc<Config>, only: bool, started: Instant) -> u8 {
     };
     let span = tracing::info_span!("master");
     let _in_span = span.enter();
-    let options = master::RunOptions { program, only, started };
-    in_system(async { master::run(config, options).await.map_err(|error| (error.exit_code(), error.to_string())) })
+    let options = master::RunOptions {
+        program,
+        only,
+        started,
+    };
+    in_system(async {
+        master::run(config, options)
+            .await
+            .map_err(|error| (error.exit_code(), error.to_string()))
+    })
 }
 
 fn run_node(config: Arc<Config>, name: &str, apps: Vec<App>) -> u8 {
@@ -139,7 +152,11 @@ fn run_node(config: Arc<Config>, name: &str, apps: Vec<App>) -> u8 {
     let app = app.unwrap_or_else(|| App::new(""));
     let span = tracing::info_span!("node", name);
     let _in_span = span.enter();
-    in_system(async { node::boot(config, name, app).await.map_err(|error| (error.exit_code(), error.to_string())) })
+    in_system(async {
+        node::boot(config, name, app)
+            .await
+            .map_err(|error| (error.exit_code(), error.to_string()))
+    })
 }
 
 /// Runs the one actor system of this process, on this thread.
@@ -156,10 +173,16 @@ fn in_system(work: impl Future<Output = Result<u8, (u8, String)>>) -> u8 {
 
 /// Prints a result. A reader that is gone is no reason to fail.
 fn print_line(text: &str) {
-    drop(std::io::Write::write_fmt(&mut std::io::stdout(), format_args!("{text}\n")));
+    drop(std::io::Write::write_fmt(
+        &mut std::io::stdout(),
+        format_args!("{text}\n"),
+    ));
 }
 
 /// Prints a message.
 fn eprint_line(text: &str) {
-    drop(std::io::Write::write_fmt(&mut std::io::stderr(), format_args!("{text}\n")));
+    drop(std::io::Write::write_fmt(
+        &mut std::io::stderr(),
+        format_args!("{text}\n"),
+    ));
 }

@@ -37,7 +37,10 @@ impl Handler<Ready> for Reception {
         let Some(Origin::Node(name)) = scope::current().map(|scope| (*scope.origin).clone()) else {
             return Err("only a node can be ready".into());
         };
-        self.master.do_send(Happened(Event::Ready { name, incarnation: ready.incarnation }));
+        self.master.do_send(Happened(Event::Ready {
+            name,
+            incarnation: ready.incarnation,
+        }));
         Ok(())
     }
 }
@@ -50,14 +53,20 @@ pub(super) fn peers(config: &Config, router: &Arc<Router>, master: &Addr<Master>
         let inbound = FromPeer::new(name.clone(), Arc::clone(router), Arc::clone(&listener));
         Peer::new(name.clone(), Arc::clone(&settings), inbound)
     };
-    config.nodes.iter().map(|node| (node.name.clone(), peer(&node.name))).collect()
+    config
+        .nodes
+        .iter()
+        .map(|node| (node.name.clone(), peer(&node.name)))
+        .collect()
 }
 
 fn listener(master: Addr<Master>) -> Listener {
     Arc::new(move |news| match news {
         News::Up(link) => master.do_send(Joined(link)),
         News::Down(link) => {
-            let Identity { name, incarnation, .. } = link.peer;
+            let Identity {
+                name, incarnation, ..
+            } = link.peer;
             master.do_send(Happened(Event::LinkLost { name, incarnation }));
         }
     })
@@ -74,7 +83,8 @@ impl Gatekeeper for AllNodes {
 
 /// Asks a node by its link to stop. Whether there is a link.
 pub(super) fn ask_to_stop(peer: Option<&Peer>) -> bool {
-    peer.filter(|peer| peer.is_up()).is_some_and(|peer| tell(peer, Stop))
+    peer.filter(|peer| peer.is_up())
+        .is_some_and(|peer| tell(peer, Stop))
 }
 
 /// Tells a node that has joined where its parents are, and its children where it is.
@@ -82,15 +92,31 @@ pub(super) fn ask_to_stop(peer: Option<&Peer>) -> bool {
 /// A node is where its link comes from, unless the configuration says otherwise: so nodes may live on several
 /// hosts without anybody writing down where.
 pub(super) fn introduce(config: &Config, links: &HashMap<NodeName, Peer>, joined: &NodeName) {
-    let Some(node) = config.node(joined.as_str()) else { return };
+    let Some(node) = config.node(joined.as_str()) else {
+        return;
+    };
     let pairs = config.parents_of(joined).map(|parent| (parent, node));
     for (parent, child) in pairs.chain(config.children_of(joined).map(|child| (node, child))) {
-        let (Some(parent_link), Some(child_link)) = (links.get(&parent.name), links.get(&child.name)) else { continue };
-        let (Some(from), Some(port), true) = (parent_link.conn(), parent.rootport, child_link.is_up()) else { continue };
+        let (Some(parent_link), Some(child_link)) = (links.get(&parent.name), links.get(&child.name)) else {
+            continue;
+        };
+        let (Some(from), Some(port), true) = (parent_link.conn(), parent.rootport, child_link.is_up()) else {
+            continue;
+        };
         let seen = from.id().addr.ip();
         // A parent on the master's own host: its children find it where they find the master.
-        let host = parent.host.clone().or_else(|| (!seen.is_loopback() || is_other_loopback(seen)).then(|| seen.to_string()));
-        tell(child_link, ParentAt { parent: parent.name.clone(), host, port });
+        let host = parent
+            .host
+            .clone()
+            .or_else(|| (!seen.is_loopback() || is_other_loopback(seen)).then(|| seen.to_string()));
+        tell(
+            child_link,
+            ParentAt {
+                parent: parent.name.clone(),
+                host,
+                port,
+            },
+        );
     }
 }
 

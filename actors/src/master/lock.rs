@@ -12,7 +12,12 @@ pub(super) struct Lock {
 /// Takes the lock, or gives the text that its holder left there, its pid.
 pub(super) fn take(run_dir: &Path) -> io::Result<Result<Lock, String>> {
     let path = run_dir.join("master.lock");
-    let mut file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)?;
+    let mut file = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .open(path)?;
     match file.try_lock() {
         Ok(()) => {}
         Err(TryLockError::WouldBlock) => {
@@ -36,7 +41,10 @@ mod tests {
     fn a_second_master_learns_who_the_first_is() {
         let folder = tempfile::tempdir().unwrap();
         let first = take(folder.path()).unwrap().ok().unwrap();
-        assert_eq!(take(folder.path()).unwrap().err(), Some(std::process::id().to_string()));
+        assert_eq!(
+            take(folder.path()).unwrap().err(),
+            Some(std::process::id().to_string())
+        );
         drop(first);
         assert!(take(folder.path()).unwrap().is_ok());
     }

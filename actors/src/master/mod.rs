@@ -127,7 +127,9 @@ impl Master {
                 self.processes.sign(&name, pid, Sign::Kill);
             }
             Command::Announce(change) => self.announce(&change),
-            Command::AllReady { .. } => self.terminal.all_ready(self.started.elapsed(), self.admin.as_deref()),
+            Command::AllReady { .. } => self
+                .terminal
+                .all_ready(self.started.elapsed(), self.admin.as_deref()),
             Command::AllStopped => {
                 self.terminal.say("all nodes have stopped");
                 self.end(u8::from(self.unclean));
@@ -142,7 +144,11 @@ impl Master {
                 self.terminal.follow(name.clone(), output);
                 Event::Spawned { name, pid }
             }
-            Err(error) => Event::SpawnFailed { name, retry: error.may_pass(), error: error.to_string() },
+            Err(error) => Event::SpawnFailed {
+                name,
+                retry: error.may_pass(),
+                error: error.to_string(),
+            },
         }
     }
 
@@ -188,7 +194,11 @@ impl Master {
     }
 
     fn nodes_with_clients(&self) -> impl Iterator<Item = &NodeName> {
-        self.config.nodes.iter().filter(|node| node.netport.is_some()).map(|node| &node.name)
+        self.config
+            .nodes
+            .iter()
+            .filter(|node| node.netport.is_some())
+            .map(|node| &node.name)
     }
 
     fn is_alive(&self, name: &NodeName) -> bool {
@@ -221,7 +231,14 @@ impl Handler<Joined> for Master {
     fn handle(&mut self, Joined(link): Joined, ctx: &mut Context<Self>) {
         let peer = link.peer.clone();
         links::introduce(&self.config, &self.links, &peer.name);
-        self.on_event(Event::Joined { name: peer.name, incarnation: peer.incarnation, pid: peer.pid }, ctx);
+        self.on_event(
+            Event::Joined {
+                name: peer.name,
+                incarnation: peer.incarnation,
+                pid: peer.pid,
+            },
+            ctx,
+        );
     }
 }
 

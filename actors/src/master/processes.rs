@@ -51,11 +51,20 @@ struct Living {
 
 impl Processes {
     pub(super) fn new(config: Arc<Config>, program: PathBuf, last: mpsc::Sender<()>) -> Self {
-        Self { config, program, living: HashMap::new(), last }
+        Self {
+            config,
+            program,
+            living: HashMap::new(),
+            last,
+        }
     }
 
     /// Starts a node; its end is told to the master.
-    pub(super) fn spawn(&mut self, name: &NodeName, master: Addr<Master>) -> Result<(u32, Output), SpawnError> {
+    pub(super) fn spawn(
+        &mut self,
+        name: &NodeName,
+        master: Addr<Master>,
+    ) -> Result<(u32, Output), SpawnError> {
         let log_file = self.config.log.dir.join(format!("{name}.log"));
         if let Err(error) = output::rotate(&log_file, self.config.log.max_size, self.config.log.max_files) {
             tracing::warn!(node = %name, %error, "the log could not be rotated");
@@ -65,7 +74,11 @@ impl Processes {
             args: self.arguments(name),
             env_remove: SECRET_VARIABLES.map(str::to_owned).to_vec(),
             log_file: log_file.clone(),
-            cpus: self.config.node(name.as_str()).map(|node| node.cpu.clone()).unwrap_or_default(),
+            cpus: self
+                .config
+                .node(name.as_str())
+                .map(|node| node.cpu.clone())
+                .unwrap_or_default(),
         };
         let child = Child::spawn(&spec)?;
         let pid = child.pid();
@@ -84,8 +97,12 @@ impl Processes {
     }
 
     fn arguments(&self, name: &NodeName) -> Vec<OsString> {
-        let words: [OsString; 4] =
-            ["--role".into(), name.as_str().into(), "--config".into(), self.config.file.clone().into()];
+        let words: [OsString; 4] = [
+            "--role".into(),
+            name.as_str().into(),
+            "--config".into(),
+            self.config.file.clone().into(),
+        ];
         words.into()
     }
 

@@ -102,12 +102,16 @@ pub async fn run(config: Arc<Config>, options: RunOptions) -> Result<u8, MasterE
     }
     let section = &config.master;
     let links = bind("master.rootport", section.rootbind, section.rootport)?;
-    let web = section.webport.map(|port| bind("master.webport", section.webbind, port)).transpose()?;
+    let web = section
+        .webport
+        .map(|port| bind("master.webport", section.webbind, port))
+        .transpose()?;
     let (done, mut ended) = mpsc::channel(1);
     let (living, mut all_dead) = mpsc::channel(1);
     let (master, peers) = start(&config, &options, done, living)?;
     let acceptor = Acceptor {
-        me: identity(NodeName::master()).map_err(|why| MasterError::System("identity", io::Error::other(why)))?,
+        me: identity(NodeName::master())
+            .map_err(|why| MasterError::System("identity", io::Error::other(why)))?,
         secret: secret.expose().as_bytes().into(),
         handshake: config.link.handshake_timeout,
         gatekeeper: Arc::new(AllNodes(peers)),
@@ -178,15 +182,24 @@ fn start(
 fn links_of(config: &Config, master: &Addr<Master>) -> HashMap<NodeName, Peer> {
     let mut router = Router::default();
     let inbox = Inbox::new(Reception::NAME, RECEPTION, Taking::Batch);
-    router.add::<Reception>(&inbox).expect("because it is the only service");
+    router
+        .add::<Reception>(&inbox)
+        .expect("because it is the only service");
     let reception = master.clone();
-    host(inbox, move || Reception { master: reception.clone() });
+    host(inbox, move || Reception {
+        master: reception.clone(),
+    });
     peers(config, &Arc::new(router), master)
 }
 
 fn admin_address(config: &Config) -> Option<String> {
     let section = &config.master;
-    section.webport.map(|port| format!("http://{}/", crate::node::ports::host_port(&section.webbind.to_string(), port)))
+    section.webport.map(|port| {
+        format!(
+            "http://{}/",
+            crate::node::ports::host_port(&section.webbind.to_string(), port)
+        )
+    })
 }
 
 /// What the roster has to know of a node.

@@ -14,7 +14,9 @@ use lampyris_runtime::supervisor::roster::{NodeSnapshot, State, StateChange};
 use super::processes::Output;
 
 /// Colours of the nodes' names, in turn.
-const COLOURS: [&str; 6] = ["\x1b[36m", "\x1b[35m", "\x1b[34m", "\x1b[33m", "\x1b[32m", "\x1b[96m"];
+const COLOURS: [&str; 6] = [
+    "\x1b[36m", "\x1b[35m", "\x1b[34m", "\x1b[33m", "\x1b[32m", "\x1b[96m",
+];
 const PLAIN: &str = "\x1b[0m";
 
 /// The master's terminal.
@@ -28,35 +30,62 @@ pub(super) struct Terminal {
 impl Terminal {
     pub(super) fn new(config: &Config) -> Self {
         let names: Vec<_> = config.nodes.iter().map(|node| node.name.clone()).collect();
-        let width = names.iter().map(|name| name.as_str().len()).max().unwrap_or(0).max("master".len());
+        let width = names
+            .iter()
+            .map(|name| name.as_str().len())
+            .max()
+            .unwrap_or(0)
+            .max("master".len());
         let no_color = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
         let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
         let colour = !no_color && !dumb && std::io::stdout().is_terminal() && std::io::stderr().is_terminal();
-        Self { names, width, colour, show_output: config.log.terminal }
+        Self {
+            names,
+            width,
+            colour,
+            show_output: config.log.terminal,
+        }
     }
 
     /// A line about the cluster.
     pub(super) fn say(&self, text: &str) {
-        drop(writeln!(std::io::stdout(), "{} | {text}", self.label("master", None)));
+        drop(writeln!(
+            std::io::stdout(),
+            "{} | {text}",
+            self.label("master", None)
+        ));
     }
 
     /// Every node is ready.
     pub(super) fn all_ready(&self, after: Duration, admin: Option<&str>) {
-        let page = admin.map(|address| format!(", admin page {address}")).unwrap_or_default();
+        let page = admin
+            .map(|address| format!(", admin page {address}"))
+            .unwrap_or_default();
         self.say(&format!("ready in {} ms{page}", after.as_millis()));
     }
 
     /// A node's step that a person should know of.
     pub(super) fn state(&self, change: &StateChange, node: &NodeSnapshot) {
         let label = self.label(change.name.as_str(), self.colour_of(&change.name));
-        let pid = node.pid.map(|pid| format!("pid {pid}")).unwrap_or_else(|| "no process".into());
-        let took = node.uptime.map(|up| format!(", {:.0} ms after its start", up * 1e3)).unwrap_or_default();
+        let pid = node
+            .pid
+            .map(|pid| format!("pid {pid}"))
+            .unwrap_or_else(|| "no process".into());
+        let took = node
+            .uptime
+            .map(|up| format!(", {:.0} ms after its start", up * 1e3))
+            .unwrap_or_default();
         match change.to {
             State::Ready if matches!(change.from, State::Starting | State::Unreachable) => {
                 drop(writeln!(std::io::stdout(), "{label} | ready ({pid}{took})"));
             }
             State::Backoff | State::Failed | State::Unreachable | State::Stopped | State::Degraded => {
-                drop(writeln!(std::io::stdout(), "{label} | {}: {}", change.to, change.reason));
+                drop(writeln!(
+                    std::io::stdout(),
+                    "{label} | {}: {}",
+                    change.to,
+                    change.reason
+                ));
                 self.last_lines(&label, change, node);
             }
             _ => {}

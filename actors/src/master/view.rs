@@ -32,7 +32,11 @@ impl Handler<Nodes> for Master {
     type Result = Vec<NodeView>;
 
     fn handle(&mut self, _: Nodes, _: &mut Context<Self>) -> Vec<NodeView> {
-        self.roster.snapshot(now()).into_iter().map(|node| self.view(node)).collect()
+        self.roster
+            .snapshot(now())
+            .into_iter()
+            .map(|node| self.view(node))
+            .collect()
     }
 }
 
@@ -40,8 +44,15 @@ impl Master {
     fn view(&self, node: NodeSnapshot) -> NodeView {
         let link = self.links.get(&node.name).and_then(|peer| peer.conn());
         NodeView {
-            app: self.config.node(node.name.as_str()).map(|config| config.app.clone()).unwrap_or_default(),
-            rss: node.pid.filter(|pid| self.processes.is_own(&node.name, *pid)).and_then(usage::resident_bytes),
+            app: self
+                .config
+                .node(node.name.as_str())
+                .map(|config| config.app.clone())
+                .unwrap_or_default(),
+            rss: node
+                .pid
+                .filter(|pid| self.processes.is_own(&node.name, *pid))
+                .and_then(usage::resident_bytes),
             host: link.map(|link| link.id().addr.ip()),
             supervision: node,
         }

@@ -58,7 +58,11 @@ impl NetSettings {
         let bytes = |n: u64| usize::try_from(n).unwrap_or(usize::MAX);
         Self {
             node: node.name.clone(),
-            dialect: Arc::new(Firefly::new(clients.head, clients.protocol_version, clients.server_version)),
+            dialect: Arc::new(Firefly::new(
+                clients.head,
+                clients.protocol_version,
+                clients.server_version,
+            )),
             errors: match clients.errors {
                 ClientErrors::Frame => ErrorsMode::Frame,
                 ClientErrors::Silent => ErrorsMode::Silent,

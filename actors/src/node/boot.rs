@@ -117,7 +117,10 @@ struct Signals {
 
 impl Signals {
     fn new() -> io::Result<Self> {
-        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+        })
     }
 
     async fn next(&mut self) -> &'static str {
@@ -140,7 +143,12 @@ struct Running {
 }
 
 impl Running {
-    async fn start(config: &Arc<Config>, own: NodeConfig, mut app: App, stop: mpsc::Sender<Cause>) -> Result<(Self, Node), BootError> {
+    async fn start(
+        config: &Arc<Config>,
+        own: NodeConfig,
+        mut app: App,
+        stop: mpsc::Sender<Cause>,
+    ) -> Result<(Self, Node), BootError> {
         let ports = Ports::bind(&own)?;
         let secret = link_secret(config).map_err(BootError::Secret)?;
         let (targets, dialled) = targets(&own);
@@ -155,10 +163,18 @@ impl Running {
         app.services.push(control);
         let (router, inboxes) = register(&app.services, own.max_in_flight)?;
         let identity = identity(own.name.clone())?;
-        let hooks = Hooks { up: std::mem::take(&mut app.node_up), down: std::mem::take(&mut app.node_down) };
+        let hooks = Hooks {
+            up: std::mem::take(&mut app.node_up),
+            down: std::mem::take(&mut app.node_down),
+        };
         let (ups, news) = watch::channel(0);
         let node = assemble(config, own, identity.clone(), Arc::new(router), hooks, ups);
-        let services = app.services.iter().zip(inboxes).map(|(service, inbox)| service.start(inbox, &node)).collect();
+        let services = app
+            .services
+            .iter()
+            .zip(inboxes)
+            .map(|(service, inbox)| service.start(inbox, &node))
+            .collect();
         let master = master_peer(&node);
         let mut running = Self {
             services,
@@ -174,21 +190,32 @@ impl Running {
         parents_up(&node, news).await;
         ready.send_replace(true);
         let handlers = node.router().remote_names();
-        let own: Vec<_> = handlers.iter().filter(|name| !name.starts_with("lampyris.")).collect();
+        let own: Vec<_> = handlers
+            .iter()
+            .filter(|name| !name.starts_with("lampyris."))
+            .collect();
         tracing::info!(handlers = ?own, commands = ?node.router().command_numbers(), "ready");
         Ok((running, node))
     }
 
-    fn open_ports(&mut self, ports: Ports, node: &Node, secret: &Secret, routes: Option<crate::app::Routes>) -> Result<(), BootError> {
+    fn open_ports(
+        &mut self,
+        ports: Ports,
+        node: &Node,
+        secret: &Secret,
+        routes: Option<crate::app::Routes>,
+    ) -> Result<(), BootError> {
         if let Some(listener) = ports.root {
-            let listener = tokio::net::TcpListener::from_std(listener).map_err(|why| BootError::System("rootport", why))?;
+            let listener = tokio::net::TcpListener::from_std(listener)
+                .map_err(|why| BootError::System("rootport", why))?;
             let acceptor = Acceptor {
                 me: node.0.identity.clone(),
                 secret: secret.expose().as_bytes().into(),
                 handshake: node.0.link.handshake,
                 gatekeeper: Arc::new(OwnChildren(node.clone())),
             };
-            self.tasks.push(tokio::spawn(accept(listener, Arc::new(acceptor))));
+            self.tasks
+                .push(tokio::spawn(accept(listener, Arc::new(acceptor))));
         }
         if let Some(listener) = ports.net {
             let settings = net::NetSettings::of(node.config());
@@ -197,7 +224,8 @@ impl Running {
             drop(node.0.clients.set(clients));
         }
         if let Some(listener) = ports.web {
-            self.web = Some(web::serve(listener, routes, node).map_err(|why| BootError::System("webport", why))?);
+            self.web =
+                Some(web::serve(listener, routes, node).map_err(|why| BootError::System("webport", why))?);
         }
         Ok(())
     }
@@ -205,7 +233,10 @@ impl Running {
     fn dial_all(&mut self, node: &Node, dialled: Vec<Target>, secret: &Secret, stop: &mpsc::Sender<Cause>) {
         let master = &node.0.config.master;
         let (known, target) = watch::channel(Some(host_port(&master.roothost, master.rootport)));
-        let mut all: Vec<_> = dialled.into_iter().filter_map(|(name, target)| Some((node.0.parents.get(&name)?.clone(), target))).collect();
+        let mut all: Vec<_> = dialled
+            .into_iter()
+            .filter_map(|(name, target)| Some((node.0.parents.get(&name)?.clone(), target)))
+            .collect();
         all.push((self.master.clone(), target));
         for (peer, target) in all {
             let dialer = Dialer {
@@ -220,7 +251,12 @@ impl Running {
     }
 
     /// Tells the master, on every link to it, that the node serves, as soon as it does.
-    fn say_ready(&mut self, node: &Node, mut links: watch::Receiver<MasterLink>, stop: mpsc::Sender<Cause>) -> watch::Sender<bool> {
+    fn say_ready(
+        &mut self,
+        node: &Node,
+        mut links: watch::Receiver<MasterLink>,
+        stop: mpsc::Sender<Cause>,
+    ) -> watch::Sender<bool> {
         let (ready, mut serving) = watch::channel(false);
         let address: RemoteAddr<MasterControl> = node.remote(self.master.clone());
         let incarnation = node.incarnation();
@@ -258,16 +294,24 @@ impl Running {
                 tracing::warn!(calls = left, "calls of clients were cut off");
             }
         }
-        while self.services.iter().any(|service| service.inbox.unanswered() > 0) && Instant::now() < deadline {
+        while self.services.iter().any(|service| service.inbox.unanswered() > 0) && Instant::now() < deadline
+        {
             sleep(DRAIN_STEP).await;
         }
-        let left: usize = self.services.iter().map(|service| service.inbox.unanswered()).sum();
+        let left: usize = self
+            .services
+            .iter()
+            .map(|service| service.inbox.unanswered())
+            .sum();
         if left > 0 {
             tracing::warn!(calls = left, "the time for draining is over; calls are cut off");
         }
         self.services.iter().for_each(Hosted::stop);
         for hook in &self.before_stop {
-            if tokio::time::timeout_at(deadline, hook(node.clone())).await.is_err() {
+            if tokio::time::timeout_at(deadline, hook(node.clone()))
+                .await
+                .is_err()
+            {
                 tracing::warn!("a hook before the stop took too long");
             }
         }
@@ -275,7 +319,9 @@ impl Running {
             web.stop(false).await;
         }
         let peers = || node.parents().chain(node.all_children()).chain([&self.master]);
-        peers().filter_map(Peer::conn).for_each(|conn| conn.close(Goodbye::Stopping));
+        peers()
+            .filter_map(Peer::conn)
+            .for_each(|conn| conn.close(Goodbye::Stopping));
         let farewell = Instant::now() + FAREWELL;
         while peers().any(Peer::is_up) && Instant::now() < farewell {
             sleep(DRAIN_STEP).await;
@@ -294,7 +340,8 @@ struct Ports {
 impl Ports {
     fn bind(own: &NodeConfig) -> Result<Self, PortTaken> {
         let open = |key: &str, ip, port: Option<u16>| {
-            port.map(|port| bind(format!("servers.{}.{key}", own.name), ip, port)).transpose()
+            port.map(|port| bind(format!("servers.{}.{key}", own.name), ip, port))
+                .transpose()
         };
         Ok(Self {
             root: open("rootport", own.rootbind, own.rootport)?,
@@ -306,8 +353,13 @@ impl Ports {
 
 /// Who this process is, for its links.
 pub(crate) fn identity(name: NodeName) -> Result<Identity, BootError> {
-    let incarnation = Incarnation::draw().map_err(|why| BootError::System("random bytes", io::Error::other(why)))?;
-    Ok(Identity { name, incarnation, pid: std::process::id() })
+    let incarnation =
+        Incarnation::draw().map_err(|why| BootError::System("random bytes", io::Error::other(why)))?;
+    Ok(Identity {
+        name,
+        incarnation,
+        pid: std::process::id(),
+    })
 }
 
 type Target = (NodeName, watch::Receiver<Option<String>>);
@@ -328,7 +380,10 @@ fn targets(own: &NodeConfig) -> (Targets, Vec<Target>) {
 
 fn register(services: &[Box<dyn ServiceSpec>], limit: usize) -> Result<(Router, Vec<Arc<Inbox>>), Clash> {
     let mut router = Router::default();
-    let inboxes = services.iter().map(|service| service.register(&mut router, limit)).collect::<Result<_, _>>()?;
+    let inboxes = services
+        .iter()
+        .map(|service| service.register(&mut router, limit))
+        .collect::<Result<_, _>>()?;
     Ok((router, inboxes))
 }
 
@@ -337,7 +392,14 @@ struct Hooks {
     down: Vec<NodeHook>,
 }
 
-fn assemble(config: &Arc<Config>, own: NodeConfig, identity: Identity, router: Arc<Router>, hooks: Hooks, ups: watch::Sender<u64>) -> Node {
+fn assemble(
+    config: &Arc<Config>,
+    own: NodeConfig,
+    identity: Identity,
+    router: Arc<Router>,
+    hooks: Hooks,
+    ups: watch::Sender<u64>,
+) -> Node {
     let link = Arc::new(settings(config));
     Node(Arc::new_cyclic(|shared: &Weak<Shared>| {
         let listener = listener(shared.clone(), hooks, ups);
@@ -348,7 +410,10 @@ fn assemble(config: &Arc<Config>, own: NodeConfig, identity: Identity, router: A
         let nobody = FromPeer::new(NodeName::nobody(), Arc::new(Router::default()), Arc::new(|_| {}));
         Shared {
             parents: own.parents.iter().map(|parent| peer(&parent.name)).collect(),
-            children: config.children_of(&own.name).map(|child| peer(&child.name)).collect(),
+            children: config
+                .children_of(&own.name)
+                .map(|child| peer(&child.name))
+                .collect(),
             nobody,
             identity,
             config: Arc::clone(config),
@@ -364,7 +429,9 @@ fn assemble(config: &Arc<Config>, own: NodeConfig, identity: Identity, router: A
 fn listener(node: Weak<Shared>, hooks: Hooks, ups: watch::Sender<u64>) -> Listener {
     Arc::new(move |news| {
         ups.send_modify(|count| *count += 1);
-        let Some(node) = node.upgrade().map(Node) else { return };
+        let Some(node) = node.upgrade().map(Node) else {
+            return;
+        };
         let (hooks, link) = match news {
             News::Up(link) => (&hooks.up, link),
             News::Down(link) => (&hooks.down, link),
@@ -398,7 +465,12 @@ struct OwnChildren(Node);
 
 impl Gatekeeper for OwnChildren {
     fn admit(&self, dialer: &Identity) -> Result<Peer, Refusal> {
-        self.0.0.children.get(&dialer.name).cloned().ok_or(Refusal::Unauthorized)
+        self.0
+            .0
+            .children
+            .get(&dialer.name)
+            .cloned()
+            .ok_or(Refusal::Unauthorized)
     }
 }
 
@@ -411,7 +483,10 @@ struct MasterLink {
 
 fn master_peer(node: &Node) -> (Peer, watch::Receiver<MasterLink>) {
     let (sender, receiver) = watch::channel(MasterLink::default());
-    let state = |up, link: &LinkId| MasterLink { up, epoch: link.epoch };
+    let state = |up, link: &LinkId| MasterLink {
+        up,
+        epoch: link.epoch,
+    };
     let listener: Listener = Arc::new(move |news| {
         sender.send_replace(match &news {
             News::Up(link) => state(true, link),
@@ -419,7 +494,10 @@ fn master_peer(node: &Node) -> (Peer, watch::Receiver<MasterLink>) {
         });
     });
     let inbound = FromPeer::new(NodeName::master(), Arc::clone(node.router()), listener);
-    (Peer::new(NodeName::master(), Arc::clone(&node.0.link), inbound), receiver)
+    (
+        Peer::new(NodeName::master(), Arc::clone(&node.0.link), inbound),
+        receiver,
+    )
 }
 
 /// Waits, for a bounded time, until every parent's link is up.
@@ -445,7 +523,11 @@ struct Refusals {
 
 impl Refusals {
     fn of(peer: &Peer, stop: mpsc::Sender<Cause>) -> Self {
-        Self { peer: peer.clone(), stop, since: Mutex::default() }
+        Self {
+            peer: peer.clone(),
+            stop,
+            since: Mutex::default(),
+        }
     }
 
     fn watch(self) -> impl Fn(&DialError) + Send + Sync {

@@ -16,13 +16,19 @@ pub struct Children<S> {
 
 impl<S> Clone for Children<S> {
     fn clone(&self) -> Self {
-        Self { all: Arc::clone(&self.all), turn: Arc::clone(&self.turn) }
+        Self {
+            all: Arc::clone(&self.all),
+            turn: Arc::clone(&self.turn),
+        }
     }
 }
 
 impl<S> Children<S> {
     pub(super) fn new(all: Vec<RemoteAddr<S>>) -> Self {
-        Self { all: all.into(), turn: Arc::default() }
+        Self {
+            all: all.into(),
+            turn: Arc::default(),
+        }
     }
 
     /// All of them, whether up or not.
@@ -42,7 +48,9 @@ impl<S> Children<S> {
     /// away only its own keys move (rendezvous hashing). It does not matter who is up. `None` if there are none.
     pub fn by_key(&self, key: impl Hash) -> Option<&RemoteAddr<S>> {
         let key = stable_hash(&key);
-        self.all.iter().max_by_key(|child| mix(key ^ stable_hash(child.node().as_str())))
+        self.all
+            .iter()
+            .max_by_key(|child| mix(key ^ stable_hash(child.node().as_str())))
     }
 
     /// Asks all of them. The calls are on their way when this returns.
@@ -50,7 +58,10 @@ impl<S> Children<S> {
     where
         S: Serves<M>,
     {
-        self.all.iter().map(|child| (child.clone(), child.call(message.clone()))).collect()
+        self.all
+            .iter()
+            .map(|child| (child.clone(), child.call(message.clone())))
+            .collect()
     }
 }
 
@@ -88,7 +99,10 @@ mod tests {
 
     fn owner(key: u64, names: &[String]) -> &String {
         let key = stable_hash(&key);
-        names.iter().max_by_key(|name| mix(key ^ stable_hash(name.as_str()))).unwrap()
+        names
+            .iter()
+            .max_by_key(|name| mix(key ^ stable_hash(name.as_str())))
+            .unwrap()
     }
 
     #[test]
@@ -98,7 +112,10 @@ mod tests {
         for key in 0..8_000 {
             *counts.entry(owner(key, &names)).or_insert(0) += 1;
         }
-        assert!(counts.len() == 8 && counts.values().all(|count| (800..1200).contains(count)), "{counts:?}");
+        assert!(
+            counts.len() == 8 && counts.values().all(|count| (800..1200).contains(count)),
+            "{counts:?}"
+        );
         for key in 0..8_000 {
             let before = owner(key, &names);
             if *before != names[7] {

@@ -43,14 +43,23 @@ impl Handler<ParentAt> for Control {
     type Result = Result<(), CallError>;
 
     fn handle(&mut self, at: ParentAt, _: &mut Context<Self>) -> Self::Result {
-        let own = self.node.config().parents.iter().find(|parent| parent.name == at.parent);
+        let own = self
+            .node
+            .config()
+            .parents
+            .iter()
+            .find(|parent| parent.name == at.parent);
         if own.is_none_or(|parent| parent.host.is_some()) {
             return Ok(()); // no parent of ours, or its address is configured, which counts for more
         }
-        let host = at.host.unwrap_or_else(|| self.node.cluster().master.roothost.clone());
+        let host = at
+            .host
+            .unwrap_or_else(|| self.node.cluster().master.roothost.clone());
         if let Some(target) = self.targets.get(&at.parent) {
             let found = Some(super::ports::host_port(&host, at.port));
-            target.send_if_modified(|known| *known != found && std::mem::replace(known, found.clone()) != found);
+            target.send_if_modified(|known| {
+                *known != found && std::mem::replace(known, found.clone()) != found
+            });
         }
         Ok(())
     }

@@ -28,20 +28,35 @@ pub(crate) struct FromPeer {
 
 impl FromPeer {
     pub(crate) fn new(name: NodeName, router: Arc<Router>, listener: Listener) -> Arc<Self> {
-        Arc::new(Self { router, origin: Arc::new(Origin::Node(name)), listener })
+        Arc::new(Self {
+            router,
+            origin: Arc::new(Origin::Node(name)),
+            listener,
+        })
     }
 }
 
 impl Inbound for FromPeer {
     fn request(&self, request: Request) {
-        let Request { handler, body, deadline, reply } = request;
+        let Request {
+            handler,
+            body,
+            deadline,
+            reply,
+        } = request;
         let Some(route) = self.router.remote(handler) else {
             let text = format!("no handler of this node has the number {:#010x}", handler.0);
             tracing::debug!(origin = ?self.origin, awaited = reply.is_awaited(), text, "no such handler");
             return reply.fault(Fault::new(ErrorKind::NoSuchHandler, text));
         };
         let origin = Arc::clone(&self.origin);
-        route.inbox.push(Invocation { entry: route.entry, body, deadline, origin, reply });
+        route.inbox.push(Invocation {
+            entry: route.entry,
+            body,
+            deadline,
+            origin,
+            reply,
+        });
     }
 
     fn up(&self, link: &LinkId) {

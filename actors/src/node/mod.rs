@@ -82,7 +82,9 @@ impl Node {
     /// configuration.
     pub fn children<S>(&self, app: &str) -> Children<S> {
         let running = self.0.config.nodes.iter().filter(|node| node.app == app);
-        let addresses = running.filter_map(|node| self.0.children.get(&node.name)).map(|peer| self.remote(peer.clone()));
+        let addresses = running
+            .filter_map(|node| self.0.children.get(&node.name))
+            .map(|peer| self.remote(peer.clone()));
         Children::new(addresses.collect())
     }
 

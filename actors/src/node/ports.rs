@@ -30,13 +30,22 @@ pub(crate) fn bind(key: impl Into<String>, ip: IpAddr, port: u16) -> Result<TcpL
     let addr = SocketAddr::new(ip, port);
     listen(addr).map_err(|source| {
         let taken = source.kind() == io::ErrorKind::AddrInUse;
-        PortTaken { key: key.into(), addr, holder: if taken { holder(port) } else { None }, source }
+        PortTaken {
+            key: key.into(),
+            addr,
+            holder: if taken { holder(port) } else { None },
+            source,
+        }
     })
 }
 
 /// `host:port` as it is dialled; an IPv6 address gets its brackets.
 pub(crate) fn host_port(host: &str, port: u16) -> String {
-    if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }
+    if host.contains(':') {
+        format!("[{host}]:{port}")
+    } else {
+        format!("{host}:{port}")
+    }
 }
 
 fn listen(addr: SocketAddr) -> io::Result<TcpListener> {
@@ -51,12 +60,20 @@ fn listen(addr: SocketAddr) -> io::Result<TcpListener> {
 
 /// `pid 4711 (nginx)` of the process that listens on a port, as far as /proc lets us see it.
 fn holder(port: u16) -> Option<String> {
-    let inode = ["/proc/net/tcp", "/proc/net/tcp6"].iter().find_map(|table| listening_inode(table, port))?;
+    let inode = ["/proc/net/tcp", "/proc/net/tcp6"]
+        .iter()
+        .find_map(|table| listening_inode(table, port))?;
     let link = format!("socket:[{inode}]");
     for entry in std::fs::read_dir("/proc").ok()?.flatten() {
-        let Ok(pid) = entry.file_name().to_string_lossy().parse::<u32>() else { continue };
-        let Ok(descriptors) = std::fs::read_dir(entry.path().join("fd")) else { continue };
-        let holds = |fd: std::fs::DirEntry| std::fs::read_link(fd.path()).is_ok_and(|to| to.as_os_str() == link.as_str());
+        let Ok(pid) = entry.file_name().to_string_lossy().parse::<u32>() else {
+            continue;
+        };
+        let Ok(descriptors) = std::fs::read_dir(entry.path().join("fd")) else {
+            continue;
+        };
+        let holds = |fd: std::fs::DirEntry| {
+            std::fs::read_link(fd.path()).is_ok_and(|to| to.as_os_str() == link.as_str())
+        };
         if descriptors.flatten().any(holds) {
             let name = std::fs::read_to_string(entry.path().join("comm")).unwrap_or_default();
             return Some(format!("pid {pid} ({})", name.trim()));
@@ -73,7 +90,9 @@ fn listening_inode(table: &str, port: u16) -> Option<String> {
         let fields: Vec<&str> = line.split_whitespace().collect();
         let (_, local) = fields.get(1)?.rsplit_once(':')?;
         let listens = *fields.get(3)? == LISTEN && u16::from_str_radix(local, 16) == Ok(port);
-        listens.then(|| fields.get(9).map(|inode| (*inode).to_owned())).flatten()
+        listens
+            .then(|| fields.get(9).map(|inode| (*inode).to_owned()))
+            .flatten()
     })
 }
 
@@ -87,7 +106,10 @@ mod tests {
         let first = bind("servers.gate.rootport", ip, 0).unwrap();
         let port = first.local_addr().unwrap().port();
         let text = bind("servers.gate.rootport", ip, port).unwrap_err().to_string();
-        assert!(text.contains("servers.gate.rootport") && text.contains(&port.to_string()), "{text}");
+        assert!(
+            text.contains("servers.gate.rootport") && text.contains(&port.to_string()),
+            "{text}"
+        );
         if cfg!(target_os = "linux") {
             assert!(text.contains(&format!("pid {}", std::process::id())), "{text}");
         }

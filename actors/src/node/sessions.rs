@@ -25,7 +25,11 @@ impl Node {
     pub fn push(&self, session: &SessionId, command: u32, payload: &impl IntoClient) -> Result<(), Fault> {
         let mut bytes = bytes::BytesMut::new();
         payload.write_client(&mut bytes)?;
-        self.route_push(PushTo { session: session.clone(), command, payload: Payload::from(bytes.freeze()) })
+        self.route_push(PushTo {
+            session: session.clone(),
+            command,
+            payload: Payload::from(bytes.freeze()),
+        })
     }
 
     /// Disconnects a client, on whichever node of the tree it is.
@@ -33,7 +37,10 @@ impl Node {
     /// # Errors
     /// A queue is full, or no way leads to the session's node.
     pub fn kick(&self, session: &SessionId, reason: &str) -> Result<(), Fault> {
-        self.route_kick(KickFrom { session: session.clone(), reason: reason.to_owned() })
+        self.route_kick(KickFrom {
+            session: session.clone(),
+            reason: reason.to_owned(),
+        })
     }
 
     pub(super) fn route_push(&self, push: PushTo) -> Result<(), Fault> {
@@ -48,7 +55,10 @@ impl Node {
         if kick.session.node == *self.name() {
             let clients = self.clients().ok_or_else(|| self.no_way(&kick.session.node))?;
             if !clients.kick(kick.session.number, kick.reason) {
-                tracing::debug!(session = kick.session.number, "a client that was to be kicked is gone");
+                tracing::debug!(
+                    session = kick.session.number,
+                    "a client that was to be kicked is gone"
+                );
             }
             return Ok(());
         }
@@ -61,21 +71,32 @@ impl Node {
     {
         let next = self.next_hop(to).ok_or_else(|| self.no_way(to))?;
         let address: RemoteAddr<NodeControl> = self.remote(next.clone());
-        address.notify(message).map_err(crate::error::CallError::into_fault)
+        address
+            .notify(message)
+            .map_err(crate::error::CallError::into_fault)
     }
 
     fn next_hop(&self, to: &NodeName) -> Option<&Peer> {
         if let Some(child) = self.0.children.get(to) {
             return Some(child);
         }
-        let from_parent = scope::current().is_some_and(|scope| {
-            matches!(&*scope.origin, Origin::Node(name) if self.0.parents.contains_key(name))
-        });
+        let from_parent = scope::current().is_some_and(
+            |scope| matches!(&*scope.origin, Origin::Node(name) if self.0.parents.contains_key(name)),
+        );
         let mut parents = self.parents();
-        if from_parent { None } else { parents.find(|parent| parent.is_up()).or_else(|| self.parents().next()) }
+        if from_parent {
+            None
+        } else {
+            parents
+                .find(|parent| parent.is_up())
+                .or_else(|| self.parents().next())
+        }
     }
 
     fn no_way(&self, to: &NodeName) -> Fault {
-        Fault::new(ErrorKind::NoSuchNode, format!("no way leads from {} to a client of {to}", self.name()))
+        Fault::new(
+            ErrorKind::NoSuchNode,
+            format!("no way leads from {} to a client of {to}", self.name()),
+        )
     }
 }

@@ -23,7 +23,12 @@ pub(super) fn serve(listener: TcpListener, routes: Option<Routes>, node: &Node) 
                 }
             })
     });
-    let server = server.workers(1).disable_signals().shutdown_timeout(2).listen(listener)?.run();
+    let server = server
+        .workers(1)
+        .disable_signals()
+        .shutdown_timeout(2)
+        .listen(listener)?
+        .run();
     let handle = server.handle();
     actix::spawn(async move {
         if let Err(error) = server.await {

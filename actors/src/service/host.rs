@@ -50,7 +50,10 @@ where
 {
     let first = start(&inbox, &factory);
     let keeper = tokio::task::spawn_local(keep(Arc::clone(&inbox), factory, first));
-    Hosted { inbox, keeper: Some(keeper) }
+    Hosted {
+        inbox,
+        keeper: Some(keeper),
+    }
 }
 
 /// Starts a service as a pool of `threads` threads, each with an actor of its own, for work that blocks.

@@ -94,14 +94,19 @@ impl Inbox {
     /// Hands an invocation to the service, or answers it with `overloaded` at once.
     pub fn push(self: &Arc<Self>, mut invocation: Invocation) {
         let Some(permit) = Permit::acquire(&self.unanswered, self.limit) else {
-            let text = format!("service {} has {} calls waiting, its limit", self.service, self.limit);
+            let text = format!(
+                "service {} has {} calls waiting, its limit",
+                self.service, self.limit
+            );
             return invocation.reply.fault(Fault::new(ErrorKind::Overloaded, text));
         };
         invocation.reply.hold(permit);
         let mut queue = self.lock();
         if queue.closed {
             drop(queue);
-            return invocation.reply.fault(Fault::new(ErrorKind::Draining, "the node is stopping"));
+            return invocation
+                .reply
+                .fault(Fault::new(ErrorKind::Draining, "the node is stopping"));
         }
         queue.waiting.push_back(invocation);
         if self.taking == Taking::Single || !queue.woken {
@@ -113,7 +118,11 @@ impl Inbox {
     pub(crate) fn attach(self: &Arc<Self>, wake_up: WakeUp) {
         let mut queue = self.lock();
         queue.wake_up = Some(wake_up);
-        let wakes = if self.taking == Taking::Single { queue.waiting.len() } else { 1 };
+        let wakes = if self.taking == Taking::Single {
+            queue.waiting.len()
+        } else {
+            1
+        };
         drop(queue);
         for _ in 0..wakes {
             self.wake(self.lock());
@@ -150,7 +159,9 @@ impl Inbox {
         let waiting = std::mem::take(&mut queue.waiting);
         drop(queue);
         for invocation in waiting {
-            invocation.reply.fault(Fault::new(ErrorKind::Draining, "the node is stopping"));
+            invocation
+                .reply
+                .fault(Fault::new(ErrorKind::Draining, "the node is stopping"));
         }
     }
 

@@ -35,7 +35,11 @@ pub struct Responder<M: Callable> {
 
 impl<M: Callable> Responder<M> {
     pub(crate) fn new(reply: ReplyTo, scope: Scope) -> Self {
-        Self { reply, scope, message: PhantomData }
+        Self {
+            reply,
+            scope,
+            message: PhantomData,
+        }
     }
 
     /// Sends the answer.
@@ -87,7 +91,10 @@ where
     M: Callable,
 {
     fn respond(self, _ctx: &mut A::Context, responder: Responder<M>) {
-        let future = CatchUnwind(Within { scope: responder.scope.clone(), future: self });
+        let future = CatchUnwind(Within {
+            scope: responder.scope.clone(),
+            future: self,
+        });
         tokio::task::spawn_local(async move {
             match future.await {
                 Ok(outcome) => responder.send(outcome),
@@ -103,7 +110,10 @@ where
     M: Callable,
 {
     fn respond(self, ctx: &mut A::Context, responder: Responder<M>) {
-        ctx.spawn(Answering { future: self, responder: Some(responder) });
+        ctx.spawn(Answering {
+            future: self,
+            responder: Some(responder),
+        });
     }
 }
 
@@ -224,7 +234,12 @@ where
 {
     type Output = ();
 
-    fn poll(mut self: Pin<&mut Self>, actor: &mut A, ctx: &mut A::Context, task: &mut Context<'_>) -> Poll<()> {
+    fn poll(
+        mut self: Pin<&mut Self>,
+        actor: &mut A,
+        ctx: &mut A::Context,
+        task: &mut Context<'_>,
+    ) -> Poll<()> {
         let Some(scope) = self.responder.as_ref().map(|responder| responder.scope.clone()) else {
             return Poll::Ready(());
         };

@@ -54,9 +54,19 @@ impl Router {
         Ok(())
     }
 
-    fn add_entry<A: actix::Actor>(&mut self, inbox: &Arc<Inbox>, at: usize, entry: &Entry<A>) -> Result<(), Clash> {
+    fn add_entry<A: actix::Actor>(
+        &mut self,
+        inbox: &Arc<Inbox>,
+        at: usize,
+        entry: &Entry<A>,
+    ) -> Result<(), Clash> {
         let at = u16::try_from(at).expect("because a list of handlers in source text is shorter than 65,536");
-        let mut route = Route { inbox: Arc::clone(inbox), entry: at, name: entry.name, serial: false };
+        let mut route = Route {
+            inbox: Arc::clone(inbox),
+            entry: at,
+            name: entry.name,
+            serial: false,
+        };
         match entry.address {
             Address::Remote(id) => match self.remote.insert(id, route) {
                 Some(other) => return Err(Clash::Handler(other.name, entry.name)),

@@ -64,7 +64,11 @@ pub(super) async fn run<S: Stream>(stream: S, conn: Arc<Conn>, peer: &Peer, earl
     let now = clock();
     let (reader, writer) = tokio::io::split(stream);
     peer.attach(&conn, now);
-    let mut attached = Attached { peer, conn: &conn, ended: None };
+    let mut attached = Attached {
+        peer,
+        conn: &conn,
+        ended: None,
+    };
     let task = Task {
         liveness: Liveness::new(peer.settings(), now),
         decoder: Decoder::new(peer.settings().max_message),
@@ -95,7 +99,8 @@ struct Attached<'a> {
 
 impl Drop for Attached<'_> {
     fn drop(&mut self) {
-        self.peer.detach(self.conn, self.ended.as_deref().unwrap_or("its task was dropped"));
+        self.peer
+            .detach(self.conn, self.ended.as_deref().unwrap_or("its task was dropped"));
     }
 }
 
