@@ -1,6 +1,6 @@
 //! MessagePack in and out: the one place where bytes from outside become values.
 //!
-//! [`decode`] first walks the bytes without recursion ([`scan`]): nesting at most [`MAX_DEPTH`], every element
+//! [`decode`] first walks the bytes without recursion ([`scan()`]): nesting at most [`MAX_DEPTH`], every element
 //! present, no byte left over. Only then serde sees them. So neither a length bomb nor deep nesting (which
 //! rmp-serde does not count through enums) can exhaust memory or the stack.
 //!
