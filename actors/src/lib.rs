@@ -4,7 +4,7 @@
 //! | --- | --- |
 //! | [`prelude`] | what handlers need, in one line |
 //! | [`message`] | messages between nodes, commands of game clients |
-//! | [`service`] | a service: its handlers, the queue and the actor behind them |
+//! | [`mod@service`] | a service: its handlers, the queue and the actor behind them |
 //! | [`remote`] | the supervised address of a service on another node, and calls to it |
 //! | [`error`] | what a caller gets instead of a reply |
 //! | [`node`] | a running node: boot, parents, children, sessions anywhere in the tree |

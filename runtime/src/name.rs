@@ -12,7 +12,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 pub const MAX_NAME: usize = 64;
 
 /// Names that mean something else wherever a node's name may stand.
-pub const RESERVED_NAMES: [&str; 5] = ["master", "all", "self", "client", "nobody"];
+pub const RESERVED_NAMES: [&str; 4] = ["master", "all", "self", "client"];
 
 /// The name of the master on its links. No configured node may have it.
 pub const MASTER: &str = "master";

@@ -8,11 +8,10 @@ use std::time::Instant;
 
 use actix::{Actor, Addr, AsyncContext};
 use lampyris_runtime::backoff::Random;
-use lampyris_runtime::config::{self, Config, NodeConfig, link_secret};
+use lampyris_runtime::config::{Config, NodeConfig, link_secret};
 use lampyris_runtime::link::{Acceptor, Peer, accept};
 use lampyris_runtime::name::NodeName;
 use lampyris_runtime::supervisor::orphans;
-use lampyris_runtime::supervisor::policy::{OnCrashLoop, Restart, RestartPolicy};
 use lampyris_runtime::supervisor::roster::{BadTree, Event, NodeSpec, Roster};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
@@ -208,19 +207,7 @@ fn spec(node: &NodeConfig, only: bool) -> NodeSpec {
         name: node.name.clone(),
         parents: node.parents.iter().map(|parent| parent.name.clone()).collect(),
         start: node.start && !only,
-        policy: RestartPolicy {
-            restart: match node.restart.restart {
-                config::Restart::Permanent => Restart::Permanent,
-                config::Restart::Transient => Restart::Transient,
-                config::Restart::Temporary => Restart::Temporary,
-            },
-            intensity: node.restart.intensity,
-            period: node.restart.period,
-            on_crash_loop: match node.on_crash_loop {
-                config::OnCrashLoop::Backoff => OnCrashLoop::Backoff,
-                config::OnCrashLoop::Failed => OnCrashLoop::Failed,
-            },
-        },
+        policy: node.restart,
         start_timeout: node.start_timeout,
         drain_timeout: node.drain_timeout,
         stop_timeout: node.stop_timeout - node.drain_timeout,

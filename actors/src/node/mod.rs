@@ -2,12 +2,12 @@
 //!
 //! | file | what it is for |
 //! | --- | --- |
-//! | [`boot`] | the life of the process: bind, start, ready, drain, end |
-//! | [`children`] | addresses of several children of one application |
-//! | [`control`] | what the master and other nodes ask of a node itself |
-//! | [`inbound`] | from a link to a service's inbox |
-//! | [`ports`] | binds a port, and names who holds it when it is taken |
-//! | [`web`] | the node's own HTTP port |
+//! | `boot` | the life of the process: bind, start, ready, drain, end |
+//! | `children` | addresses of several children of one application |
+//! | `control` | what the master and other nodes ask of a node itself |
+//! | `inbound` | from a link to a service's inbox |
+//! | `ports` | binds a port, and names who holds it when it is taken |
+//! | `web` | the node's own HTTP port |
 
 pub(crate) mod boot;
 mod children;

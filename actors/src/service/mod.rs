@@ -25,7 +25,7 @@ pub use router::{Clash, Route, Router};
 use crate::message::{Callable, Command, Remote};
 use lampyris_runtime::name::HandlerId;
 
-/// A service that answers `M`. Written by `#[derive(Service)]` and [`service!`](crate::service).
+/// A service that answers `M`. Written by `#[derive(Service)]` and [`service!`](macro@crate::service).
 ///
 /// A [`RemoteAddr<S>`](crate::remote::RemoteAddr) takes only messages that `S` serves.
 #[diagnostic::on_unimplemented(

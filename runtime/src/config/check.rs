@@ -16,7 +16,6 @@ pub(super) fn check(config: &Config, machine: &Machine, findings: &Findings) {
     parents::check(config, findings);
     times(config, findings);
     sizes(config, findings);
-    sections(config, findings);
     folders(config, findings);
     clients(config, machine, findings);
     ports::check(config, machine, findings);
@@ -147,27 +146,6 @@ fn sizes(config: &Config, findings: &Findings) {
             key,
             node.clients.max_frame,
         );
-    }
-}
-
-/// A node that opens the database or the cache needs the section that says where it is.
-fn sections(config: &Config, findings: &Findings) {
-    for node in &config.nodes {
-        for (wanted, key, section) in [(node.db, "db", "db"), (node.mem, "mem", "memcached")] {
-            if wanted && !config.written.has(section) {
-                let key = format!("servers.{}.{key}", node.name);
-                let fault = Finding::fault(
-                    Code::MissingSection,
-                    config.written.value_place_or_file(&key),
-                    key,
-                );
-                findings.add(
-                    fault
-                        .found("true")
-                        .allowed(format!("true only beside a section `{section}`")),
-                );
-            }
-        }
     }
 }
 

@@ -59,7 +59,7 @@ pub use finding::{Code, Finding, Origin, Place, Severity, Stretch};
 pub use machine::Machine;
 pub use model::{
     ClientConfig, ClientErrors, DEFAULT_MASTER_PORT, DbConfig, LinkConfig, LogConfig, LogFormat,
-    MasterConfig, MemcachedConfig, NodeConfig, OnCrashLoop, OnMasterLoss, Parent, Restart, RestartPolicy,
+    MasterConfig, MemcachedConfig, NodeConfig, OnMasterLoss, Parent,
 };
 pub use render::render_human;
 pub use secret::{MIN_SECRET, Secret, link_secret};

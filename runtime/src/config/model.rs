@@ -9,6 +9,7 @@ use std::time::Duration;
 use crate::name::NodeName;
 
 use super::secret::Secret;
+use crate::supervisor::policy::RestartPolicy;
 
 /// Port at which nodes reach the master, when none is configured.
 pub const DEFAULT_MASTER_PORT: u16 = 9999;
@@ -17,28 +18,6 @@ const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 const EVERYWHERE: IpAddr = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
 const KIB: u64 = 1024;
 const MIB: u64 = 1024 * KIB;
-
-/// When a node that ended is started again; the words are OTP's.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Restart {
-    /// Always.
-    #[default]
-    Permanent,
-    /// Only when it ended by a failure.
-    Transient,
-    /// Never.
-    Temporary,
-}
-
-/// What becomes of a node that dies before it is ready more often than its intensity allows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum OnCrashLoop {
-    /// It is tried again and again, at the longest delay.
-    #[default]
-    Backoff,
-    /// It stays down until an operator starts it.
-    Failed,
-}
 
 /// What a node does when its master is gone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -70,27 +49,6 @@ pub enum LogFormat {
     Human,
     /// One JSON object a line.
     Json,
-}
-
-/// How a node is restarted: `restart`, `intensity`, `period`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct RestartPolicy {
-    /// When it is started again.
-    pub restart: Restart,
-    /// So many failed starts within `period` are tolerated.
-    pub intensity: u32,
-    /// The window in which failed starts are counted.
-    pub period: Duration,
-}
-
-impl Default for RestartPolicy {
-    fn default() -> Self {
-        Self {
-            restart: Restart::default(),
-            intensity: 5,
-            period: Duration::from_secs(60),
-        }
-    }
 }
 
 /// Section `master`.
@@ -174,8 +132,6 @@ pub struct NodeConfig {
     pub start: bool,
     /// When and how often it is started again.
     pub restart: RestartPolicy,
-    /// What becomes of it in a crash loop.
-    pub on_crash_loop: OnCrashLoop,
     /// Whether its children are restarted with it.
     pub restart_children: bool,
     /// What it does without its master.
@@ -217,7 +173,6 @@ impl NodeConfig {
             reload: true,
             start: true,
             restart: RestartPolicy::default(),
-            on_crash_loop: OnCrashLoop::default(),
             restart_children: false,
             on_master_loss: OnMasterLoss::default(),
             start_timeout: Duration::from_secs(10),

@@ -7,10 +7,11 @@ use std::collections::HashMap;
 use crate::name::NodeName;
 
 use super::finding::{Code, Finding, did_you_mean, listed, quoted};
-use super::model::{ClientErrors, NodeConfig, OnCrashLoop, OnMasterLoss, Parent, RestartPolicy};
+use super::model::{ClientErrors, NodeConfig, OnMasterLoss, Parent};
 use super::read::{Section, integer_of, put};
 use super::sections::{LONG_TIME, SOME, SOME_BYTES, SOME_TIME, missing, restart};
 use super::tree::{Kind, Node, Table};
+use crate::supervisor::policy::{OnCrashLoop, RestartPolicy};
 
 /// Most nodes of a cluster: more than fit on a page, and few enough to compare each with each.
 const MAX_NODES: usize = 1000;
@@ -137,7 +138,10 @@ fn life(section: &Section<'_>, node: &mut NodeConfig) {
     put(&mut node.start, section.boolean("start"));
     restart(section, &mut node.restart);
     let loops = [("backoff", OnCrashLoop::Backoff), ("failed", OnCrashLoop::Failed)];
-    put(&mut node.on_crash_loop, section.word("on_crash_loop", &loops));
+    put(
+        &mut node.restart.on_crash_loop,
+        section.word("on_crash_loop", &loops),
+    );
     put(&mut node.restart_children, section.boolean("restart_children"));
     let losses = [("keep", OnMasterLoss::Keep), ("exit", OnMasterLoss::Exit)];
     put(&mut node.on_master_loss, section.word("on_master_loss", &losses));

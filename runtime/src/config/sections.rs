@@ -9,12 +9,11 @@ use std::time::Duration;
 use crate::name::MAX_NAME;
 
 use super::finding::{Code, Finding, did_you_mean};
-use super::model::{
-    DbConfig, LinkConfig, LogConfig, LogFormat, MasterConfig, MemcachedConfig, Restart, RestartPolicy,
-};
+use super::model::{DbConfig, LinkConfig, LogConfig, LogFormat, MasterConfig, MemcachedConfig};
 use super::read::{Section, put, text_of};
 use super::secret::Secret;
 use super::tree::{Kind, Node};
+use crate::supervisor::policy::{Restart, RestartPolicy};
 
 const RESTART_WORDS: [(&str, Restart); 3] = [
     ("permanent", Restart::Permanent),

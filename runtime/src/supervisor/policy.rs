@@ -66,7 +66,7 @@ pub enum OnCrashLoop {
 }
 
 /// The configured part of the decision.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RestartPolicy {
     /// After which ends the node starts again.
     pub restart: Restart,
