@@ -3,6 +3,7 @@
 //! ```text
 //!  node → master   Ready                  it serves; said on every new link
 //!  master → node   ParentAt               where one of its parents listens
+//!  master → node   HandOver               its listening sockets, for a master that adopts it
 //!  master → node   Stop                   finish the calls in flight and end
 //!  node ⇄ node     PushTo, KickFrom       to the node that has the session, up and down the tree
 //! ```
@@ -39,6 +40,11 @@ pub(crate) struct ParentAt {
 #[remote(name = "lampyris.node.stop")]
 pub(crate) struct Stop;
 
+/// The node is to hand copies of its listening sockets to the master, which was not the one that started it.
+#[derive(Debug, Clone, Serialize, Deserialize, Remote)]
+#[remote(name = "lampyris.node.hand_over")]
+pub(crate) struct HandOver;
+
 /// A frame for a client of some node.
 #[derive(Debug, Clone, Serialize, Deserialize, Remote)]
 #[remote(name = "lampyris.session.push")]
@@ -63,7 +69,7 @@ pub(crate) struct KickFrom {
 
 crate::service! {
     /// What every node answers itself.
-    pub(crate) NodeControl { ParentAt, Stop, PushTo, KickFrom }
+    pub(crate) NodeControl { ParentAt, Stop, HandOver, PushTo, KickFrom }
 }
 
 crate::service! {

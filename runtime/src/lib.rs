@@ -11,6 +11,7 @@
 //! | [`wire`] | the bytes of a link frame |
 //! | [`link`] | the supervised connection between a child and its parent, and the calls on it |
 //! | [`supervisor`] | pure restart decisions, and one operating-system process |
+//! | [`sockets`] | listening sockets that outlive the process that serves them |
 //! | [`backoff`] | delays between attempts |
 //!
 //! It knows nothing of actix, of HTTP, or of what a game is.
@@ -23,5 +24,6 @@ pub mod link;
 pub mod name;
 pub mod packet;
 pub mod reply;
+pub mod sockets;
 pub mod supervisor;
 pub mod wire;

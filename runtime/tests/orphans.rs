@@ -18,7 +18,7 @@ async fn orphans_are_reaped_and_own_children_left_alone() {
             log_file: dir.path().join("node.log"),
             cpus: Vec::new(),
         };
-        Child::spawn(&spec).expect("a shell")
+        Child::spawn(&spec, &Listeners::new()).expect("a shell")
     };
     adopt_orphans().expect("a kernel that knows it");
 

@@ -14,7 +14,7 @@ use super::{Happened, Joined, Master};
 use crate::error::CallError;
 use crate::message::{Origin, Remote};
 use crate::node::inbound::{FromPeer, Listener, News};
-use crate::protocol::{MasterControl, NodeControl, ParentAt, Ready, Stop};
+use crate::protocol::{HandOver, MasterControl, NodeControl, ParentAt, Ready, Stop};
 use crate::remote::RemoteAddr;
 use crate::scope;
 use crate::service::{Router, Serves};
@@ -85,6 +85,13 @@ impl Gatekeeper for AllNodes {
 pub(super) fn ask_to_stop(peer: Option<&Peer>) -> bool {
     peer.filter(|peer| peer.is_up())
         .is_some_and(|peer| tell(peer, Stop))
+}
+
+/// Asks a node that an earlier master has started for its listening sockets.
+pub(super) fn ask_for_sockets(peer: Option<&Peer>) {
+    if let Some(peer) = peer {
+        tell(peer, HandOver);
+    }
 }
 
 /// Tells a node that has joined where its parents are, and its children where it is.

@@ -9,10 +9,13 @@
 //! All decisions are the [`Roster`]'s, which is pure; this actor carries them out and reports what happened. Nodes
 //! outlive a master that is killed; one that ends by its own will leaves none behind.
 
+mod handover;
 mod links;
 mod lock;
+mod ports;
 mod processes;
 mod run;
+mod state;
 mod terminal;
 mod view;
 
@@ -31,7 +34,12 @@ use tokio::time::Instant;
 pub use run::{MasterError, RunOptions, run};
 pub use view::{NodeView, Nodes};
 
-use processes::{Processes, Sign};
+use handover::HandedOver;
+pub(crate) use handover::hand_over;
+use lampyris_runtime::supervisor::process::Sign;
+use ports::Ports;
+use processes::Processes;
+use state::State as SavedState;
 use terminal::Terminal;
 
 /// The supervisor actor.
@@ -40,6 +48,8 @@ pub struct Master {
     roster: Roster,
     links: HashMap<NodeName, Peer>,
     processes: Processes,
+    ports: Ports,
+    saved: SavedState,
     terminal: Terminal,
     /// Ends the master's process with an exit code.
     done: mpsc::Sender<u8>,
@@ -92,6 +102,11 @@ pub(crate) enum Action {
     Restart,
 }
 
+/// Take over what an earlier master has left running.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(crate) struct Adopt;
+
 /// A link to a node has come up: tell it where its parents are, and its children where it is.
 #[derive(Message)]
 #[rtype(result = "()")]
@@ -114,6 +129,13 @@ impl Master {
         }
         self.close_on();
         self.set_timer(ctx);
+        let restarts = self
+            .roster
+            .snapshot(now())
+            .into_iter()
+            .map(|node| (node.name, node.restarts))
+            .collect();
+        self.saved.write(self.processes.known(&restarts));
     }
 
     /// Carries out one command; gives what came of it at once.
@@ -139,7 +161,24 @@ impl Master {
     }
 
     fn spawn(&mut self, name: NodeName, ctx: &Context<Self>) -> Event {
-        match self.processes.spawn(&name, ctx.address()) {
+        let Some(node) = self.config.node(name.as_str()) else {
+            return Event::SpawnFailed {
+                error: "it is not configured".into(),
+                retry: false,
+                name,
+            };
+        };
+        let sockets = match self.ports.of(node) {
+            Ok(sockets) => sockets,
+            Err(taken) => {
+                return Event::SpawnFailed {
+                    name,
+                    retry: true,
+                    error: taken.to_string(),
+                };
+            }
+        };
+        match self.processes.spawn(&name, sockets, ctx.address()) {
             Ok((pid, output)) => {
                 self.terminal.follow(name.clone(), output);
                 Event::Spawned { name, pid }
@@ -164,6 +203,9 @@ impl Master {
 
     fn announce(&mut self, change: &StateChange) {
         tracing::info!(node = %change.name, from = %change.from, to = %change.to, reason = change.reason, "state");
+        if matches!(change.to, State::Stopped | State::Failed) {
+            self.ports.close(&change.name);
+        }
         let snapshot = self.roster.snapshot(now());
         if let Some(node) = snapshot.iter().find(|node| node.name == change.name) {
             self.terminal.state(change, node);
@@ -231,6 +273,14 @@ impl Handler<Joined> for Master {
     fn handle(&mut self, Joined(link): Joined, ctx: &mut Context<Self>) {
         let peer = link.peer.clone();
         links::introduce(&self.config, &self.links, &peer.name);
+        let own = self.processes.is_own(&peer.name, peer.pid);
+        if self
+            .config
+            .node(peer.name.as_str())
+            .is_some_and(|node| own && !self.ports.has_all(node))
+        {
+            links::ask_for_sockets(self.links.get(&peer.name));
+        }
         self.on_event(
             Event::Joined {
                 name: peer.name,
@@ -239,6 +289,41 @@ impl Handler<Joined> for Master {
             },
             ctx,
         );
+    }
+}
+
+impl Handler<Adopt> for Master {
+    type Result = ();
+
+    fn handle(&mut self, _: Adopt, ctx: &mut Context<Self>) {
+        for known in self.saved.read() {
+            match self.processes.adopt(&known, ctx.address()) {
+                Ok(Some(output)) => {
+                    let state::Known {
+                        name, pid, restarts, ..
+                    } = known;
+                    self.terminal.say(&format!("found {name} running (pid {pid})"));
+                    self.terminal.follow(name.clone(), output);
+                    self.on_event(Event::Adopted { name, pid, restarts }, ctx);
+                }
+                Ok(None) => self
+                    .terminal
+                    .say(&format!("pid {} is not {} any more", known.pid, known.name)),
+                Err(error) => {
+                    tracing::warn!(node = %known.name, pid = known.pid, %error, "cannot be taken over")
+                }
+            }
+        }
+    }
+}
+
+impl Handler<HandedOver> for Master {
+    type Result = ();
+
+    fn handle(&mut self, handed: HandedOver, _: &mut Context<Self>) {
+        if let Some(node) = self.config.node(handed.name.as_str()) {
+            self.ports.adopt(node, handed.listeners);
+        }
     }
 }
 

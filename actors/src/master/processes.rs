@@ -2,17 +2,22 @@
 
 use std::collections::HashMap;
 use std::ffi::OsString;
+use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use actix::Addr;
 use lampyris_runtime::config::Config;
 use lampyris_runtime::name::NodeName;
+use lampyris_runtime::sockets::Listeners;
+use lampyris_runtime::supervisor::adopted::Adopted;
 use lampyris_runtime::supervisor::child::{Child, SpawnError, SpawnSpec};
-use lampyris_runtime::supervisor::output;
+use lampyris_runtime::supervisor::process::{Process, Sign};
 use lampyris_runtime::supervisor::roster::Event;
+use lampyris_runtime::supervisor::{output, usage};
 use tokio::sync::{mpsc, oneshot};
 
+use super::state::Known;
 use super::{Happened, Master};
 
 /// Variables that no node gets: what is secret travels in files.
@@ -23,14 +28,6 @@ const LINES: usize = 1024;
 
 /// Signals that may wait for one process.
 const SIGNS: usize = 16;
-
-/// What a process is sent.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Sign {
-    Terminate,
-    Abort,
-    Kill,
-}
 
 /// Lines that a node prints.
 pub(super) type Output = mpsc::Receiver<String>;
@@ -46,6 +43,7 @@ pub(super) struct Processes {
 
 struct Living {
     pid: u32,
+    start_time: Option<u64>,
     signs: mpsc::Sender<Sign>,
 }
 
@@ -59,13 +57,14 @@ impl Processes {
         }
     }
 
-    /// Starts a node; its end is told to the master.
+    /// Starts a node, with its listening sockets; its end is told to the master.
     pub(super) fn spawn(
         &mut self,
         name: &NodeName,
+        sockets: &Listeners,
         master: Addr<Master>,
     ) -> Result<(u32, Output), SpawnError> {
-        let log_file = self.config.log.dir.join(format!("{name}.log"));
+        let log_file = self.log_file(name);
         if let Err(error) = output::rotate(&log_file, self.config.log.max_size, self.config.log.max_files) {
             tracing::warn!(node = %name, %error, "the log could not be rotated");
         }
@@ -73,27 +72,74 @@ impl Processes {
             program: self.program.clone(),
             args: self.arguments(name),
             env_remove: SECRET_VARIABLES.map(str::to_owned).to_vec(),
-            log_file: log_file.clone(),
+            log_file,
             cpus: self
                 .config
                 .node(name.as_str())
                 .map(|node| node.cpu.clone())
                 .unwrap_or_default(),
         };
-        let child = Child::spawn(&spec)?;
-        let pid = child.pid();
+        let child = Child::spawn(&spec, sockets)?;
+        Ok((child.pid(), self.keep(name, Process::Child(child), master)))
+    }
+
+    /// Takes over a process of an earlier master, if it still lives.
+    pub(super) fn adopt(&mut self, known: &Known, master: Addr<Master>) -> io::Result<Option<Output>> {
+        let adopted = Adopted::open(known.pid, known.start_time, &self.log_file(&known.name))?;
+        Ok(adopted.map(|process| self.keep(&known.name, Process::Adopted(process), master)))
+    }
+
+    /// Watches a process; gives the lines that it prints from now on.
+    fn keep(&mut self, name: &NodeName, process: Process, master: Addr<Master>) -> Output {
+        let pid = process.pid();
         let (signs, wanted) = mpsc::channel(SIGNS);
         let (lines, output) = mpsc::channel(LINES);
         let (ended, end) = oneshot::channel();
-        tokio::spawn(output::follow(log_file, child.log_start(), lines, end));
+        tokio::spawn(output::follow(
+            self.log_file(name),
+            process.log_start(),
+            lines,
+            end,
+        ));
+        let watching = watch(name.clone(), process, wanted, ended, master);
         let last = self.last.clone();
-        let watching = watch(name.clone(), child, wanted, ended, master);
         tokio::spawn(async move {
             watching.await;
             drop(last);
         });
-        self.living.insert(name.clone(), Living { pid, signs });
-        Ok((pid, output))
+        self.living.insert(
+            name.clone(),
+            Living {
+                pid,
+                start_time: usage::start_time(pid),
+                signs,
+            },
+        );
+        output
+    }
+
+    /// The living processes, for a master that comes after this one.
+    pub(super) fn known(&self, restarts: &HashMap<NodeName, u64>) -> Vec<Known> {
+        let known = self
+            .living
+            .iter()
+            .filter(|(_, living)| !living.signs.is_closed())
+            .filter_map(|(name, living)| {
+                let restarts = restarts.get(name).copied().unwrap_or(0);
+                Some(Known {
+                    name: name.clone(),
+                    pid: living.pid,
+                    start_time: living.start_time?,
+                    restarts,
+                })
+            });
+        let mut known: Vec<_> = known.collect();
+        known.sort_by(|left, right| left.name.cmp(&right.name));
+        known
+    }
+
+    fn log_file(&self, name: &NodeName) -> PathBuf {
+        self.config.log.dir.join(format!("{name}.log"))
     }
 
     fn arguments(&self, name: &NodeName) -> Vec<OsString> {
@@ -126,27 +172,22 @@ impl Processes {
 /// the master's actor is gone, the process is killed: a master that ends by its own will leaves none behind.
 async fn watch(
     name: NodeName,
-    mut child: Child,
+    mut process: Process,
     mut wanted: mpsc::Receiver<Sign>,
     ended: oneshot::Sender<()>,
     master: Addr<Master>,
 ) {
-    let pid = child.pid();
+    let pid = process.pid();
     let exit = loop {
         let sign = tokio::select! {
-            exit = child.wait() => break exit,
+            exit = process.wait() => break exit,
             sign = wanted.recv() => sign.unwrap_or(Sign::Kill),
         };
-        let sent = match sign {
-            Sign::Terminate => child.terminate(),
-            Sign::Abort => child.abort(),
-            Sign::Kill => child.kill_group(),
-        };
-        if let Err(error) = sent {
+        if let Err(error) = process.sign(sign) {
             tracing::warn!(node = %name, pid, ?sign, %error, "a signal could not be sent");
         }
         if wanted.is_closed() && wanted.is_empty() {
-            break child.wait().await;
+            break process.wait().await;
         }
     };
     // The follower may be gone already, with the terminal.

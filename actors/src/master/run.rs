@@ -16,11 +16,12 @@ use lampyris_runtime::supervisor::roster::{BadTree, Event, NodeSpec, Roster};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
+use super::handover;
 use super::links::{AllNodes, Reception, peers};
 use super::lock;
 use super::processes::Processes;
 use super::terminal::Terminal;
-use super::{Closing, Happened, Master, StopCluster};
+use super::{Adopt, Closing, Happened, Master, StopCluster};
 use crate::admin::{self, Token};
 use crate::node::boot::identity;
 use crate::node::ports::{PortTaken, bind};
@@ -121,6 +122,8 @@ pub async fn run(config: Arc<Config>, options: RunOptions) -> Result<u8, MasterE
         let token = Token::of(&config).map_err(failed("the admin token"))?;
         admin::serve(listener, master.clone(), token).map_err(failed("master.webport"))?;
     }
+    handover::serve(&config.run_dir, master.clone()).map_err(failed("master.sock"))?;
+    master.do_send(Adopt);
     if !options.only {
         master.do_send(Happened(Event::StartAll));
     }
@@ -164,6 +167,8 @@ fn start(
             config: Arc::clone(config),
             roster,
             links: links.clone(),
+            ports: super::Ports::default(),
+            saved: super::SavedState::new(&config.run_dir),
             processes: Processes::new(Arc::clone(config), options.program.clone(), living),
             terminal: Terminal::new(config),
             done,

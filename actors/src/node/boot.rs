@@ -10,6 +10,7 @@ use lampyris_runtime::link::{
     Acceptor, DialError, Dialer, Gatekeeper, Identity, LinkId, LinkSettings, Peer, Refusal, accept, dial,
 };
 use lampyris_runtime::name::{Incarnation, NodeName};
+use lampyris_runtime::sockets::{self, Listeners};
 use lampyris_runtime::wire::Goodbye;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, watch};
@@ -17,7 +18,7 @@ use tokio::time::{Instant, sleep, timeout};
 
 use super::control::{Cause, Control, Targets};
 use super::inbound::{FromPeer, Listener, News};
-use super::ports::{PortTaken, bind, host_port};
+use super::ports::{PortTaken, configured, host_port, take_or_bind};
 use super::{Node, Shared, web};
 use crate::app::{App, NodeHook, ServiceSpec};
 use crate::net;
@@ -149,15 +150,16 @@ impl Running {
         mut app: App,
         stop: mpsc::Sender<Cause>,
     ) -> Result<(Self, Node), BootError> {
-        let ports = Ports::bind(&own)?;
+        let ports = Arc::new(open_ports(&own)?);
         let secret = link_secret(config).map_err(BootError::Secret)?;
         let (targets, dialled) = targets(&own);
         let control = {
-            let (targets, stop) = (Arc::clone(&targets), stop.clone());
+            let (targets, stop, ports) = (Arc::clone(&targets), stop.clone(), Arc::clone(&ports));
             crate::app::single(move |node: &Node| Control {
                 node: node.clone(),
                 targets: Arc::clone(&targets),
                 stop: stop.clone(),
+                ports: Arc::clone(&ports),
             })
         };
         app.services.push(control);
@@ -184,7 +186,7 @@ impl Running {
             web: None,
             before_stop: app.before_stop,
         };
-        running.open_ports(ports, &node, &secret, app.routes)?;
+        running.serve_ports(&ports, &node, &secret, app.routes)?;
         running.dial_all(&node, dialled, &secret, &stop);
         let ready = running.say_ready(&node, master.1, stop);
         parents_up(&node, news).await;
@@ -198,14 +200,19 @@ impl Running {
         Ok((running, node))
     }
 
-    fn open_ports(
+    fn serve_ports(
         &mut self,
-        ports: Ports,
+        ports: &Listeners,
         node: &Node,
         secret: &Secret,
         routes: Option<crate::app::Routes>,
     ) -> Result<(), BootError> {
-        if let Some(listener) = ports.root {
+        // Copies: the originals are kept to be handed to a master that adopts this node.
+        let copy = |key: &'static str| {
+            let copied = ports.get(key).map(std::net::TcpListener::try_clone).transpose();
+            copied.map_err(|why| BootError::System(key, why))
+        };
+        if let Some(listener) = copy("rootport")? {
             let listener = tokio::net::TcpListener::from_std(listener)
                 .map_err(|why| BootError::System("rootport", why))?;
             let acceptor = Acceptor {
@@ -217,13 +224,13 @@ impl Running {
             self.tasks
                 .push(tokio::spawn(accept(listener, Arc::new(acceptor))));
         }
-        if let Some(listener) = ports.net {
+        if let Some(listener) = copy("netport")? {
             let settings = net::NetSettings::of(node.config());
             let clients = net::serve(listener, settings, Arc::clone(node.router()))
                 .map_err(|why| BootError::System("netport", why))?;
             drop(node.0.clients.set(clients));
         }
-        if let Some(listener) = ports.web {
+        if let Some(listener) = copy("webport")? {
             self.web =
                 Some(web::serve(listener, routes, node).map_err(|why| BootError::System("webport", why))?);
         }
@@ -330,25 +337,21 @@ impl Running {
     }
 }
 
-/// The ports of a node, bound before anything else, so that a taken one is found first.
-struct Ports {
-    root: Option<std::net::TcpListener>,
-    net: Option<std::net::TcpListener>,
-    web: Option<std::net::TcpListener>,
-}
-
-impl Ports {
-    fn bind(own: &NodeConfig) -> Result<Self, PortTaken> {
-        let open = |key: &str, ip, port: Option<u16>| {
-            port.map(|port| bind(format!("servers.{}.{key}", own.name), ip, port))
-                .transpose()
-        };
-        Ok(Self {
-            root: open("rootport", own.rootbind, own.rootport)?,
-            net: open("netport", own.netbind, own.netport)?,
-            web: open("webport", own.webbind, own.webport)?,
-        })
+/// The ports of a node, bound before anything else, so that a taken one is found first. A master hands them to
+/// the nodes that it starts, so that they stay open when a node dies.
+fn open_ports(own: &NodeConfig) -> Result<Listeners, BootError> {
+    let mut given = sockets::inherited().unwrap_or_else(|error| {
+        tracing::warn!(%error, "standard input cannot be read for listening sockets");
+        Listeners::new()
+    });
+    let mut open = Listeners::new();
+    for (key, ip, port) in configured(own) {
+        open.insert(
+            key.to_owned(),
+            take_or_bind(&mut given, &own.name, key, ip, port)?,
+        );
     }
+    Ok(open)
 }
 
 /// Who this process is, for its links.

@@ -6,11 +6,13 @@ use std::sync::Arc;
 use actix::{Actor, Context, Handler};
 use lampyris_derive::Service;
 use lampyris_runtime::name::NodeName;
+use lampyris_runtime::sockets::Listeners;
 use tokio::sync::{mpsc, watch};
 
 use super::Node;
 use crate::error::CallError;
-use crate::protocol::{KickFrom, NodeControl, ParentAt, PushTo, Stop};
+use crate::master::hand_over;
+use crate::protocol::{HandOver, KickFrom, NodeControl, ParentAt, PushTo, Stop};
 
 /// Why a node ends.
 #[derive(Debug, Clone)]
@@ -33,6 +35,8 @@ pub(crate) struct Control {
     pub(crate) node: Node,
     pub(crate) targets: Targets,
     pub(crate) stop: mpsc::Sender<Cause>,
+    /// The sockets of the node's ports.
+    pub(crate) ports: Arc<Listeners>,
 }
 
 impl Actor for Control {
@@ -73,6 +77,18 @@ impl Handler<Stop> for Control {
             tracing::debug!("asked to stop while stopping");
         }
         Ok(())
+    }
+}
+
+impl Handler<HandOver> for Control {
+    type Result = Result<(), CallError>;
+
+    fn handle(&mut self, _: HandOver, _: &mut Context<Self>) -> Self::Result {
+        let handed = hand_over(&self.node.cluster().run_dir, self.node.name(), &self.ports);
+        handed.map_err(|error| {
+            tracing::warn!(%error, "the listening sockets could not be handed to the master");
+            error.to_string().into()
+        })
     }
 }
 

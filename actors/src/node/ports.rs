@@ -3,6 +3,9 @@
 use std::io;
 use std::net::{IpAddr, SocketAddr, TcpListener};
 
+use lampyris_runtime::config::NodeConfig;
+use lampyris_runtime::name::NodeName;
+use lampyris_runtime::sockets::Listeners;
 use socket2::{Domain, Protocol, Socket, Type};
 
 /// Connections that may wait to be accepted.
@@ -20,6 +23,35 @@ pub struct PortTaken {
     pub holder: Option<String>,
     /// What the operating system said.
     pub source: io::Error,
+}
+
+/// The port's socket among those that this process was given, if it is bound where it should be; else a new one.
+///
+/// # Errors
+/// As [`bind`].
+pub(crate) fn take_or_bind(
+    given: &mut Listeners,
+    node: &NodeName,
+    key: &str,
+    ip: IpAddr,
+    port: u16,
+) -> Result<TcpListener, PortTaken> {
+    let wanted = SocketAddr::new(ip, port);
+    match given.remove(key) {
+        Some(listener) if listener.local_addr().is_ok_and(|addr| addr == wanted) => Ok(listener),
+        _ => bind(format!("servers.{node}.{key}"), ip, port),
+    }
+}
+
+/// The ports that a node is configured to have: key, address, number.
+pub(crate) fn configured(node: &NodeConfig) -> impl Iterator<Item = (&'static str, IpAddr, u16)> {
+    let all = [
+        ("rootport", node.rootbind, node.rootport),
+        ("netport", node.netbind, node.netport),
+        ("webport", node.webbind, node.webport),
+    ];
+    all.into_iter()
+        .filter_map(|(key, ip, port)| Some((key, ip, port?)))
 }
 
 /// Binds a port and listens.

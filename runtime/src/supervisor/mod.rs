@@ -6,6 +6,8 @@
 //! | [`roster`] | all nodes of a master: order of start and stop, states, time limits; pure |
 //! | [`exit`] | how a process ended |
 //! | [`child`] | one process of the operating system |
+//! | [`adopted`] | one that an earlier master has started |
+//! | [`process`] | either of them |
 //! | [`output`] | log files: rotation, and following one for the terminal |
 //! | [`orphans`] | processes that outlived the node which started them |
 //! | [`usage`] | memory and start time of a process |
@@ -14,11 +16,13 @@
 //! waits for the nearest of their ends, the news of the links and the next deadline, hands that to the roster,
 //! and does what it says. Nothing else decides.
 
+pub mod adopted;
 pub mod child;
 pub mod exit;
 pub mod orphans;
 pub mod output;
 pub mod policy;
+pub mod process;
 pub mod roster;
 pub mod usage;
 

@@ -9,7 +9,9 @@
 use std::ffi::OsString;
 use std::fs::{File, OpenOptions};
 use std::io;
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::net::UnixStream;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
@@ -21,6 +23,7 @@ use nix::unistd::Pid;
 
 use super::exit::Exit;
 use super::output;
+use crate::sockets::{self, Listeners};
 
 /// What to start, and with what around it.
 #[derive(Debug, Clone)]
@@ -48,6 +51,12 @@ pub enum SpawnError {
         /// What the operating system says.
         source: io::Error,
     },
+    /// The listening sockets cannot be handed to it.
+    #[error("cannot hand the listening sockets over: {source}")]
+    Sockets {
+        /// What the operating system says.
+        source: io::Error,
+    },
     /// The program cannot be run.
     #[error("cannot run {}: {source}", path.display())]
     Program {
@@ -61,7 +70,7 @@ pub enum SpawnError {
 impl SpawnError {
     /// Whether another attempt may help: a lack of memory passes, a missing program does not.
     pub fn may_pass(&self) -> bool {
-        let (Self::Log { source, .. } | Self::Program { source, .. }) = self;
+        let (Self::Log { source, .. } | Self::Program { source, .. } | Self::Sockets { source }) = self;
         let lasting = [
             Errno::ENOENT,
             Errno::EACCES,
@@ -74,6 +83,16 @@ impl SpawnError {
             .raw_os_error()
             .is_some_and(|code| lasting.contains(&Errno::from_raw(code)))
     }
+}
+
+/// The child's end of a socket in which the listening sockets wait for it; nothing if there are none.
+fn stdin(sockets: &Listeners) -> io::Result<Stdio> {
+    if sockets.is_empty() {
+        return Ok(Stdio::null());
+    }
+    let (ours, theirs) = UnixStream::pair()?;
+    sockets::send(&ours, sockets.iter().map(|(key, socket)| (key.as_str(), socket)))?;
+    Ok(OwnedFd::from(theirs).into())
 }
 
 /// A started process. It goes on when this is dropped.
@@ -89,7 +108,8 @@ pub struct Child {
 }
 
 impl Child {
-    /// Starts a process. To be called within a tokio runtime.
+    /// Starts a process, with copies of these listening sockets on its standard input. To be called within a tokio
+    /// runtime.
     ///
     /// # Errors
     /// The log file or the program cannot be used, or the operating system has no room for a process.
@@ -97,7 +117,7 @@ impl Child {
         clippy::disallowed_methods,
         reason = "this is the one place where processes are started"
     )]
-    pub fn spawn(spec: &SpawnSpec) -> Result<Self, SpawnError> {
+    pub fn spawn(spec: &SpawnSpec, sockets: &Listeners) -> Result<Self, SpawnError> {
         let log_failed = |source| SpawnError::Log {
             path: spec.log_file.clone(),
             source,
@@ -105,7 +125,8 @@ impl Child {
         let log = open_log(&spec.log_file).map_err(log_failed)?;
         let log_start = log.metadata().map_err(log_failed)?.len();
         let mut command = tokio::process::Command::new(&spec.program);
-        command.args(&spec.args).stdin(Stdio::null()).process_group(0);
+        command.args(&spec.args).process_group(0);
+        command.stdin(stdin(sockets).map_err(|source| SpawnError::Sockets { source })?);
         command
             .stdout(log.try_clone().map_err(log_failed)?)
             .stderr(log.try_clone().map_err(log_failed)?);

@@ -142,6 +142,8 @@ pub enum Event {
         name: NodeName,
         /// The process.
         pid: u32,
+        /// How often the earlier masters had started the node again.
+        restarts: u64,
     },
     /// The node's link to the master is up and proven. The end of a link that it replaces is reported before.
     Joined {

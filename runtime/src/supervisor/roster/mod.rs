@@ -172,7 +172,7 @@ impl Roster {
             Event::Restart(_) => node.restart(now, "restarted by an operator", out),
             Event::Spawned { pid, .. } => node.spawned(pid, out),
             Event::SpawnFailed { error, retry, .. } => node.spawn_failed(now, error, retry, out),
-            Event::Adopted { pid, .. } => node.adopted(now, pid, out),
+            Event::Adopted { pid, restarts, .. } => node.adopted(now, pid, restarts, out),
             Event::Joined { incarnation, pid, .. } => node.joined(now, incarnation, pid, out),
             Event::Ready { incarnation, .. } => node.ready(now, incarnation, out),
             Event::LinkLost { incarnation, .. } => node.link_lost(now, incarnation, out),

@@ -2,7 +2,7 @@
 //!
 //! Must not know who reports. News of a life that is over change nothing.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::Node;
 use crate::name::Incarnation;
@@ -41,10 +41,11 @@ impl Node {
     }
 
     /// A process of an earlier master was found.
-    pub(crate) fn adopted(&mut self, now: Instant, pid: u32, out: &mut Vec<Command>) {
+    pub(crate) fn adopted(&mut self, now: Instant, pid: u32, restarts: u64, out: &mut Vec<Command>) {
         if self.life.is_some() {
             return;
         }
+        self.restarts = restarts;
         self.life = Some(Life::new(Origin::Adopted, Some(pid), now));
         self.wanted = true;
         let reason = format!("found running as process {pid}, not linked yet");
@@ -157,7 +158,11 @@ impl Node {
             _ if !self.wanted => None,
             Some(Ending::Asked) => None,
             _ => {
-                let ready_for = life.ready_since.map(|since| now.saturating_duration_since(since));
+                // How long an adopted one had been ready is not known; that it served a former master is.
+                let ready_for = match life.origin {
+                    Origin::Adopted => Some(Duration::MAX),
+                    _ => life.ready_since.map(|since| now.saturating_duration_since(since)),
+                };
                 Some(self.policy.on_exit(now, &exit, ready_for))
             }
         };

@@ -99,6 +99,7 @@ fn a_node_of_an_earlier_master_is_adopted_not_spawned() {
     stage.on(Event::Adopted {
         name: name("gate"),
         pid: 7,
+        restarts: 3,
     });
     assert_eq!(stage.on(Event::StartAll), []);
     assert_eq!(stage.state("gate"), State::Unreachable);

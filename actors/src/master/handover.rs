@@ -1,0 +1,82 @@
+//! The Unix socket on which nodes that a new master has adopted hand it copies of their listening sockets.
+//!
+//! It lies in the run folder, which is the owner's alone. Each key in the message ([`sockets`]) is the node's name, a
+//! blank, and the port's key.
+
+use std::io;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use actix::{Addr, Message};
+use lampyris_runtime::name::NodeName;
+use lampyris_runtime::sockets::{self, Listeners};
+use tokio::net::{UnixListener, UnixStream};
+
+use super::Master;
+
+/// How long a node may take to send what it came for.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// What keys in a hand-over begin with, behind the node's name.
+const SEPARATOR: char = ' ';
+
+/// A node has handed its sockets over.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(crate) struct HandedOver {
+    pub(crate) name: NodeName,
+    pub(crate) listeners: Listeners,
+}
+
+/// Where the socket lies.
+pub(crate) fn path(run_dir: &Path) -> PathBuf {
+    run_dir.join("master.sock")
+}
+
+/// Takes sockets for as long as the process lives.
+pub(super) fn serve(run_dir: &Path, master: Addr<Master>) -> io::Result<()> {
+    let path = path(run_dir);
+    // The lock of the run folder is ours, so a file here is a dead master's.
+    match std::fs::remove_file(&path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let listener = UnixListener::bind(&path)?;
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600))?;
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            match tokio::time::timeout(PATIENCE, take(stream)).await {
+                Ok(Ok(Some(handed))) => master.do_send(handed),
+                Ok(Ok(None)) | Err(_) => tracing::debug!("somebody came to the hand-over without sockets"),
+                Ok(Err(error)) => tracing::warn!(%error, "a hand-over of sockets failed"),
+            }
+        }
+    });
+    Ok(())
+}
+
+async fn take(stream: UnixStream) -> io::Result<Option<HandedOver>> {
+    stream.readable().await?;
+    let received = sockets::receive(&stream)?;
+    let mut name = None;
+    let mut listeners = Listeners::new();
+    for (key, listener) in received {
+        let Some((node, key)) = key.split_once(SEPARATOR) else {
+            return Ok(None);
+        };
+        name = NodeName::new(node).ok();
+        listeners.insert(key.to_owned(), listener);
+    }
+    Ok(name.map(|name| HandedOver { name, listeners }))
+}
+
+/// The node's side: sends copies of its sockets.
+pub(crate) fn hand_over(run_dir: &Path, name: &NodeName, listeners: &Listeners) -> io::Result<()> {
+    let stream = std::os::unix::net::UnixStream::connect(path(run_dir))?;
+    let named: Vec<_> = listeners
+        .iter()
+        .map(|(key, socket)| (format!("{name}{SEPARATOR}{key}"), socket))
+        .collect();
+    sockets::send(&stream, named.iter().map(|(key, socket)| (key.as_str(), *socket)))
+}

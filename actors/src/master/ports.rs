@@ -1,0 +1,52 @@
+//! The listening sockets of the nodes, kept open by the master: when a node dies, who connects meanwhile waits in
+//! the kernel's queue for its successor and is not refused.
+
+use std::collections::HashMap;
+
+use lampyris_runtime::config::NodeConfig;
+use lampyris_runtime::name::NodeName;
+use lampyris_runtime::sockets::Listeners;
+
+use crate::node::ports::{PortTaken, configured, take_or_bind};
+
+/// The sockets of all nodes that this master starts.
+#[derive(Default)]
+pub(super) struct Ports(HashMap<NodeName, Listeners>);
+
+impl Ports {
+    /// The sockets of a node, bound now if they are not open yet.
+    pub(super) fn of(&mut self, node: &NodeConfig) -> Result<&Listeners, PortTaken> {
+        let held = self.0.entry(node.name.clone()).or_default();
+        for (key, ip, port) in configured(node) {
+            if !held.contains_key(key) {
+                let listener = take_or_bind(&mut Listeners::new(), &node.name, key, ip, port)?;
+                held.insert(key.to_owned(), listener);
+            }
+        }
+        Ok(held)
+    }
+
+    /// Whether all sockets of a node are open here.
+    pub(super) fn has_all(&self, node: &NodeConfig) -> bool {
+        let held = self.0.get(&node.name);
+        configured(node).all(|(key, ..)| held.is_some_and(|held| held.contains_key(key)))
+    }
+
+    /// Takes copies of the sockets that an adopted node serves.
+    pub(super) fn adopt(&mut self, node: &NodeConfig, mut copies: Listeners) {
+        let held = self.0.entry(node.name.clone()).or_default();
+        for (key, ip, port) in configured(node) {
+            let fits = |listener: &std::net::TcpListener| {
+                listener.local_addr().is_ok_and(|addr| addr == (ip, port).into())
+            };
+            if let Some(listener) = copies.remove(key).filter(fits) {
+                held.entry(key.to_owned()).or_insert(listener);
+            }
+        }
+    }
+
+    /// Closes the sockets of a node that is to stay down: who connects is refused.
+    pub(super) fn close(&mut self, name: &NodeName) {
+        self.0.remove(name);
+    }
+}

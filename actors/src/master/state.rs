@@ -1,0 +1,93 @@
+//! What a master leaves for its successor: which processes are its nodes, in `state.json` in the run folder.
+//!
+//! A process is known by its number and the kernel's start time of it, so that a later process of the same number
+//! is never taken for a node.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use lampyris_runtime::name::NodeName;
+use serde::{Deserialize, Serialize};
+
+/// One living node.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Known {
+    pub(super) name: NodeName,
+    pub(super) pid: u32,
+    /// In the kernel's ticks since the machine's start.
+    pub(super) start_time: u64,
+    /// How often the node had been started again.
+    pub(super) restarts: u64,
+}
+
+/// The file.
+pub(super) struct State {
+    path: PathBuf,
+    written: Option<Vec<Known>>,
+}
+
+impl State {
+    pub(super) fn new(run_dir: &Path) -> Self {
+        Self {
+            path: run_dir.join("state.json"),
+            written: None,
+        }
+    }
+
+    /// What a former master has left. A file that cannot be understood is as good as none.
+    pub(super) fn read(&self) -> Vec<Known> {
+        let text = match fs::read(&self.path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Vec::new(),
+            Err(error) => {
+                tracing::warn!(path = %self.path.display(), %error, "the former master's state cannot be read");
+                return Vec::new();
+            }
+        };
+        serde_json::from_slice(&text).unwrap_or_else(|error| {
+            tracing::warn!(path = %self.path.display(), %error, "the former master's state makes no sense");
+            Vec::new()
+        })
+    }
+
+    /// Writes what lives now, if it has changed. Written aside and renamed, so that it is never half.
+    pub(super) fn write(&mut self, living: Vec<Known>) {
+        if self.written.as_ref() == Some(&living) {
+            return;
+        }
+        let aside = self.path.with_extension("json.new");
+        let written = serde_json::to_vec_pretty(&living)
+            .map_err(io::Error::other)
+            .and_then(|text| fs::write(&aside, text))
+            .and_then(|()| fs::rename(&aside, &self.path));
+        match written {
+            Ok(()) => self.written = Some(living),
+            Err(error) => {
+                tracing::error!(path = %self.path.display(), %error, "a new master would not find the nodes");
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_successor_reads_what_was_written_and_garbage_is_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut state = State::new(folder.path());
+        assert_eq!(state.read(), []);
+        let known = Known {
+            name: NodeName::new("gate").unwrap(),
+            pid: 7,
+            start_time: 8,
+            restarts: 9,
+        };
+        state.write(vec![known.clone()]);
+        assert_eq!(State::new(folder.path()).read(), [known]);
+        fs::write(folder.path().join("state.json"), "{").unwrap();
+        assert_eq!(state.read(), []);
+    }
+}
