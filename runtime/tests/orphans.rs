@@ -4,6 +4,7 @@
 
 use std::time::{Duration, Instant};
 
+use lampyris_runtime::sockets::Listeners;
 use lampyris_runtime::supervisor::child::{Child, SpawnSpec};
 use lampyris_runtime::supervisor::orphans::{adopt_orphans, reap_orphans};
 
