@@ -47,7 +47,7 @@ impl Handler<Ready> for Reception {
 
 /// A peer for every configured node, whose news go to the master.
 pub(super) fn peers(config: &Config, router: &Arc<Router>, master: &Addr<Master>) -> HashMap<NodeName, Peer> {
-    let settings = Arc::new(crate::node::boot::settings(config));
+    let settings = Arc::new(crate::node::assemble::settings(config));
     let listener = listener(master.clone());
     let peer = |name: &NodeName| {
         let inbound = FromPeer::new(name.clone(), Arc::clone(router), Arc::clone(&listener));

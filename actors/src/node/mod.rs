@@ -2,18 +2,25 @@
 //!
 //! | file | what it is for |
 //! | --- | --- |
-//! | `boot` | the life of the process: bind, start, ready, drain, end |
+//! | `boot` | the life of the process: from its ports to its exit code |
+//! | `running` | what it runs: services, ports, links |
+//! | `assemble` | routes, peers and hooks from configuration and app |
+//! | `links` | who may come in, what the master is told |
 //! | `children` | addresses of several children of one application |
 //! | `control` | what the master and other nodes ask of a node itself |
 //! | `inbound` | from a link to a service's inbox |
 //! | `ports` | binds a port, and names who holds it when it is taken |
+//! | `sessions` | clients of any node, by session id |
 //! | `web` | the node's own HTTP port |
 
+pub(crate) mod assemble;
 pub(crate) mod boot;
 mod children;
 pub(crate) mod control;
 pub(crate) mod inbound;
+mod links;
 pub(crate) mod ports;
+mod running;
 mod sessions;
 mod web;
 

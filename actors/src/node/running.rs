@@ -1,0 +1,200 @@
+//! What a node's process runs: services, ports, links; started in this order, ended in the reverse.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_web::dev::ServerHandle;
+use lampyris_runtime::config::{Config, NodeConfig, Secret, link_secret};
+use lampyris_runtime::link::{Acceptor, Dialer, Peer, accept, dial};
+use lampyris_runtime::sockets::Listeners;
+use lampyris_runtime::wire::Goodbye;
+use tokio::sync::{mpsc, watch};
+use tokio::time::{Instant, sleep};
+
+use super::assemble::{Hooks, Target, assemble, register, targets};
+use super::boot::{BootError, identity, open_ports};
+use super::control::{Cause, Control};
+use super::links::{OwnChildren, Refusals, master_peer, parents_up, say_ready};
+use super::ports::host_port;
+use super::{Node, web};
+use crate::app::{App, Routes, StopHook, single};
+use crate::net;
+use crate::service::Hosted;
+
+/// How long the goodbyes of the links may take.
+const FAREWELL: Duration = Duration::from_millis(300);
+
+/// How often a draining node looks whether its last call has ended.
+const DRAIN_STEP: Duration = Duration::from_millis(5);
+
+/// What a running node has started, to be ended with it.
+pub(super) struct Running {
+    services: Vec<Hosted>,
+    tasks: Vec<tokio::task::JoinHandle<()>>,
+    master: Peer,
+    /// Never changes, but a dialer ends when nobody could change its target any more.
+    master_target: Option<watch::Sender<Option<String>>>,
+    web: Option<ServerHandle>,
+    before_stop: Vec<StopHook>,
+}
+
+impl Running {
+    pub(super) async fn start(
+        config: &Arc<Config>,
+        own: NodeConfig,
+        mut app: App,
+        stop: mpsc::Sender<Cause>,
+    ) -> Result<(Self, Node), BootError> {
+        let ports = Arc::new(open_ports(&own)?);
+        let secret = link_secret(config).map_err(BootError::Secret)?;
+        let (targets, dialled) = targets(&own);
+        let control = {
+            let (targets, stop, ports) = (Arc::clone(&targets), stop.clone(), Arc::clone(&ports));
+            single(move |node: &Node| Control {
+                node: node.clone(),
+                targets: Arc::clone(&targets),
+                stop: stop.clone(),
+                ports: Arc::clone(&ports),
+            })
+        };
+        app.services.push(control);
+        let (router, inboxes) = register(&app.services, own.max_in_flight)?;
+        let identity = identity(own.name.clone())?;
+        let hooks = Hooks {
+            up: std::mem::take(&mut app.node_up),
+            down: std::mem::take(&mut app.node_down),
+        };
+        let (ups, news) = watch::channel(0);
+        let node = assemble(config, own, identity.clone(), Arc::new(router), hooks, ups);
+        let services = app
+            .services
+            .iter()
+            .zip(inboxes)
+            .map(|(service, inbox)| service.start(inbox, &node))
+            .collect();
+        let (master, master_links) = master_peer(&node);
+        let mut running = Self {
+            services,
+            tasks: vec![],
+            master,
+            master_target: None,
+            web: None,
+            before_stop: app.before_stop,
+        };
+        running.serve_ports(&ports, &node, &secret, app.routes)?;
+        running.dial_all(&node, dialled, &secret, &stop);
+        let (ready, serving) = watch::channel(false);
+        let telling = say_ready(node.clone(), running.master.clone(), master_links, serving, stop);
+        running.tasks.push(tokio::task::spawn_local(telling));
+        parents_up(&node, news).await;
+        ready.send_replace(true);
+        let handlers = node.router().remote_names();
+        let own: Vec<_> = handlers
+            .iter()
+            .filter(|name| !name.starts_with("lampyris."))
+            .collect();
+        tracing::info!(handlers = ?own, commands = ?node.router().command_numbers(), "ready");
+        Ok((running, node))
+    }
+
+    fn serve_ports(
+        &mut self,
+        ports: &Listeners,
+        node: &Node,
+        secret: &Secret,
+        routes: Option<Routes>,
+    ) -> Result<(), BootError> {
+        // Copies: the originals are kept to be handed to a master that adopts this node.
+        let copy = |key: &'static str| {
+            let copied = ports.get(key).map(std::net::TcpListener::try_clone).transpose();
+            copied.map_err(|why| BootError::System(key, why))
+        };
+        if let Some(listener) = copy("rootport")? {
+            let listener = tokio::net::TcpListener::from_std(listener)
+                .map_err(|why| BootError::System("rootport", why))?;
+            let acceptor = Acceptor {
+                me: node.0.identity.clone(),
+                secret: secret.expose().as_bytes().into(),
+                handshake: node.0.link.handshake,
+                gatekeeper: Arc::new(OwnChildren(node.clone())),
+            };
+            self.tasks
+                .push(tokio::spawn(accept(listener, Arc::new(acceptor))));
+        }
+        if let Some(listener) = copy("netport")? {
+            let settings = net::NetSettings::of(node.config());
+            let clients = net::serve(listener, settings, Arc::clone(node.router()))
+                .map_err(|why| BootError::System("netport", why))?;
+            drop(node.0.clients.set(clients));
+        }
+        if let Some(listener) = copy("webport")? {
+            self.web =
+                Some(web::serve(listener, routes, node).map_err(|why| BootError::System("webport", why))?);
+        }
+        Ok(())
+    }
+
+    fn dial_all(&mut self, node: &Node, dialled: Vec<Target>, secret: &Secret, stop: &mpsc::Sender<Cause>) {
+        let master = &node.0.config.master;
+        let (known, target) = watch::channel(Some(host_port(&master.roothost, master.rootport)));
+        let mut all: Vec<_> = dialled
+            .into_iter()
+            .filter_map(|(name, target)| Some((node.0.parents.get(&name)?.clone(), target)))
+            .collect();
+        all.push((self.master.clone(), target));
+        for (peer, target) in all {
+            let dialer = Dialer {
+                me: node.0.identity.clone(),
+                secret: secret.expose().as_bytes().into(),
+                target,
+                on_failure: Box::new(Refusals::of(&peer, stop.clone()).watch()),
+            };
+            self.tasks.push(tokio::spawn(dial(dialer, peer)));
+        }
+        self.master_target = Some(known);
+    }
+
+    /// Lets the calls in flight end, then everything else.
+    pub(super) async fn stop(&mut self, node: &Node) {
+        let deadline = Instant::now() + node.config().drain_timeout;
+        if let Some(clients) = node.clients() {
+            let left = clients.close_all(node.config().drain_timeout).await;
+            if left > 0 {
+                tracing::warn!(calls = left, "calls of clients were cut off");
+            }
+        }
+        while self.services.iter().any(|service| service.inbox.unanswered() > 0) && Instant::now() < deadline
+        {
+            sleep(DRAIN_STEP).await;
+        }
+        let left: usize = self
+            .services
+            .iter()
+            .map(|service| service.inbox.unanswered())
+            .sum();
+        if left > 0 {
+            tracing::warn!(calls = left, "the time for draining is over; calls are cut off");
+        }
+        self.services.iter().for_each(Hosted::stop);
+        for hook in &self.before_stop {
+            if tokio::time::timeout_at(deadline, hook(node.clone()))
+                .await
+                .is_err()
+            {
+                tracing::warn!("a hook before the stop took too long");
+            }
+        }
+        if let Some(web) = &self.web {
+            web.stop(false).await;
+        }
+        let peers = || node.parents().chain(node.all_children()).chain([&self.master]);
+        peers()
+            .filter_map(Peer::conn)
+            .for_each(|conn| conn.close(Goodbye::Stopping));
+        let farewell = Instant::now() + FAREWELL;
+        while peers().any(Peer::is_up) && Instant::now() < farewell {
+            sleep(DRAIN_STEP).await;
+        }
+        self.tasks.iter().for_each(tokio::task::JoinHandle::abort);
+    }
+}
