@@ -93,6 +93,11 @@ impl ReplyTo {
         self.permit = Some(permit);
     }
 
+    /// The number of the call at whoever waits for it; 0 for a notification.
+    pub const fn id(&self) -> u64 {
+        self.id
+    }
+
     /// Whether somebody waits for the answer.
     pub const fn is_awaited(&self) -> bool {
         self.sink.is_some()

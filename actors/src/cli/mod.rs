@@ -15,6 +15,7 @@ use std::time::Instant;
 use clap::Parser;
 use lampyris_runtime::config::{Config, Finding, render_human};
 use lampyris_runtime::name::MASTER;
+use lampyris_runtime::supervisor::limits;
 
 use crate::app::App;
 use crate::{logging, master, node};
@@ -40,6 +41,8 @@ const EX_OSERR: u8 = 71;
 pub fn main(apps: impl IntoIterator<Item = App>) -> ExitCode {
     let started = Instant::now();
     let mut args = Args::parse();
+    // Before the configuration is read, which compares it with the number of clients.
+    limits::raise_open_files();
     let apps: Vec<App> = apps.into_iter().collect();
     let task = args.task();
     ExitCode::from(match task {

@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use actix::{Actor, Addr, AsyncContext};
 use lampyris_runtime::backoff::Random;
-use lampyris_runtime::config::{Config, NodeConfig, link_secret};
+use lampyris_runtime::config::{Config, NodeConfig, link_secret, make_run_dir, share_secret};
 use lampyris_runtime::link::{Acceptor, Peer, accept};
 use lampyris_runtime::name::NodeName;
 use lampyris_runtime::supervisor::orphans;
@@ -91,6 +91,8 @@ pub async fn run(config: Arc<Config>, options: RunOptions) -> Result<u8, MasterE
     let mut interrupt = signal(SignalKind::interrupt()).map_err(failed("signal handlers"))?;
     let mut terminate = signal(SignalKind::terminate()).map_err(failed("signal handlers"))?;
     let folder = |why| MasterError::RunDir(config.run_dir.clone(), why);
+    make_run_dir(&config.run_dir).map_err(folder)?;
+    share_secret(&config).map_err(MasterError::Secret)?;
     let secret = link_secret(&config).map_err(MasterError::Secret)?;
     std::fs::create_dir_all(&config.log.dir).map_err(folder)?;
     let _lock = match lock::take(&config.run_dir).map_err(folder)? {

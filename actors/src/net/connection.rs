@@ -39,6 +39,9 @@ const KEEP_SMALL: usize = 2 * 1024;
 /// Bytes of a refused frame that are logged.
 const LOGGED_BYTES: usize = 32;
 
+/// News of a session are for whenever its service has time: nobody waits for an answer.
+const NEWS_LIFE: Duration = Duration::from_secs(24 * 3600);
+
 /// How long a client that was sent away may go on sending before the socket is closed under it. Closing earlier
 /// would reset the connection, and take from the client what was sent to it last.
 const LINGER: Duration = Duration::from_secs(1);
@@ -224,21 +227,26 @@ impl Connection {
 
     /// Tells services that the session begins or ends.
     fn announce(&self, routes: &[Route]) {
-        let deadline = Instant::now() + self.net.settings.call_timeout;
+        let deadline = Instant::now() + NEWS_LIFE;
         for route in routes {
-            self.invoke(route, Bytes::new(), deadline, ReplyTo::nobody());
+            let news = self.invocation(route, Bytes::new(), deadline, ReplyTo::nobody());
+            route.inbox.push_news(news);
         }
     }
 
     fn invoke(&self, route: &Route, body: Bytes, deadline: Instant, reply: ReplyTo) {
+        route.inbox.push(self.invocation(route, body, deadline, reply));
+    }
+
+    fn invocation(&self, route: &Route, body: Bytes, deadline: Instant, reply: ReplyTo) -> Invocation {
         let origin = Arc::clone(&self.origin);
-        route.inbox.push(Invocation {
+        Invocation {
             entry: route.entry,
             body,
             deadline: deadline.into_std(),
             origin,
             reply,
-        });
+        }
     }
 
     /// The rest of a frame is waited for.

@@ -105,10 +105,17 @@ where
         reply,
         ..
     } = invocation;
+    tracing::trace!(
+        handler = M::NAME,
+        call = reply.id(),
+        ?origin,
+        bytes = body.len(),
+        "called"
+    );
     let message = match catch_unwind(AssertUnwindSafe(|| M::read(&body, &origin))) {
         Ok(Ok(message)) => message,
         Ok(Err(fault)) => {
-            tracing::debug!(handler = M::NAME, bytes = body.len(), %fault, "a message could not be read");
+            tracing::debug!(handler = M::NAME, call = reply.id(), ?origin, %fault, "a message could not be read");
             reply.fault(fault);
             return Ended::Returned;
         }

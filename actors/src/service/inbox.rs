@@ -114,6 +114,19 @@ impl Inbox {
         }
     }
 
+    /// Hands over news of the node's own, which no limit may swallow: there are two of them per session, and the
+    /// sessions are bounded.
+    pub(crate) fn push_news(self: &Arc<Self>, invocation: Invocation) {
+        let mut queue = self.lock();
+        if queue.closed {
+            return;
+        }
+        queue.waiting.push_back(invocation);
+        if self.taking == Taking::Single || !queue.woken {
+            self.wake(queue);
+        }
+    }
+
     /// Connects the actor that from now on is woken.
     pub(crate) fn attach(self: &Arc<Self>, wake_up: WakeUp) {
         let mut queue = self.lock();

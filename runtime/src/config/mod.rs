@@ -62,7 +62,7 @@ pub use model::{
     MasterConfig, MemcachedConfig, NodeConfig, OnMasterLoss, Parent,
 };
 pub use render::render_human;
-pub use secret::{MIN_SECRET, Secret, link_secret};
+pub use secret::{MIN_SECRET, Secret, link_secret, make_run_dir, share_secret};
 
 /// A configuration that has passed every check.
 #[derive(Debug, Clone)]

@@ -88,7 +88,11 @@ pub fn link_secret(config: &Config) -> io::Result<Secret> {
     }
 }
 
-fn kept_or_drawn(run_dir: &Path) -> io::Result<Secret> {
+/// Makes the run folder, for its owner alone.
+///
+/// # Errors
+/// It cannot be made, or others than its owner could change it.
+pub fn make_run_dir(run_dir: &Path) -> io::Result<()> {
     DirBuilder::new()
         .recursive(true)
         .mode(0o700)
@@ -101,6 +105,29 @@ fn kept_or_drawn(run_dir: &Path) -> io::Result<Secret> {
             "belongs to another user, or others may write to it (chmod 700)",
         ));
     }
+    Ok(())
+}
+
+/// Leaves a secret that came by an environment variable in the run folder, where the nodes find it: they are
+/// started without the variable, as the environment of a process can be read by others.
+///
+/// # Errors
+/// The file cannot be written.
+pub fn share_secret(config: &Config) -> io::Result<()> {
+    let Some(secret) = config
+        .secret
+        .as_ref()
+        .filter(|_| config.origin("secret").starts_with("env"))
+    else {
+        return Ok(());
+    };
+    make_run_dir(&config.run_dir)?;
+    let draft = config.run_dir.join(format!(".secret.{}", std::process::id()));
+    write_draft(&draft, secret.expose()).and_then(|()| fs::rename(&draft, config.run_dir.join("secret")))
+}
+
+fn kept_or_drawn(run_dir: &Path) -> io::Result<Secret> {
+    make_run_dir(run_dir)?;
     let path = run_dir.join("secret");
     if !path.exists() {
         draw_into(run_dir, &path).map_err(|e| about(&path, &e))?;

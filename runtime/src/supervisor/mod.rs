@@ -10,6 +10,7 @@
 //! | [`process`] | either of them |
 //! | [`output`] | log files: rotation, and following one for the terminal |
 //! | [`orphans`] | processes that outlived the node which started them |
+//! | [`limits`] | what the operating system allows |
 //! | [`usage`] | memory and start time of a process |
 //!
 //! The master's task carries commands out and reports events: it owns a [`Child`](child::Child) per process,
@@ -19,6 +20,7 @@
 pub mod adopted;
 pub mod child;
 pub mod exit;
+pub mod limits;
 pub mod orphans;
 pub mod output;
 pub mod policy;
