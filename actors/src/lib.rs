@@ -46,3 +46,12 @@ pub mod export {
     pub use bytes;
     pub use lampyris_runtime as runtime;
 }
+
+/// The examples of the documents, run as tests.
+#[cfg(doctest)]
+mod documents {
+    #[doc = include_str!("../../README.md")]
+    mod readme {}
+    #[doc = include_str!("../../docs/guide.md")]
+    mod guide {}
+}

@@ -193,7 +193,7 @@ pub struct ClientConfig {
     pub errors: ClientErrors,
     /// Connections at one time.
     pub max_clients: usize,
-    /// Longest frame in either direction, in bytes, header and payload.
+    /// Most that a frame from a client may say as its length: command id and payload, in bytes.
     pub max_frame: u64,
     /// Calls in flight of one connection (`client_in_flight`); then it is not read from for a while.
     pub in_flight: usize,
