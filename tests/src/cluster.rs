@@ -15,6 +15,7 @@ use serde_json::{Value, json};
 
 use crate::admin::Admin;
 use crate::client::{Client, Frame};
+use crate::http;
 use crate::ports::Port;
 use crate::process::{Process, command, kill_pid, with_variable};
 use crate::programs;
@@ -230,8 +231,15 @@ impl Cluster {
         (Ipv4Addr::LOCALHOST, self.port_of("master.webport")).into()
     }
 
-    /// The master's API, with the token.
+    /// The master's API, with the token, once it answers.
+    ///
+    /// # Panics
+    /// When it does not in time.
+    #[track_caller]
     pub fn admin(&self) -> Admin {
+        until("the admin port", || {
+            http::request(self.webport(), "GET", "/healthz", &[]).ok()
+        });
         Admin::new(self.webport(), self.token())
     }
 

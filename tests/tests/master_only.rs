@@ -8,12 +8,7 @@ use nix::sys::signal::Signal;
 fn nodes_started_by_hand_join_a_lone_master_and_are_listed() {
     let cluster = Cluster::study();
     let master = cluster.run(&["--role", "master", "--only"]);
-    let admin = {
-        cluster_tests::wait::until("the admin port", || {
-            cluster_tests::http::request(cluster.webport(), "GET", "/healthz", &[]).ok()
-        });
-        cluster.admin()
-    };
+    let admin = cluster.admin();
     for node in admin.nodes() {
         assert_eq!(node["state"], "stopped", "{node}");
         assert!(node["pid"].is_null(), "{node}");

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use cluster_tests::Cluster;
 use cluster_tests::process::{End, Process};
+use cluster_tests::wait::until;
 use nix::sys::signal::Signal;
 
 /// The places of lines with these texts in what was printed.
@@ -95,7 +96,7 @@ fn calls_in_flight_are_answered_before_the_nodes_stop() {
     let master = cluster.start();
     let mut client = cluster.client();
     client.send(3, "700 still answered").expect("to send");
-    cluster_tests::wait::until("the call", || {
+    until("the call", || {
         cluster.log("game1").contains("waiting 700 ms").then_some(())
     });
     master.signal(Signal::SIGTERM);
@@ -113,7 +114,7 @@ fn a_second_interrupt_stops_at_once() {
     let master = cluster.start();
     let mut client = cluster.client();
     client.send(3, "60000 never").expect("to send");
-    cluster_tests::wait::until("the call", || {
+    until("the call", || {
         cluster.log("game1").contains("waiting 60000 ms").then_some(())
     });
     master.signal(Signal::SIGINT);
@@ -138,7 +139,7 @@ fn a_node_that_does_not_drain_in_time_is_cut_off() {
     let master = cluster.start();
     let mut client = cluster.client();
     client.send(3, "60000 never").expect("to send");
-    cluster_tests::wait::until("the call", || {
+    until("the call", || {
         cluster.log("game1").contains("waiting 60000 ms").then_some(())
     });
     let asked = std::time::Instant::now();
@@ -171,12 +172,7 @@ fn a_node_whose_port_is_taken_goes_to_backoff_naming_the_holder() {
     let cluster = Cluster::study();
     let holder = TcpListener::bind(("127.0.0.1", cluster.netport().port())).expect("to take the port");
     cluster.run(&[]);
-    let admin = {
-        cluster_tests::wait::until("the admin port", || {
-            cluster_tests::http::request(cluster.webport(), "GET", "/healthz", &[]).ok()
-        });
-        cluster.admin()
-    };
+    let admin = cluster.admin();
     let net = admin.until_state("net", "backoff");
     let last = net["last_exits"]
         .as_array()
