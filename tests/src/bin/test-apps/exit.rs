@@ -1,4 +1,4 @@
-//! An application that ends at its start, as often as a file says so.
+//! An application that ends at its start, or never gets through it, as often as a file says so.
 
 use lampyris::prelude::*;
 use lampyris::{App, Node};
@@ -24,11 +24,15 @@ impl Handler<Nothing> for Exit {
     }
 }
 
-/// Ends the process with the code in the file `exit-NAME` of the run folder, if there is one.
+/// Ends the process with the code in the file `exit-NAME` of the run folder, if there is one. With `never` in it
+/// the start takes for ever.
 fn exit_if_told(node: &Node) {
     let file = node.cluster().run_dir.join(format!("exit-{}", node.name()));
-    let told = std::fs::read_to_string(file).ok();
-    if let Some(code) = told.and_then(|text| text.trim().parse().ok()) {
+    let told = std::fs::read_to_string(file).unwrap_or_default();
+    while told == "never" {
+        std::thread::park();
+    }
+    if let Ok(code) = told.parse() {
         eprintln!("{} was told to exit with {code}", node.name());
         std::process::exit(code);
     }
