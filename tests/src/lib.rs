@@ -1,1 +1,27 @@
-//! stub
+//! What the tests with real processes stand on: clusters of their own, and clients from outside.
+//!
+//! | module | what it is for |
+//! | --- | --- |
+//! | [`cluster`] | one cluster in a folder of its own, with ports of its own, that leaves nothing behind |
+//! | [`admin`] | what the master's API says of a cluster |
+//! | [`process`] | one started program, its output and its end |
+//! | [`client`] | a game client: Firefly's frames over a plain socket |
+//! | [`http`] | a plain HTTP client |
+//! | [`namespace`] | hosts of one's own: network namespaces joined by a cable |
+//! | [`ports`] | ports that nobody else takes |
+//! | [`programs`] | where the programs are, built when they are missing or old |
+//! | [`wait`] | waiting with a deadline |
+//!
+//! It must not know the runtime's types: it sees a cluster as players, operators and the shell do.
+
+pub mod admin;
+pub mod client;
+pub mod cluster;
+pub mod http;
+pub mod namespace;
+pub mod ports;
+pub mod process;
+pub mod programs;
+pub mod wait;
+
+pub use cluster::Cluster;

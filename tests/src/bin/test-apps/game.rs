@@ -1,0 +1,161 @@
+//! The game: below the gate, beside the net node.
+
+use std::time::Duration;
+
+use actix_web::web;
+use lampyris::prelude::*;
+use lampyris::{App, Node};
+
+/// Answers with its text after a while.
+#[derive(Serialize, Deserialize, Remote)]
+#[remote(name = "game.wait", reply = String)]
+pub(crate) struct Wait {
+    pub(crate) millis: u64,
+    pub(crate) text: String,
+}
+
+/// Panics.
+#[derive(Serialize, Deserialize, Remote)]
+#[remote(name = "game.panic", reply = String)]
+pub(crate) struct Panic(pub(crate) String);
+
+/// Ends the process with a code.
+#[derive(Serialize, Deserialize, Remote)]
+#[remote(name = "game.exit", reply = String)]
+pub(crate) struct ExitWith(pub(crate) i32);
+
+/// Says no.
+#[derive(Serialize, Deserialize, Remote)]
+#[remote(name = "game.refuse", reply = String)]
+pub(crate) struct Refuse(pub(crate) String);
+
+/// Pushes to a client of another node.
+#[derive(Serialize, Deserialize, Remote)]
+#[remote(name = "game.push", reply = String)]
+pub(crate) struct Push {
+    pub(crate) to: SessionId,
+    pub(crate) text: String,
+}
+
+/// Disconnects a client of another node.
+#[derive(Serialize, Deserialize, Remote)]
+#[remote(name = "game.kick", reply = String)]
+pub(crate) struct Kick {
+    pub(crate) who: SessionId,
+}
+
+/// Blocks a thread of the pool for a while.
+#[derive(Serialize, Deserialize, Remote)]
+#[remote(name = "game.block", reply = String)]
+pub(crate) struct Block {
+    pub(crate) millis: u64,
+}
+
+#[derive(Service)]
+#[service(name = "game", serves(Wait, Panic, ExitWith, Refuse, Push, Kick))]
+pub(crate) struct Game {
+    node: Node,
+}
+
+impl Actor for Game {
+    type Context = Context<Self>;
+}
+
+impl Handler<Wait> for Game {
+    type Result = ResponseFuture<Result<String, CallError>>;
+
+    fn handle(&mut self, Wait { millis, text }: Wait, _: &mut Context<Self>) -> Self::Result {
+        println!("waiting {millis} ms");
+        Box::pin(async move {
+            tokio::time::sleep(Duration::from_millis(millis)).await;
+            Ok(text)
+        })
+    }
+}
+
+impl Handler<Panic> for Game {
+    type Result = Result<String, CallError>;
+
+    fn handle(&mut self, Panic(text): Panic, _: &mut Context<Self>) -> Self::Result {
+        panic!("asked to panic: {text}");
+    }
+}
+
+impl Handler<ExitWith> for Game {
+    type Result = Result<String, CallError>;
+
+    fn handle(&mut self, ExitWith(code): ExitWith, _: &mut Context<Self>) -> Self::Result {
+        println!("asked to exit with {code}");
+        std::process::exit(code);
+    }
+}
+
+impl Handler<Refuse> for Game {
+    type Result = Result<String, CallError>;
+
+    fn handle(&mut self, Refuse(text): Refuse, _: &mut Context<Self>) -> Self::Result {
+        Err(format!("no {text} here").into())
+    }
+}
+
+impl Handler<Push> for Game {
+    type Result = Result<String, CallError>;
+
+    fn handle(&mut self, Push { to, text }: Push, _: &mut Context<Self>) -> Self::Result {
+        self.node.push(&to, crate::net::PUSHED, &text)?;
+        Ok("pushed by game1".to_owned())
+    }
+}
+
+impl Handler<Kick> for Game {
+    type Result = Result<String, CallError>;
+
+    fn handle(&mut self, Kick { who }: Kick, _: &mut Context<Self>) -> Self::Result {
+        self.node.kick(&who, "the game says so")?;
+        Ok("kicked by game1".to_owned())
+    }
+}
+
+/// Work that blocks, on threads of its own.
+#[derive(Service)]
+#[service(name = "workers", serves(Block))]
+pub(crate) struct Workers;
+
+impl Actor for Workers {
+    type Context = SyncContext<Self>;
+}
+
+impl Handler<Block> for Workers {
+    type Result = Result<String, CallError>;
+
+    #[allow(clippy::disallowed_methods, reason = "blocking is what it is for")]
+    fn handle(&mut self, Block { millis }: Block, _: &mut SyncContext<Self>) -> Self::Result {
+        std::thread::sleep(Duration::from_millis(millis));
+        Ok(format!("blocked {millis} ms"))
+    }
+}
+
+/// The node's own page.
+async fn hello(node: web::Data<Node>) -> String {
+    format!("hello from {}\n", node.name())
+}
+
+/// Leaves a file that says that the hook has run.
+async fn leave_a_note(node: Node) {
+    let file = node.cluster().run_dir.join(format!("stopped-{}", node.name()));
+    if let Err(error) = std::fs::write(file, "in order\n") {
+        eprintln!("no note: {error}");
+    }
+}
+
+pub(crate) fn app() -> App {
+    App::new("test.game")
+        .service(|node| Game { node: node.clone() })
+        .pool(2, |_node| Workers)
+        .routes(|config| {
+            config.route("/hello", web::get().to(hello));
+        })
+        .on_node_up(|_, name| println!("{name} is up"))
+        .on_node_down(|_, name| println!("{name} is down"))
+        .before_stop(leave_a_note)
+}

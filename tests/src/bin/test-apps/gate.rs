@@ -1,0 +1,89 @@
+//! The gate: between the net node and the game.
+
+use lampyris::prelude::*;
+use lampyris::{App, Node};
+
+use crate::game::{Block, ExitWith, Game, Kick, Panic, Push, Refuse, Wait, Workers};
+
+/// What the game is to be asked.
+#[derive(Serialize, Deserialize, Remote)]
+#[remote(name = "gate.ask_game", reply = String)]
+pub(crate) enum AskGame {
+    Wait { millis: u64, text: String },
+    Panic(String),
+    Exit(i32),
+    Refuse(String),
+    Push { to: SessionId, text: String },
+    Kick { who: SessionId },
+    Block { millis: u64 },
+}
+
+/// Pushes to a client of a child.
+#[derive(Serialize, Deserialize, Remote)]
+#[remote(name = "gate.push", reply = String)]
+pub(crate) struct PushFromGate {
+    pub(crate) to: SessionId,
+    pub(crate) text: String,
+}
+
+/// Disconnects a client of a child.
+#[derive(Serialize, Deserialize, Remote)]
+#[remote(name = "gate.kick", reply = String)]
+pub(crate) struct KickFromGate {
+    pub(crate) who: SessionId,
+}
+
+#[derive(Service)]
+#[service(name = "gate", serves(AskGame, PushFromGate, KickFromGate))]
+pub(crate) struct Gate {
+    node: Node,
+    game: RemoteAddr<Game>,
+    workers: RemoteAddr<Workers>,
+}
+
+impl Actor for Gate {
+    type Context = Context<Self>;
+}
+
+impl Handler<AskGame> for Gate {
+    type Result = ResponseFuture<Result<String, CallError>>;
+
+    fn handle(&mut self, ask: AskGame, _: &mut Context<Self>) -> Self::Result {
+        let game = &self.game;
+        match ask {
+            AskGame::Wait { millis, text } => Box::pin(game.call(Wait { millis, text })),
+            AskGame::Panic(text) => Box::pin(game.call(Panic(text))),
+            AskGame::Exit(code) => Box::pin(game.call(ExitWith(code))),
+            AskGame::Refuse(text) => Box::pin(game.call(Refuse(text))),
+            AskGame::Push { to, text } => Box::pin(game.call(Push { to, text })),
+            AskGame::Kick { who } => Box::pin(game.call(Kick { who })),
+            AskGame::Block { millis } => Box::pin(self.workers.call(Block { millis })),
+        }
+    }
+}
+
+impl Handler<PushFromGate> for Gate {
+    type Result = Result<String, CallError>;
+
+    fn handle(&mut self, PushFromGate { to, text }: PushFromGate, _: &mut Context<Self>) -> Self::Result {
+        self.node.push(&to, crate::net::PUSHED, &text)?;
+        Ok("pushed by gate".to_owned())
+    }
+}
+
+impl Handler<KickFromGate> for Gate {
+    type Result = Result<String, CallError>;
+
+    fn handle(&mut self, KickFromGate { who }: KickFromGate, _: &mut Context<Self>) -> Self::Result {
+        self.node.kick(&who, "the gate says so")?;
+        Ok("kicked by gate".to_owned())
+    }
+}
+
+pub(crate) fn app() -> App {
+    App::new("test.gate").service(|node| Gate {
+        node: node.clone(),
+        game: node.child("game1"),
+        workers: node.child("game1"),
+    })
+}

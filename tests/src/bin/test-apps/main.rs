@@ -1,0 +1,19 @@
+//! Applications that misbehave on request: what the tests need and no game should have.
+//!
+//! | app | what it is |
+//! | --- | --- |
+//! | `test.net` | commands that echo, wait, never answer, push and kick |
+//! | `test.gate` | hands on to the game; pushes and kicks from above the net node |
+//! | `test.game` | waits, panics, exits, blocks; pushes and kicks from beside the net node |
+//! | `test.exit` | exits at its start, as a file in the run folder says |
+
+mod exit;
+mod game;
+mod gate;
+mod net;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    lampyris::main([gate::app(), net::app(), game::app(), exit::app()])
+}

@@ -1,0 +1,222 @@
+//! The net node: one command for each thing that a test wants to see.
+//!
+//! Payloads are words with a space between: `MILLIS TEXT`, or `NODE#NUMBER TEXT` for a session and a text.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use lampyris::prelude::*;
+use lampyris::{App, Node};
+
+use crate::gate::{AskGame, Gate, KickFromGate, PushFromGate};
+
+/// The command id of pushed frames.
+pub(crate) const PUSHED: u32 = 9000;
+
+macro_rules! commands {
+    ($($(#[$doc:meta])* $name:ident = $number:literal;)*) => {
+        $($(#[$doc])*
+        #[derive(Command)]
+        #[command($number, reply = String)]
+        pub(crate) struct $name {
+            session: Session,
+            text: String,
+        })*
+    };
+}
+
+commands! {
+    /// Answers with the payload.
+    Echo = 1;
+    /// `MILLIS TEXT`: answers after a while, here.
+    WaitHere = 2;
+    /// `MILLIS TEXT`: answers after a while, in the game.
+    WaitInGame = 3;
+    /// Never answers.
+    Never = 4;
+    /// Panics in the game.
+    PanicInGame = 5;
+    /// Panics here.
+    PanicHere = 6;
+    /// Answers with the session's id.
+    WhoAmI = 7;
+    /// Pushes the payload to all clients.
+    PushAll = 8;
+    /// Pushes the payload to this client, and answers behind it.
+    PushMe = 9;
+    /// `SESSION TEXT`: a push from the gate.
+    PushByGate = 10;
+    /// `SESSION TEXT`: a push from the game.
+    PushByGame = 11;
+    /// `SESSION`: disconnected by the gate.
+    KickByGate = 12;
+    /// `SESSION`: disconnected by the game.
+    KickByGame = 13;
+    /// Disconnected from here.
+    KickMe = 14;
+    /// Answers with how many sessions were opened, closed, and opened or closed more than once.
+    Count = 15;
+    /// The game's handler answers with an error of its own.
+    RefuseInGame = 16;
+    /// `CODE`: the game's process exits.
+    ExitGame = 17;
+    /// `MILLIS`: blocks a thread of the game's pool.
+    BlockInGame = 18;
+}
+
+/// What happened to one session.
+#[derive(Default)]
+struct Seen {
+    opened: usize,
+    closed: usize,
+}
+
+#[derive(Service)]
+#[service(
+    name = "net",
+    commands(
+        Echo,
+        WaitHere,
+        WaitInGame,
+        Never,
+        PanicInGame,
+        PanicHere,
+        WhoAmI,
+        PushAll,
+        PushMe,
+        PushByGate,
+        PushByGame,
+        KickByGate,
+        KickByGame,
+        KickMe,
+        Count,
+        RefuseInGame,
+        ExitGame,
+        BlockInGame
+    ),
+    sessions
+)]
+pub(crate) struct Net {
+    node: Node,
+    gate: RemoteAddr<Gate>,
+    sessions: HashMap<u64, Seen>,
+}
+
+impl Actor for Net {
+    type Context = Context<Self>;
+}
+
+/// What every command's handler does: it has the actor, the session and the text, and gives the answer.
+macro_rules! handlers {
+    ($($name:ident($net:ident, $session:ident, $text:ident) $body:block)*) => {
+        $(impl Handler<$name> for Net {
+            type Result = ResponseFuture<Result<String, CallError>>;
+
+            fn handle(&mut self, command: $name, _: &mut Context<Self>) -> Self::Result {
+                let ($net, $session, $text) = (self, command.session, command.text);
+                $body
+            }
+        })*
+    };
+}
+
+handlers! {
+    Echo(_net, _session, text) { now(Ok(text)) }
+    WaitHere(_net, _session, text) {
+        let (millis, text) = number_and_text(&text);
+        Box::pin(async move {
+            tokio::time::sleep(Duration::from_millis(millis)).await;
+            Ok(text)
+        })
+    }
+    WaitInGame(net, _session, text) {
+        let (millis, text) = number_and_text(&text);
+        net.ask_game(AskGame::Wait { millis, text })
+    }
+    Never(_net, _session, _text) { Box::pin(std::future::pending()) }
+    PanicInGame(net, _session, text) { net.ask_game(AskGame::Panic(text)) }
+    PanicHere(_net, _session, text) { panic!("asked to panic: {text}") }
+    WhoAmI(_net, session, _text) { now(Ok(session.id().to_string())) }
+    PushAll(net, _session, text) {
+        let clients = net.node.clients().expect("because this is the net node");
+        now(clients.push_all(PUSHED, text).map(|count| format!("pushed to {count}")).map_err(CallError::from))
+    }
+    PushMe(_net, session, text) {
+        now(session.push(PUSHED, text).map(|()| "pushed".to_owned()).map_err(CallError::from))
+    }
+    PushByGate(net, _session, text) {
+        let (to, text) = session_and_text(&text);
+        Box::pin(net.gate.call(PushFromGate { to, text }))
+    }
+    PushByGame(net, _session, text) {
+        let (to, text) = session_and_text(&text);
+        net.ask_game(AskGame::Push { to, text })
+    }
+    KickByGate(net, _session, text) {
+        Box::pin(net.gate.call(KickFromGate { who: session_and_text(&text).0 }))
+    }
+    KickByGame(net, _session, text) { net.ask_game(AskGame::Kick { who: session_and_text(&text).0 }) }
+    KickMe(_net, session, _text) {
+        session.kick("it asked for it");
+        now(Ok("too late".to_owned()))
+    }
+    Count(net, _session, _text) {
+        let seen = net.sessions.values();
+        let opened: usize = seen.clone().map(|seen| seen.opened).sum();
+        let closed: usize = seen.clone().map(|seen| seen.closed).sum();
+        let odd = seen.filter(|seen| seen.opened != 1 || seen.closed > 1).count();
+        now(Ok(format!("{opened} opened, {closed} closed, {odd} odd")))
+    }
+    RefuseInGame(net, _session, text) { net.ask_game(AskGame::Refuse(text)) }
+    ExitGame(net, _session, text) { net.ask_game(AskGame::Exit(text.parse().unwrap_or(1))) }
+    BlockInGame(net, _session, text) { net.ask_game(AskGame::Block { millis: number_and_text(&text).0 }) }
+}
+
+impl Net {
+    fn ask_game(&self, ask: AskGame) -> ResponseFuture<Result<String, CallError>> {
+        Box::pin(self.gate.call(ask))
+    }
+}
+
+impl Handler<SessionOpened> for Net {
+    type Result = Result<(), CallError>;
+
+    fn handle(&mut self, SessionOpened { session }: SessionOpened, _: &mut Context<Self>) -> Self::Result {
+        self.sessions.entry(session.id().number).or_default().opened += 1;
+        Ok(())
+    }
+}
+
+impl Handler<SessionClosed> for Net {
+    type Result = Result<(), CallError>;
+
+    fn handle(&mut self, SessionClosed { session }: SessionClosed, _: &mut Context<Self>) -> Self::Result {
+        self.sessions.entry(session.id().number).or_default().closed += 1;
+        Ok(())
+    }
+}
+
+fn now(answer: Result<String, CallError>) -> ResponseFuture<Result<String, CallError>> {
+    Box::pin(std::future::ready(answer))
+}
+
+fn number_and_text(payload: &str) -> (u64, String) {
+    let (number, text) = payload.split_once(' ').unwrap_or((payload, ""));
+    (number.parse().unwrap_or_default(), text.to_owned())
+}
+
+fn session_and_text(payload: &str) -> (SessionId, String) {
+    let (session, text) = payload.split_once(' ').unwrap_or((payload, ""));
+    let (node, number) = session.split_once('#').unwrap_or(("net", session));
+    let id = serde_json::json!({ "node": node, "number": number.parse::<u64>().unwrap_or_default() });
+    let id = serde_json::from_value(id).expect("because tests name sessions that they were told");
+    (id, text.to_owned())
+}
+
+pub(crate) fn app() -> App {
+    App::new("test.net").service(|node| Net {
+        node: node.clone(),
+        gate: node.parent("gate"),
+        sessions: HashMap::new(),
+    })
+}

@@ -1,0 +1,379 @@
+//! One cluster: a folder, a configuration and ports of its own, and every process that it starts.
+//!
+//! Each test has its own. Dropping it kills all its processes, by their numbers: those it started itself and
+//! those that these started, which carry a variable with the folder's name. When a test fails, the drop prints
+//! what all of them said.
+
+use std::ffi::OsStr;
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use serde_json::{Value, json};
+
+use crate::admin::Admin;
+use crate::client::{Client, Frame};
+use crate::http;
+use crate::ports::Port;
+use crate::process::{Process, command, kill_pid, with_variable};
+use crate::programs;
+use crate::wait::{until, within};
+
+/// The variable by which a cluster knows its processes.
+const MARK: &str = "CLUSTER_TESTS_FOLDER";
+
+/// The variable with the administrator's token.
+pub const TOKEN: &str = "LAMPYRIS_ADMIN_TOKEN";
+
+/// How many of the last lines of a log are printed when a test fails.
+const SHOWN: usize = 80;
+
+/// A cluster. Nothing runs before [`Cluster::start`] or [`Cluster::run`].
+pub struct Cluster {
+    folder: tempfile::TempDir,
+    program: PathBuf,
+    config: Value,
+    ports: Vec<Port>,
+    environment: Vec<(String, String)>,
+    token: String,
+    started: Mutex<Vec<Arc<Process>>>,
+}
+
+impl Cluster {
+    /// The study's cluster: its program, its configuration, other ports.
+    pub fn study() -> Self {
+        Self::tree(
+            programs::demo(),
+            ["app.gateserver", "app.netserver", "app.game1server"],
+        )
+    }
+
+    /// The same tree with applications made for tests.
+    pub fn of_test_apps() -> Self {
+        Self::tree(programs::test_apps(), ["test.gate", "test.net", "test.game"])
+    }
+
+    fn tree(program: PathBuf, [gate, net, game]: [&str; 3]) -> Self {
+        let mut cluster = Self::empty(program);
+        let (root, clients) = (cluster.port(), cluster.port());
+        cluster.set(
+            "servers",
+            json!({
+                "gate": {"name": "gate", "rootport": root, "app": gate},
+                "net": {"name": "net", "netport": clients, "remoteport": [{"rootport": root, "rootname": "gate"}], "app": net},
+                "game1": {"name": "game1", "remoteport": [{"rootport": root, "rootname": "gate"}], "app": game},
+            }),
+        );
+        cluster
+    }
+
+    /// A master's section and nothing else.
+    ///
+    /// # Panics
+    /// When no temporary folder can be made.
+    pub fn empty(program: PathBuf) -> Self {
+        let folder = tempfile::tempdir().expect("because there is a place for temporary files");
+        let token = format!("token-{:016x}", random());
+        let mut cluster = Self {
+            config: json!({ "run_dir": folder.path().join("run") }),
+            folder,
+            program,
+            ports: Vec::new(),
+            environment: vec![(TOKEN.into(), token.clone())],
+            token,
+            started: Mutex::default(),
+        };
+        let (root, web) = (cluster.port(), cluster.port());
+        cluster.set("master", json!({"rootport": root, "webport": web}));
+        cluster
+    }
+
+    /// Draws a port that is the cluster's own.
+    pub fn port(&mut self) -> u16 {
+        let port = Port::draw();
+        let number = port.number();
+        self.ports.push(port);
+        number
+    }
+
+    /// Sets a key of the configuration, such as `servers.net.errors`. Processes started later see it.
+    ///
+    /// # Panics
+    /// When the path leads through a value that is no section.
+    pub fn set(&mut self, path: &str, value: impl Into<Value>) -> &mut Self {
+        let mut at = &mut self.config;
+        for key in path.split('.') {
+            at = &mut at[key];
+        }
+        *at = value.into();
+        self
+    }
+
+    /// The value of a key, `null` if it is not there.
+    pub fn get(&self, path: &str) -> &Value {
+        path.split('.').fold(&self.config, |at, key| &at[key])
+    }
+
+    /// Gives all processes started later a variable.
+    pub fn variable(&mut self, name: &str, value: &str) -> &mut Self {
+        self.environment.retain(|(known, _)| known != name);
+        self.environment.push((name.into(), value.into()));
+        self
+    }
+
+    /// Takes a variable away again.
+    pub fn without_variable(&mut self, name: &str) -> &mut Self {
+        self.environment.retain(|(known, _)| known != name);
+        self
+    }
+
+    /// The cluster's folder.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// The folder of secret, token, lock and logs.
+    pub fn run_dir(&self) -> PathBuf {
+        self.folder().join("run")
+    }
+
+    /// The configuration's file, written as it now stands.
+    ///
+    /// # Panics
+    /// When it cannot be written.
+    pub fn config_file(&self) -> PathBuf {
+        let file = self.folder().join("config.json");
+        let text = serde_json::to_string_pretty(&self.config).expect("because it is plain JSON");
+        std::fs::write(&file, text).expect("because the folder is ours");
+        file
+    }
+
+    /// The administrator's token.
+    pub fn token(&self) -> &str {
+        &self.token
+    }
+
+    /// Starts the master with all its nodes, and waits until all are ready.
+    #[track_caller]
+    pub fn start(&self) -> Arc<Process> {
+        let master = self.run(&[]);
+        master.line("ready in");
+        master
+    }
+
+    /// Starts the program with these arguments and the cluster's configuration.
+    pub fn run(&self, arguments: &[&str]) -> Arc<Process> {
+        let file = self.config_file();
+        self.run_with(&file, arguments)
+    }
+
+    /// Starts a node by hand, and waits until it says that it is ready.
+    #[track_caller]
+    pub fn run_node(&self, name: &str) -> Arc<Process> {
+        let node = self.run(&["--role", name]);
+        node.line(" ready handlers=");
+        node
+    }
+
+    /// Starts the program with these arguments and another configuration.
+    pub fn run_with(&self, file: &Path, arguments: &[&str]) -> Arc<Process> {
+        let mut command = self.command(&self.program);
+        command.args(arguments).arg("--config").arg(file);
+        self.run_command(arguments.join(" "), command)
+    }
+
+    /// Starts any command as one of the cluster's processes.
+    pub fn run_command(&self, label: impl Into<String>, command: Command) -> Arc<Process> {
+        let process = Arc::new(Process::start(label, command));
+        self.started().push(Arc::clone(&process));
+        process
+    }
+
+    /// A command with the cluster's variables, for [`Cluster::run_command`].
+    pub fn command(&self, program: impl AsRef<OsStr>) -> Command {
+        let mut command = command(program);
+        for (name, _) in std::env::vars_os() {
+            if name.to_string_lossy().starts_with("LAMPYRIS") {
+                command.env_remove(name);
+            }
+        }
+        command
+            .current_dir(self.folder())
+            .env(MARK, self.folder())
+            .envs(self.environment.iter().map(|(name, value)| (name, value)));
+        command
+    }
+
+    /// The program under test.
+    pub fn program(&self) -> &Path {
+        &self.program
+    }
+
+    /// The port under a key of the configuration.
+    ///
+    /// # Panics
+    /// When there is none.
+    #[track_caller]
+    pub fn port_of(&self, path: &str) -> u16 {
+        let port = self.get(path).as_u64().and_then(|port| port.try_into().ok());
+        port.unwrap_or_else(|| panic!("no port at {path}"))
+    }
+
+    /// Where clients connect.
+    pub fn netport(&self) -> SocketAddr {
+        (Ipv4Addr::LOCALHOST, self.port_of("servers.net.netport")).into()
+    }
+
+    /// Where the administrator connects.
+    pub fn webport(&self) -> SocketAddr {
+        (Ipv4Addr::LOCALHOST, self.port_of("master.webport")).into()
+    }
+
+    /// The master's API, with the token, once it answers.
+    ///
+    /// # Panics
+    /// When it does not in time.
+    #[track_caller]
+    pub fn admin(&self) -> Admin {
+        until("the admin port", || {
+            http::request(self.webport(), "GET", "/healthz", &[]).ok()
+        });
+        Admin::new(self.webport(), self.token())
+    }
+
+    /// A game client.
+    ///
+    /// # Panics
+    /// When nobody listens.
+    #[track_caller]
+    pub fn client(&self) -> Client {
+        Client::connect(self.netport()).expect("because the net node listens")
+    }
+
+    /// One command on a connection of its own.
+    ///
+    /// # Errors
+    /// As [`Client::ask`].
+    pub fn ask(&self, command: u32, payload: &str) -> io::Result<Frame> {
+        Client::connect(self.netport())?.ask(command, payload)
+    }
+
+    /// Asks until the answer is the right one.
+    ///
+    /// # Panics
+    /// When it does not come in time.
+    #[track_caller]
+    pub fn until_answered(&self, command: u32, payload: &str, answer: &str) {
+        let wanted = Frame::new(command, answer);
+        until(&format!("{wanted:?}"), || {
+            self.ask(command, payload)
+                .is_ok_and(|frame| frame == wanted)
+                .then_some(())
+        });
+    }
+
+    /// The living processes of this cluster.
+    pub fn processes(&self) -> Vec<u32> {
+        with_variable(MARK, self.folder())
+    }
+
+    /// Waits until no process of this cluster lives.
+    ///
+    /// # Panics
+    /// When one lives on.
+    #[track_caller]
+    pub fn assert_nothing_left(&self) {
+        until("the end of every process", || {
+            self.processes().is_empty().then_some(())
+        });
+    }
+
+    /// All that its processes have said, on their outputs and in their logs.
+    pub fn everything_said(&self) -> String {
+        let outputs = self
+            .started()
+            .iter()
+            .map(|process| process.output())
+            .collect::<String>();
+        let logs = self.logs().into_iter().map(|(_, text)| text);
+        outputs + &logs.collect::<String>()
+    }
+
+    /// The log of a node that the master started; empty if there is none yet.
+    pub fn log(&self, name: &str) -> String {
+        let file = self.run_dir().join("logs").join(format!("{name}.log"));
+        std::fs::read(file).map_or_else(
+            |_| String::new(),
+            |text| String::from_utf8_lossy(&text).into_owned(),
+        )
+    }
+
+    fn logs(&self) -> Vec<(String, String)> {
+        let Ok(files) = std::fs::read_dir(self.run_dir().join("logs")) else {
+            return Vec::new();
+        };
+        let read = |file: std::fs::DirEntry| {
+            let text = std::fs::read(file.path()).ok()?;
+            let name = file.file_name().to_string_lossy().into_owned();
+            Some((name, String::from_utf8_lossy(&text).into_owned()))
+        };
+        files.flatten().filter_map(read).collect()
+    }
+
+    fn started(&self) -> MutexGuard<'_, Vec<Arc<Process>>> {
+        self.started.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn report(&self) -> String {
+        let outputs = self.started();
+        let outputs = outputs.iter().map(|process| {
+            let end = process
+                .has_ended()
+                .map_or("alive".into(), |end| format!("{end:?}"));
+            (
+                format!("output of [{}], {end}", process.label()),
+                process.output(),
+            )
+        });
+        outputs
+            .chain(self.logs())
+            .map(|(title, text)| {
+                let lines: Vec<&str> = text.lines().collect();
+                let last = &lines[lines.len().saturating_sub(SHOWN)..];
+                format!("==== {title}\n{}\n", last.join("\n"))
+            })
+            .collect()
+    }
+}
+
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("{}", self.report());
+        }
+        // A master first, so that it starts no more nodes; then whatever is left.
+        for process in self
+            .started()
+            .drain(..)
+            .filter(|process| process.has_ended().is_none())
+        {
+            kill_pid(process.pid());
+        }
+        let gone = within(crate::wait::PATIENCE, || {
+            let left = self.processes();
+            left.iter().for_each(|pid| kill_pid(*pid));
+            left.is_empty().then_some(())
+        });
+        if gone.is_none() {
+            eprintln!("processes of {} cannot be killed", self.folder().display());
+        }
+    }
+}
+
+/// A number that is another one each time.
+pub fn random() -> u64 {
+    use std::hash::BuildHasher;
+    std::collections::hash_map::RandomState::new().hash_one(std::process::id())
+}

@@ -1,0 +1,226 @@
+//! A node that cannot start is tried again more and more slowly, or not at all, as its exit code and policy say.
+
+use std::os::unix::fs::PermissionsExt;
+
+use cluster_tests::{Cluster, programs};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use serde_json::{Value, json};
+
+/// A cluster of nodes that exit at their start with these codes.
+fn exiting(nodes: &[(&str, i32)]) -> Cluster {
+    let mut cluster = Cluster::empty(programs::test_apps());
+    for (name, code) in nodes {
+        cluster.set(&format!("servers.{name}"), json!({"app": "test.exit"}));
+        tell(&cluster, name, &code.to_string());
+    }
+    cluster
+}
+
+/// Has a node exit with a code at its next start, or never be ready.
+fn tell(cluster: &Cluster, name: &str, what: &str) {
+    std::fs::create_dir_all(cluster.run_dir()).expect("because the folder is ours");
+    std::fs::write(cluster.run_dir().join(format!("exit-{name}")), what).expect("to write");
+    let mode = std::fs::Permissions::from_mode(0o700);
+    std::fs::set_permissions(cluster.run_dir(), mode).expect("because the folder is ours");
+}
+
+fn exits(node: &Value) -> &Vec<Value> {
+    node["last_exits"].as_array().expect("a list of ends")
+}
+
+#[test]
+fn failed_starts_are_delayed_longer_and_longer() {
+    let cluster = exiting(&[("n", 1)]);
+    cluster.run(&[]);
+    let admin = cluster.admin();
+    let node = admin.until("n", "five failed starts", |node| exits(node).len() >= 5);
+    // Each end, and the start of the life before it, in seconds ago: the gap between two lives is the delay.
+    let lives: Vec<(f64, f64)> = exits(&node)
+        .iter()
+        .map(|exit| {
+            let ended = exit["ago"].as_f64().expect("a time");
+            (ended + exit["uptime"].as_f64().expect("a time"), ended)
+        })
+        .collect();
+    let delays: Vec<f64> = lives.windows(2).map(|pair| pair[0].1 - pair[1].0).collect();
+    for (delay, nominal) in delays.iter().zip([0.1, 0.2, 0.4, 0.8]) {
+        assert!(
+            *delay > nominal * 0.75 && *delay < nominal * 1.25 + 0.2,
+            "{delays:?}"
+        );
+    }
+    assert!(delays.windows(2).all(|pair| pair[0] < pair[1]), "{delays:?}");
+    eprintln!("MEASURED delays of failed starts: {delays:.3?} s");
+    assert_eq!(exits(&node)[0]["code"], 1);
+    assert!(
+        exits(&node)[0]["last_lines"]
+            .to_string()
+            .contains("n was told to exit with 1"),
+        "{node}"
+    );
+}
+
+#[test]
+fn a_node_that_recovers_becomes_ready_by_itself() {
+    let cluster = exiting(&[("n", 1)]);
+    cluster.run(&[]);
+    let admin = cluster.admin();
+    let node = admin.until_state("n", "backoff");
+    assert!(
+        node["next_try_in"].as_f64().is_some_and(|wait| wait <= 10.0),
+        "{node}"
+    );
+    std::fs::remove_file(cluster.run_dir().join("exit-n")).expect("to remove");
+    let node = admin.until_state("n", "ready");
+    assert!(
+        node["restarts"].as_u64().is_some_and(|restarts| restarts >= 1),
+        "{node}"
+    );
+}
+
+#[test]
+fn a_crash_loop_ends_in_failed_if_the_policy_says_so() {
+    let mut cluster = exiting(&[("n", 1)]);
+    cluster
+        .set("servers.n.on_crash_loop", "failed")
+        .set("servers.n.intensity", 2);
+    let master = cluster.run(&[]);
+    let admin = cluster.admin();
+    let node = admin.until_state("n", "failed");
+    assert_eq!(exits(&node).len(), 3, "more than two failed starts");
+    let reason = node["reason"].as_str().expect("a reason");
+    assert!(reason.contains("crash loop: 3 failed starts in 60 s"), "{reason}");
+    assert_eq!(node["restart_window"]["failed_starts"], 3);
+    master.line("failed: ");
+
+    // Only an operator starts it again.
+    std::fs::remove_file(cluster.run_dir().join("exit-n")).expect("to remove");
+    admin.act("nodes/n/actions/start");
+    admin.until_state("n", "ready");
+}
+
+#[test]
+fn a_crash_loop_is_tried_on_at_the_longest_delay_otherwise() {
+    let mut cluster = exiting(&[("n", 1)]);
+    cluster.set("servers.n.intensity", 1);
+    cluster.run(&[]);
+    let node = cluster.admin().until("n", "a crash loop", |node| {
+        node["reason"].to_string().contains("crash loop")
+    });
+    assert_eq!(node["state"], "backoff");
+    let wait = node["next_try_in"].as_f64().expect("a time");
+    assert!(wait > 7.0 && wait <= 10.0, "{wait}");
+}
+
+#[test]
+fn some_exit_codes_are_not_retried() {
+    let codes = [2, 64, 77, 78, 125];
+    let names = codes.map(|code| format!("n{code}"));
+    let nodes: Vec<(&str, i32)> = names.iter().map(String::as_str).zip(codes).collect();
+    let cluster = exiting(&nodes);
+    cluster.run(&[]);
+    let admin = cluster.admin();
+    for (name, code) in nodes {
+        let node = admin.until_state(name, "failed");
+        assert_eq!(exits(&node).len(), 1, "{node}");
+        assert_eq!(exits(&node)[0]["code"], code);
+        assert_eq!(node["restarts"], 0);
+        let reason = node["reason"].as_str().expect("a reason");
+        assert!(
+            reason.contains(&format!("exit code {code} is not retried")),
+            "{reason}"
+        );
+    }
+}
+
+#[test]
+fn transient_and_temporary_nodes_are_started_again_only_when_they_should() {
+    let mut cluster = exiting(&[("done", 0), ("broken", 1), ("once", 1), ("always", 0)]);
+    cluster.set("servers.done.restart", "transient");
+    cluster.set("servers.broken.restart", "transient");
+    cluster.set("servers.once.restart", "temporary");
+    cluster.set("servers.always.restart", "permanent");
+    cluster.run(&[]);
+    let admin = cluster.admin();
+    for name in ["done", "once"] {
+        let node = admin.until(name, "ended for good", |node| {
+            node["reason"].to_string().contains("not started again")
+        });
+        assert_eq!(
+            (&node["state"], exits(&node).len()),
+            (&json!("stopped"), 1),
+            "{node}"
+        );
+    }
+    for name in ["broken", "always"] {
+        admin.until(name, "started again", |node| exits(node).len() >= 3);
+    }
+    assert_eq!(exits(&admin.node("done")).len(), 1);
+    assert_eq!(exits(&admin.node("once")).len(), 1);
+}
+
+#[test]
+fn siblings_of_a_node_in_a_crash_loop_serve_on() {
+    let mut cluster = Cluster::study();
+    cluster.set("servers.game1.app", "app.gateserver");
+    // Not a program that runs: its own app cannot even bind.
+    let taken = std::net::TcpListener::bind(("127.0.0.1", 0)).expect("a port");
+    let port = taken.local_addr().expect("an address").port();
+    cluster.set("servers.game1.rootport", port);
+    cluster.run(&[]);
+    let admin = cluster.admin();
+    admin.until("game1", "in trouble", |node| exits(node).len() >= 3);
+    for _ in 0..50 {
+        let frame = cluster.ask(200, "x").expect("an answer");
+        assert_eq!(frame.payload, "gateHandle Completed");
+    }
+    for name in ["gate", "net"] {
+        assert_eq!(admin.node(name)["restarts"], 0);
+    }
+}
+
+#[test]
+fn a_node_that_is_never_ready_is_killed_and_tried_again() {
+    let mut cluster = exiting(&[("n", 0)]);
+    tell(&cluster, "n", "never");
+    cluster.set("servers.n.start_timeout", "300ms");
+    cluster.run(&[]);
+    let admin = cluster.admin();
+    let node = admin.until_state("n", "backoff");
+    let end = &exits(&node)[0];
+    assert_eq!(
+        (&end["killed"], &end["signal"]),
+        (&json!(true), &json!(9)),
+        "{end}"
+    );
+    let reason = end["reason"].as_str().expect("a reason");
+    assert!(reason.contains("not ready after 0.3 s"), "{reason}");
+    std::fs::remove_file(cluster.run_dir().join("exit-n")).expect("to remove");
+    admin.until_state("n", "ready");
+}
+
+#[test]
+fn a_node_that_hangs_is_killed_and_started_again() {
+    let mut cluster = Cluster::study();
+    for (key, time) in [
+        ("heartbeat", "50ms"),
+        ("suspect_after", "200ms"),
+        ("down_after", "400ms"),
+    ] {
+        cluster.set(&format!("link.{key}"), time);
+    }
+    cluster.set("servers.game1.hang_kill", "500ms");
+    cluster.start();
+    let admin = cluster.admin();
+    let frozen = Pid::from_raw(i32::try_from(admin.pid("game1")).expect("a process number"));
+    kill(frozen, Signal::SIGSTOP).expect("to freeze it");
+    admin.until_state("game1", "unreachable");
+    let node = admin.until("game1", "back", |node| {
+        node["restarts"] == 1 && node["state"] == "ready"
+    });
+    let end = &exits(&node)[0];
+    assert_eq!(end["killed"], true, "{end}");
+    assert!(end["reason"].to_string().contains("hung 0.5 s"), "{end}");
+    cluster.until_answered(300, "x", "game1Handle completed");
+}
