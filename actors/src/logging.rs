@@ -6,10 +6,11 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, IsTerminal};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::sync::Arc;
 
-use lampyris_runtime::config::{Config, LogFormat};
+use lampyris_runtime::config::{Config, LogFormat, make_run_dir};
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::fmt::writer::BoxMakeWriter;
 use tracing_subscriber::layer::SubscriberExt;
@@ -24,6 +25,7 @@ type Output = Box<dyn Layer<Registry> + Send + Sync>;
 /// # Errors
 /// A file cannot be opened, or the level is no filter.
 pub(crate) fn start(config: &Config, role: &str, errors: Option<&Path>) -> io::Result<()> {
+    make_run_dir(&config.run_dir)?;
     let mut outputs = Vec::new();
     let to_terminal = || BoxMakeWriter::new(io::stderr);
     if role == lampyris_runtime::name::MASTER {
@@ -73,7 +75,11 @@ fn file(path: &Path) -> io::Result<BoxMakeWriter> {
     if let Some(folder) = path.parent() {
         std::fs::create_dir_all(folder)?;
     }
-    let opened = OpenOptions::new().append(true).create(true).open(path);
+    let opened = OpenOptions::new()
+        .append(true)
+        .create(true)
+        .mode(0o600)
+        .open(path);
     let file: Arc<File> =
         Arc::new(opened.map_err(|why| io::Error::new(why.kind(), format!("{}: {why}", path.display())))?);
     Ok(BoxMakeWriter::new(file))

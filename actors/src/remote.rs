@@ -142,7 +142,7 @@ impl<M: Remote> Future for Call<M> {
         let mut state = self.slot.lock();
         match std::mem::take(&mut *state) {
             State::Done(outcome) => Poll::Ready(match outcome {
-                Ok(body) => codec::decode(&body).map_err(CallError::Runtime),
+                Ok(body) => codec::decode(&body).map_err(|fault| CallError::Runtime(fault.of_a_reply())),
                 Err(fault) => Err(CallError::from_fault(fault)),
             }),
             _ => {
@@ -158,7 +158,7 @@ pub(crate) type Relay = fn(&Bytes, &mut BytesMut) -> Result<Wrote, Fault>;
 
 fn forward(reply: ReplyTo, write: Relay, outcome: Result<Bytes, Fault>) {
     match outcome {
-        Ok(body) => reply.reply(&mut |out| write(&body, out)),
+        Ok(body) => reply.reply(&mut |out| write(&body, out).map_err(Fault::of_a_reply)),
         Err(fault) => reply.fault(fault),
     }
 }

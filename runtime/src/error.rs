@@ -135,6 +135,19 @@ impl Fault {
     pub const fn ran(&self) -> Ran {
         self.kind.ran()
     }
+
+    /// The fault of a reply that could not be sent or read: whatever is wrong with it, the handler did run.
+    #[must_use]
+    pub fn of_a_reply(self) -> Self {
+        if self.ran() != Ran::No {
+            return self;
+        }
+        let Self { kind, message, .. } = self;
+        Self::new(
+            ErrorKind::HandlerError,
+            format!("the handler ran, but its reply is lost: {kind}: {message}"),
+        )
+    }
 }
 
 #[cfg(test)]

@@ -15,11 +15,13 @@
 //! │        │ PING    6│ token u64                                                  │
 //! │        │ PONG    7│ token u64 of the ping                                      │
 //! │        │ GOODBYE 8│ reason u8: 1 stopping, 2 replaced                          │
+//! │        │ DRAIN   9│ send me no more calls: I am about to end                   │
+//! │        │ DRAINED10│ the answer: no call of mine comes behind this              │
 //! └────────┴──────────┴────────────────────────────────────────────────────────────┘
 //! ```
 //!
 //! Bodies and details are MessagePack. A body longer than [`CHUNK`] is cut, so that a ping waits for 64 KiB at
-//! most; between its parts only PING, PONG and GOODBYE may stand. What breaks these rules ends the link.
+//! most; between its parts only PING, PONG, GOODBYE and DRAIN may stand. What breaks these rules ends the link.
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 
@@ -103,6 +105,10 @@ pub enum Frame {
     Pong(u64),
     /// The last frame of an end that closes the link on purpose.
     Goodbye(Goodbye),
+    /// This end will stop: it answers what it has, and wants no more.
+    Drain,
+    /// The answer to [`Frame::Drain`], behind the last call.
+    Drained,
 }
 
 /// Why an end closes the link.
@@ -329,6 +335,8 @@ pub fn put_control(frame: &Frame, out: &mut BytesMut) {
                 Goodbye::Replaced => 2,
             });
         }
+        Frame::Drain => put_head(out, 9, 0, 0),
+        Frame::Drained => put_head(out, 10, 0, 0),
         Frame::Request { .. } | Frame::Notify { .. } | Frame::Reply { .. } | Frame::Fault { .. } => return,
     }
     patch_length(out, start);
@@ -369,7 +377,8 @@ impl Decoder {
     pub fn next(&mut self, buffer: &mut BytesMut) -> Result<Option<Frame>, Broken> {
         while let Some((kind, flags, mut rest)) = split_frame(buffer)? {
             match kind {
-                6..=8 => return control(kind, &rest).map(Some),
+                6..=9 => return control(kind, &rest).map(Some),
+                10 if self.long.is_none() => return Ok(Some(Frame::Drained)),
                 5 => {
                     let Some((_, body)) = self.long.as_mut() else {
                         return Err(Broken::Order(kind));
@@ -428,6 +437,7 @@ fn control(kind: u8, mut rest: &[u8]) -> Result<Frame, Broken> {
             Some(_) => Ok(Frame::Goodbye(Goodbye::Stopping)),
             None => Err(short),
         },
+        9 => Ok(Frame::Drain),
         _ => Err(short),
     }
 }
@@ -471,6 +481,8 @@ mod tests {
         put_control(&Frame::Ping(1), &mut all);
         put_control(&Frame::Pong(2), &mut all);
         put_control(&Frame::Goodbye(Goodbye::Replaced), &mut all);
+        put_control(&Frame::Drain, &mut all);
+        put_control(&Frame::Drained, &mut all);
         for step in 1..all.len() {
             let (mut buffer, mut decoder, mut frames) = (BytesMut::new(), Decoder::new(CHUNK), Vec::new());
             for part in all.chunks(step) {
@@ -479,15 +491,19 @@ mod tests {
                     frames.push(frame);
                 }
             }
-            assert_eq!(frames.len(), 7);
+            assert_eq!(frames.len(), 9);
             assert!(matches!(&frames[0], Frame::Request { budget: 5_000, body, .. } if &body[..] == b"body"));
             assert!(
                 matches!(&frames[3], Frame::Fault { call: 4, fault } if fault.kind == ErrorKind::TooLarge)
             );
-            assert_eq!(
-                frames[4..],
-                [Frame::Ping(1), Frame::Pong(2), Frame::Goodbye(Goodbye::Replaced)]
-            );
+            let rest = [
+                Frame::Ping(1),
+                Frame::Pong(2),
+                Frame::Goodbye(Goodbye::Replaced),
+                Frame::Drain,
+                Frame::Drained,
+            ];
+            assert_eq!(frames[4..], rest);
         }
     }
 

@@ -7,7 +7,7 @@ use lampyris_runtime::name::NodeName;
 use serde_json::json;
 
 use super::problem::{not_found, problem, unavailable};
-use crate::master::{Act, Action, Master, Nodes, StopCluster};
+use crate::master::{Act, Action, Master, Nodes, Refused, StopCluster};
 
 pub(super) fn routes(config: &mut web::ServiceConfig) {
     config
@@ -46,8 +46,13 @@ async fn act(path: web::Path<(String, String)>, master: web::Data<Addr<Master>>)
         return no_such_node();
     };
     match master.send(Act { name: node, action }).await {
-        Ok(true) => HttpResponse::Accepted().json(json!({ "node": name, "action": word })),
-        Ok(false) => no_such_node(),
+        Ok(Ok(())) => HttpResponse::Accepted().json(json!({ "node": name, "action": word })),
+        Ok(Err(Refused::NoSuchNode)) => no_such_node(),
+        Ok(Err(Refused::NotStartedHere)) => {
+            let text =
+                format!("{name} is started by hand, on this host or another (--only, or start = false)");
+            problem(StatusCode::CONFLICT, "not started here", text)
+        }
         Err(_) => unavailable(),
     }
 }

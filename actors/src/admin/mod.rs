@@ -2,6 +2,7 @@
 //!
 //! | method and path | who | what |
 //! | --- | --- | --- |
+//! | GET / | anyone | a page that shows the nodes, given the token |
 //! | GET /healthz | anyone | the process answers |
 //! | GET /api/v1/nodes | token | an array of nodes |
 //! | POST /api/v1/nodes/{name}/actions/{start,stop,restart} | token | asks it of one node |
@@ -10,6 +11,7 @@
 //! The token is a bearer's: `Authorization: Bearer …`. Nothing changes by GET.
 
 mod api;
+mod page;
 mod problem;
 mod token;
 
@@ -39,6 +41,7 @@ pub(crate) fn serve(listener: TcpListener, master: Addr<Master>, token: Token) -
                     .wrap(middleware::from_fn(token::require))
                     .configure(api::routes),
             )
+            .configure(page::routes)
             .default_service(web::to(problem::not_found))
     });
     let server = server

@@ -36,6 +36,7 @@ pub use view::{NodeView, Nodes};
 
 use handover::HandedOver;
 pub(crate) use handover::hand_over;
+use lampyris_runtime::supervisor::orphans::reap_orphans;
 use lampyris_runtime::supervisor::process::Sign;
 use ports::Ports;
 use processes::Processes;
@@ -56,6 +57,8 @@ pub struct Master {
     closing: Closing,
     timer: Option<SpawnHandle>,
     unclean: bool,
+    /// No node is started here.
+    only: bool,
     admin: Option<String>,
     started: std::time::Instant,
 }
@@ -84,14 +87,23 @@ pub(crate) struct StopCluster {
     pub(crate) now: bool,
 }
 
-/// An operator wants something of one node. The result is false for a name that is no node.
+/// An operator wants something of one node.
 #[derive(Message)]
-#[rtype(result = "bool")]
+#[rtype(result = "Result<(), Refused>")]
 pub(crate) struct Act {
     /// Which node.
     pub(crate) name: NodeName,
     /// What.
     pub(crate) action: Action,
+}
+
+/// Why the master does not do what an operator wants.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Refused {
+    /// No node has the name.
+    NoSuchNode,
+    /// Nodes are started by hand here: `--only`, or `start = false`.
+    NotStartedHere,
 }
 
 /// What an operator can want of a node.
@@ -112,8 +124,19 @@ pub(crate) struct Adopt;
 #[rtype(result = "()")]
 pub(crate) struct Joined(pub(crate) lampyris_runtime::link::LinkId);
 
+/// How often processes are looked for that outlived the node which had started them.
+const ORPHANS: Duration = Duration::from_secs(1);
+
 impl Actor for Master {
     type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Context<Self>) {
+        ctx.run_interval(ORPHANS, |master, _| {
+            for pid in reap_orphans(|pid| master.processes.is_known(pid)) {
+                tracing::info!(pid, "a process that had outlived its node has ended");
+            }
+        });
+    }
 }
 
 impl Master {
@@ -328,11 +351,12 @@ impl Handler<HandedOver> for Master {
 }
 
 impl Handler<Act> for Master {
-    type Result = bool;
+    type Result = Result<(), Refused>;
 
-    fn handle(&mut self, Act { name, action }: Act, ctx: &mut Context<Self>) -> bool {
-        if self.roster.state(&name).is_none() {
-            return false;
+    fn handle(&mut self, Act { name, action }: Act, ctx: &mut Context<Self>) -> Self::Result {
+        let node = self.config.node(name.as_str()).ok_or(Refused::NoSuchNode)?;
+        if action == Action::Start && (self.only || !node.start) {
+            return Err(Refused::NotStartedHere);
         }
         self.on_event(
             match action {
@@ -342,7 +366,7 @@ impl Handler<Act> for Master {
             },
             ctx,
         );
-        true
+        Ok(())
     }
 }
 
@@ -350,7 +374,7 @@ impl Handler<StopCluster> for Master {
     type Result = ();
 
     fn handle(&mut self, stop: StopCluster, ctx: &mut Context<Self>) {
-        if stop.now || self.closing != Closing::No && stop.by == "a second signal" {
+        if stop.now {
             self.terminal.say("stopping at once");
             self.closing = Closing::All;
             return self.on_event(Event::KillAll, ctx);

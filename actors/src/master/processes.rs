@@ -21,7 +21,7 @@ use super::state::Known;
 use super::{Happened, Master};
 
 /// Variables that no node gets: what is secret travels in files.
-const SECRET_VARIABLES: [&str; 3] = ["LAMPYRIS_ADMIN_TOKEN", "LAMPYRIS__SECRET", "LAMPYRIS_TOKEN_FILE"];
+const SECRET_VARIABLES: [&str; 2] = ["LAMPYRIS_ADMIN_TOKEN", "LAMPYRIS__SECRET"];
 
 /// Lines of one node's output that may wait for the terminal; a slow terminal slows the reading of the file.
 const LINES: usize = 1024;
@@ -150,6 +150,11 @@ impl Processes {
             self.config.file.clone().into(),
         ];
         words.into()
+    }
+
+    /// Whether a process is a node that this master watches.
+    pub(super) fn is_known(&self, pid: u32) -> bool {
+        self.living.values().any(|living| living.pid == pid)
     }
 
     /// Whether a process is one that this master started for the node.

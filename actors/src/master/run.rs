@@ -90,6 +90,7 @@ pub async fn run(config: Arc<Config>, options: RunOptions) -> Result<u8, MasterE
     let failed = |what| move |why| MasterError::System(what, why);
     let mut interrupt = signal(SignalKind::interrupt()).map_err(failed("signal handlers"))?;
     let mut terminate = signal(SignalKind::terminate()).map_err(failed("signal handlers"))?;
+    let mut hangup = signal(SignalKind::hangup()).map_err(failed("signal handlers"))?;
     let folder = |why| MasterError::RunDir(config.run_dir.clone(), why);
     make_run_dir(&config.run_dir).map_err(folder)?;
     share_secret(&config).map_err(MasterError::Secret)?;
@@ -135,6 +136,8 @@ pub async fn run(config: Arc<Config>, options: RunOptions) -> Result<u8, MasterE
             code = ended.recv() => break code,
             _ = interrupt.recv() => "Ctrl-C",
             _ = terminate.recv() => "SIGTERM",
+            // The terminal has been closed.
+            _ = hangup.recv() => "SIGHUP",
         };
         signals += 1;
         master.do_send(StopCluster { by, now: signals > 1 });
@@ -177,6 +180,7 @@ fn start(
             closing: Closing::No,
             timer: None,
             unclean: false,
+            only: options.only,
             admin: admin_address(config),
             started: options.started,
         }

@@ -79,6 +79,17 @@ impl Terminal {
             State::Ready if matches!(change.from, State::Starting | State::Unreachable) => {
                 drop(writeln!(std::io::stdout(), "{label} | ready ({pid}{took})"));
             }
+            State::Starting if matches!(change.from, State::Unreachable | State::Ready | State::Degraded) => {
+                let end = node
+                    .last_exits
+                    .last()
+                    .map_or("an unknown end", |past| past.reason.as_str());
+                drop(writeln!(
+                    std::io::stdout(),
+                    "{label} | starting again after: {end}"
+                ));
+                self.last_lines(&label, node);
+            }
             State::Backoff | State::Failed | State::Unreachable | State::Stopped | State::Degraded => {
                 drop(writeln!(
                     std::io::stdout(),
@@ -86,15 +97,15 @@ impl Terminal {
                     change.to,
                     change.reason
                 ));
-                self.last_lines(&label, change, node);
+                self.last_lines(&label, node);
             }
             _ => {}
         }
     }
 
     /// What a node that died printed last; its lines are on the terminal already, unless they are not shown.
-    fn last_lines(&self, label: &str, change: &StateChange, node: &NodeSnapshot) {
-        if self.show_output || !matches!(change.to, State::Backoff | State::Failed) {
+    fn last_lines(&self, label: &str, node: &NodeSnapshot) {
+        if self.show_output {
             return;
         }
         let lines = node.last_exits.last().map(|past| past.exit.last_lines.clone());

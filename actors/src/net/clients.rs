@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use lampyris_runtime::error::{ErrorKind, Fault};
@@ -23,10 +23,10 @@ use super::settings::NetSettings;
 use crate::message::{IntoClient, Wrote};
 use crate::service::Router;
 
-/// Numbers of sessions start at the second of the node's start, shifted by so many bits. A later process of the node
-/// thus begins above all numbers of the one before, and a session that is remembered elsewhere never means another client. The
-/// numbers stay exact as JSON numbers (53 bits) until the year 2242.
-const NUMBERS_A_SECOND: u32 = 20;
+/// Numbers of sessions start at 32 random bits, shifted by so many. A session that is remembered elsewhere thus
+/// never means a client of the node's next life, but for a chance of one in thousands of millions. The numbers
+/// stay exact as JSON numbers (53 bits).
+const START_SHIFT: u32 = 20;
 
 /// Most refused frames a second that are logged.
 const LOGGED: u32 = 10;
@@ -54,15 +54,13 @@ struct Log {
 
 impl Net {
     pub(super) fn new(settings: NetSettings, router: Arc<Router>) -> Arc<Self> {
-        let second = SystemTime::now()
-            .duration_since(SystemTime::UNIX_EPOCH)
-            .unwrap_or_default()
-            .as_secs();
+        // Without random bytes the node would not have got here: its incarnation is drawn first.
+        let start = u64::from(getrandom::u32().unwrap_or_default());
         Arc::new(Self {
             settings,
             router,
             counters: Counters::default(),
-            next: AtomicU64::new((second << NUMBERS_A_SECOND) + 1),
+            next: AtomicU64::new((start << START_SHIFT) + 1),
             sessions: Mutex::default(),
             ended: Notify::new(),
             log: Mutex::new(Log {

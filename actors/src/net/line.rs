@@ -296,7 +296,7 @@ fn put_reply(net: &Net, command: u32, write: Write<'_>, out: &mut BytesMut) -> P
         .encode(command, write, net.settings.out_buffer, out)
     {
         Ok(Wrote::Reply | Wrote::Nothing) => Put::Written,
-        Err(fault) => put_fault(net, command, &fault, out),
+        Err(fault) => put_fault(net, command, &fault.of_a_reply(), out),
     }
 }
 

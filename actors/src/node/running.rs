@@ -9,7 +9,8 @@ use lampyris_runtime::link::{Acceptor, Dialer, Peer, accept, dial};
 use lampyris_runtime::sockets::Listeners;
 use lampyris_runtime::wire::Goodbye;
 use tokio::sync::{mpsc, watch};
-use tokio::time::{Instant, sleep};
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, sleep, timeout_at};
 
 use super::assemble::{Hooks, Target, assemble, register, targets};
 use super::boot::{BootError, identity, open_ports};
@@ -30,7 +31,8 @@ const DRAIN_STEP: Duration = Duration::from_millis(5);
 /// What a running node has started, to be ended with it.
 pub(super) struct Running {
     services: Vec<Hosted>,
-    tasks: Vec<tokio::task::JoinHandle<()>>,
+    tasks: Vec<JoinHandle<()>>,
+    accepting: Option<JoinHandle<()>>,
     master: Peer,
     /// Never changes, but a dialer ends when nobody could change its target any more.
     master_target: Option<watch::Sender<Option<String>>>,
@@ -76,6 +78,7 @@ impl Running {
         let mut running = Self {
             services,
             tasks: vec![],
+            accepting: None,
             master,
             master_target: None,
             web: None,
@@ -118,8 +121,7 @@ impl Running {
                 handshake: node.0.link.handshake,
                 gatekeeper: Arc::new(OwnChildren(node.clone())),
             };
-            self.tasks
-                .push(tokio::spawn(accept(listener, Arc::new(acceptor))));
+            self.accepting = Some(tokio::spawn(accept(listener, Arc::new(acceptor))));
         }
         if let Some(listener) = copy("netport")? {
             let settings = net::NetSettings::of(node.config());
@@ -157,14 +159,36 @@ impl Running {
     /// Lets the calls in flight end, then everything else.
     pub(super) async fn stop(&mut self, node: &Node) {
         let deadline = Instant::now() + node.config().drain_timeout;
+        self.drain(node, deadline).await;
+        self.services.iter().for_each(Hosted::stop);
+        for hook in &self.before_stop {
+            if timeout_at(deadline, hook(node.clone())).await.is_err() {
+                tracing::warn!("a hook before the stop took too long");
+            }
+        }
+        if let Some(web) = &self.web {
+            web.stop(false).await;
+        }
+        self.say_goodbye(node).await;
+        self.tasks.iter().for_each(JoinHandle::abort);
+    }
+
+    /// Takes no new calls, neither of clients nor of other nodes, which hold them back for the next life of this
+    /// one; and waits until those that it has are answered.
+    async fn drain(&self, node: &Node, deadline: Instant) {
         if let Some(clients) = node.clients() {
             let left = clients.close_all(node.config().drain_timeout).await;
             if left > 0 {
                 tracing::warn!(calls = left, "calls of clients were cut off");
             }
         }
-        while self.services.iter().any(|service| service.inbox.unanswered() > 0) && Instant::now() < deadline
-        {
+        let links: Vec<_> = neighbours(node).filter_map(Peer::conn).collect();
+        links.iter().for_each(|link| link.drain());
+        let is_idle = || {
+            self.services.iter().all(|service| service.inbox.is_idle())
+                && links.iter().all(|link| link.is_drained())
+        };
+        while !is_idle() && Instant::now() < deadline {
             sleep(DRAIN_STEP).await;
         }
         let left: usize = self
@@ -175,26 +199,26 @@ impl Running {
         if left > 0 {
             tracing::warn!(calls = left, "the time for draining is over; calls are cut off");
         }
-        self.services.iter().for_each(Hosted::stop);
-        for hook in &self.before_stop {
-            if tokio::time::timeout_at(deadline, hook(node.clone()))
-                .await
-                .is_err()
-            {
-                tracing::warn!("a hook before the stop took too long");
-            }
+    }
+
+    /// Closes all links, in a way that the other ends know for an orderly end.
+    async fn say_goodbye(&self, node: &Node) {
+        // First of all nobody new, who would only be sent away: the port is the next life's.
+        if let Some(accepting) = &self.accepting {
+            accepting.abort();
         }
-        if let Some(web) = &self.web {
-            web.stop(false).await;
-        }
-        let peers = || node.parents().chain(node.all_children()).chain([&self.master]);
-        peers()
+        let links: Vec<_> = neighbours(node)
+            .chain([&self.master])
             .filter_map(Peer::conn)
-            .for_each(|conn| conn.close(Goodbye::Stopping));
+            .collect();
+        links.iter().for_each(|link| link.close(Goodbye::Stopping));
         let farewell = Instant::now() + FAREWELL;
-        while peers().any(Peer::is_up) && Instant::now() < farewell {
+        while links.iter().any(|link| !link.has_ended()) && Instant::now() < farewell {
             sleep(DRAIN_STEP).await;
         }
-        self.tasks.iter().for_each(tokio::task::JoinHandle::abort);
     }
+}
+
+fn neighbours(node: &Node) -> impl Iterator<Item = &Peer> {
+    node.parents().chain(node.all_children())
 }

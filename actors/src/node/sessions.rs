@@ -1,7 +1,8 @@
 //! Clients of any node, by session id: a push or a kick finds its way up and down the tree.
 //!
-//! The node that has the client does it. Another hands it to the child of that name, or else to its parents,
-//! but never back up the way that it came down. At most once: what cannot be handed on is dropped and counted.
+//! The node that has the client does it. Another hands it down to the child that is, or leads to, that node, or
+//! else up to a parent, but never back up the way that it came down. At most once: what cannot be handed on is an
+//! error to the node that tried, which logs it.
 
 use lampyris_runtime::codec::Payload;
 use lampyris_runtime::error::{ErrorKind, Fault};
@@ -76,21 +77,31 @@ impl Node {
             .map_err(crate::error::CallError::into_fault)
     }
 
+    /// Down to the child that is, or leads to, the node; else up to the parent that does, or to any. What came
+    /// from a parent goes down only, so nothing goes in circles.
     fn next_hop(&self, to: &NodeName) -> Option<&Peer> {
-        if let Some(child) = self.0.children.get(to) {
+        let leads = |peer: &&Peer| peer.name() == to || self.is_below(to, peer.name());
+        if let Some(child) = self.all_children().find(leads) {
             return Some(child);
         }
         let from_parent = scope::current().is_some_and(
             |scope| matches!(&*scope.origin, Origin::Node(name) if self.0.parents.contains_key(name)),
         );
-        let mut parents = self.parents();
         if from_parent {
-            None
-        } else {
-            parents
-                .find(|parent| parent.is_up())
-                .or_else(|| self.parents().next())
+            return None;
         }
+        let up = || self.parents().filter(|parent| parent.is_up());
+        up().find(leads)
+            .or_else(|| up().next())
+            .or_else(|| self.parents().next())
+    }
+
+    /// Whether a node is a descendant of another. The configuration has no cycles.
+    fn is_below(&self, node: &NodeName, ancestor: &NodeName) -> bool {
+        let parents = self.cluster().parents_of(node).map(|parent| &parent.name);
+        parents
+            .into_iter()
+            .any(|parent| parent == ancestor || self.is_below(parent, ancestor))
     }
 
     fn no_way(&self, to: &NodeName) -> Fault {

@@ -91,6 +91,11 @@ impl Inbox {
         self.unanswered.load(Ordering::Relaxed)
     }
 
+    /// Whether nothing waits and nothing is being worked on.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.unanswered() == 0 && self.lock().waiting.is_empty()
+    }
+
     /// Hands an invocation to the service, or answers it with `overloaded` at once.
     pub fn push(self: &Arc<Self>, mut invocation: Invocation) {
         let Some(permit) = Permit::acquire(&self.unanswered, self.limit) else {

@@ -70,6 +70,10 @@ struct Inner {
     waker: Option<Waker>,
     ending: Option<Goodbye>,
     ended: bool,
+    /// This end has promised to send no more calls.
+    retired: bool,
+    /// The other end has promised to send no more calls.
+    drained: bool,
     heard: Instant,
 }
 
@@ -93,6 +97,8 @@ impl Conn {
                 waker: None,
                 ending: None,
                 ended: false,
+                retired: false,
+                drained: false,
                 heard: now,
             }),
         })
@@ -125,6 +131,36 @@ impl Conn {
         wake(inner);
     }
 
+    /// Asks the other end to send no more calls, as this one is about to stop. It then holds them back for the
+    /// next connection.
+    pub fn drain(&self) {
+        self.put_urgent(&Frame::Drain);
+    }
+
+    /// Whether no call can come any more, and none of this end waits for its answer.
+    pub fn is_drained(&self) -> bool {
+        let inner = self.lock();
+        inner.ended || inner.drained && inner.calls.is_empty()
+    }
+
+    /// Whether it is over.
+    pub fn has_ended(&self) -> bool {
+        self.lock().ended
+    }
+
+    /// The other end asks for no more calls: says that none comes behind this.
+    pub(super) fn confirm_drained(&self) {
+        let mut inner = self.lock();
+        inner.retired = true;
+        inner.outbox.put_ordered(&Frame::Drained);
+        wake(inner);
+    }
+
+    /// The other end sends no more calls.
+    pub(super) fn note_drained(&self) {
+        self.lock().drained = true;
+    }
+
     /// Asks the other end for a sign of life now.
     pub fn ping(&self, token: u64) {
         self.put_urgent(&Frame::Ping(token));
@@ -140,7 +176,7 @@ impl Conn {
         reply: ReplyTo,
     ) -> Result<(), Refused> {
         let mut inner = self.lock();
-        if inner.ended {
+        if inner.ended || inner.retired {
             return Err(Refused::Ended(reply));
         }
         if let Err(fault) = self.check_room(&inner) {
@@ -168,7 +204,7 @@ impl Conn {
     /// Puts a notification on its way. `Ok(false)`: the connection has ended.
     pub(super) fn notify(&self, handler: HandlerId, write: Write<'_>) -> Result<bool, Fault> {
         let mut inner = self.lock();
-        if inner.ended {
+        if inner.ended || inner.retired {
             return Ok(false);
         }
         self.check_room(&inner)?;
@@ -280,14 +316,13 @@ impl Conn {
         // A full queue may not swallow an answer: it would leave its caller waiting. It is bounded by the calls
         // that the other end may have under way, and by its heartbeats.
         if let Err(fault) = put(&mut inner.outbox, self.settings.max_message) {
-            put_fault(&mut inner.outbox, call, &fault);
+            put_fault(&mut inner.outbox, call, &fault.of_a_reply());
         }
         wake(inner);
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
-        // Nothing of ours panics under the lock; a user's Serialize might, and leaves the outbox whole but for
-        // half a body, which the next message would follow. Such a connection is ended by the decoder opposite.
+        // Nothing of ours panics under the lock; a user's Serialize may, and leaves the outbox as it was.
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -329,7 +364,10 @@ impl ReplySink for Conn {
     }
 
     fn fault(&self, call: u64, fault: Fault) {
-        self.answer(call, |_, _| Err(fault));
+        self.answer(call, |outbox, _| {
+            put_fault(outbox, call, &fault);
+            Ok(())
+        });
     }
 }
 

@@ -55,7 +55,8 @@ struct Hello {
 enum Challenge {
     Challenge {
         version: u16,
-        from: Identity,
+        name: NodeName,
+        incarnation: Incarnation,
         #[serde(with = "serde_bytes")]
         nonce: [u8; 32],
     },
@@ -73,6 +74,7 @@ enum Welcome {
     Welcome {
         #[serde(with = "serde_bytes")]
         proof: [u8; 32],
+        pid: u32,
     },
     Refused(Refusal),
 }
@@ -130,7 +132,8 @@ pub struct Dialing {
 /// The dialer's end, after its proof.
 pub struct Proving {
     expected: [u8; 32],
-    from: Identity,
+    name: NodeName,
+    incarnation: Incarnation,
 }
 
 impl Dialing {
@@ -167,15 +170,22 @@ impl Dialing {
             Challenge::Challenge { version, .. } if !(OLDEST..=VERSION).contains(&version) => {
                 Err(HandshakeError::Garbled(format!("it chose version {version}")))
             }
-            Challenge::Challenge { from, .. } if from.name != self.to => {
-                Err(Refusal::WrongNode(from.name).into())
-            }
-            Challenge::Challenge { from, .. } => {
+            Challenge::Challenge { name, .. } if name != self.to => Err(Refusal::WrongNode(name).into()),
+            Challenge::Challenge {
+                name, incarnation, ..
+            } => {
                 let proof = Proof {
                     proof: proof(secret, b"dialer", &self.hello, challenge),
                 };
                 let expected = proof_of_acceptor(secret, &self.hello, challenge);
-                Ok((Proving { expected, from }, framed(&message(&proof))))
+                Ok((
+                    Proving {
+                        expected,
+                        name,
+                        incarnation,
+                    },
+                    framed(&message(&proof)),
+                ))
             }
         }
     }
@@ -189,7 +199,11 @@ impl Proving {
     pub fn finish(self, welcome: &Bytes) -> Result<Identity, HandshakeError> {
         match read(welcome)? {
             Welcome::Refused(refusal) => Err(refusal.into()),
-            Welcome::Welcome { proof } if same(&proof, &self.expected) => Ok(self.from),
+            Welcome::Welcome { proof, pid } if same(&proof, &self.expected) => Ok(Identity {
+                name: self.name,
+                incarnation: self.incarnation,
+                pid,
+            }),
             Welcome::Welcome { .. } => Err(HandshakeError::Impostor),
         }
     }
@@ -200,6 +214,8 @@ pub struct Accepting {
     hello: Bytes,
     challenge: Bytes,
     from: Identity,
+    /// The acceptor's own process; told to nobody who has not proved himself.
+    pid: u32,
 }
 
 impl Accepting {
@@ -233,7 +249,8 @@ impl Accepting {
         let version = newest.min(VERSION);
         let challenge = message(&Challenge::Challenge {
             version,
-            from: me.clone(),
+            name: me.name.clone(),
+            incarnation: me.incarnation,
             nonce: nonce()?,
         });
         let bytes = framed(&challenge);
@@ -242,6 +259,7 @@ impl Accepting {
                 hello: hello.clone(),
                 challenge,
                 from,
+                pid: me.pid,
             },
             bytes,
         ))
@@ -258,6 +276,7 @@ impl Accepting {
         }
         let welcome = Welcome::Welcome {
             proof: proof_of_acceptor(secret, &self.hello, &self.challenge),
+            pid: self.pid,
         };
         Ok((self.from, framed(&message(&welcome))))
     }
@@ -387,7 +406,7 @@ mod tests {
         let (_, challenge) = Accepting::begin(&gate, &unframe(hello)).unwrap();
         let (proving, proof) = dialing.prove(b"secret", &unframe(challenge)).unwrap();
         let Proof { proof } = read(&unframe(proof)).unwrap();
-        let reflected = message(&Welcome::Welcome { proof });
+        let reflected = message(&Welcome::Welcome { proof, pid: 1 });
         assert_eq!(proving.finish(&reflected), Err(HandshakeError::Impostor));
     }
 

@@ -105,6 +105,13 @@ impl Outbox {
         wire::put_control(frame, &mut self.urgent);
     }
 
+    /// Adds a frame that may not overtake the messages before it.
+    pub(crate) fn put_ordered(&mut self, frame: &Frame) {
+        let before = self.open.len();
+        wire::put_control(frame, &mut self.open);
+        self.put += (self.open.len() - before) as u64;
+    }
+
     /// Takes the next bytes to write.
     pub(crate) fn stage(&mut self, stage: &mut Stage) {
         if !self.urgent.is_empty() {

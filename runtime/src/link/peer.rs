@@ -155,7 +155,9 @@ impl Peer {
                 Err(Refused::Ended(back)) => reply = back,
             }
         }
-        self.hold(handler, now, timeout, write, Some(reply));
+        if let Err((fault, Some(reply))) = self.hold(handler, now, timeout, write, Some(reply)) {
+            reply.fault(fault);
+        }
     }
 
     /// Tells a handler. While the link is down the message waits like a call, and is dropped after `wait`.
@@ -168,11 +170,11 @@ impl Peer {
         {
             return Ok(());
         }
-        self.hold(handler, now, self.0.settings.wait, write, None);
-        Ok(())
+        self.hold(handler, now, self.0.settings.wait, write, None)
+            .map_err(|(fault, _)| fault)
     }
 
-    /// Lets a call wait for the link.
+    /// Lets a call wait for the link; gives it back with the fault of one that may not.
     fn hold(
         &self,
         handler: HandlerId,
@@ -180,39 +182,15 @@ impl Peer {
         timeout: Duration,
         write: Write<'_>,
         reply: Option<ReplyTo>,
-    ) {
+    ) -> Result<(), (Fault, Option<ReplyTo>)> {
         let mut body = BytesMut::new();
         let written = write(&mut body).and_then(|_: Wrote| self.check_size(body.len()));
         let mut held = self.lock();
-        // The link may have come up in the meantime; attach() took all that waited then.
-        let current = self.0.current.load_full();
-        let settings = &self.0.settings;
-        let fault = if let Err(fault) = written {
-            Some(fault)
-        } else if held.unknown {
-            Some(Fault::new(
-                ErrorKind::NoSuchNode,
-                format!("no parent or child is called {}", self.0.name),
-            ))
-        } else if held.calls.len() >= settings.held_calls || held.bytes + body.len() > settings.held_bytes {
-            let text = format!(
-                "the link to {} is down and {} calls wait for it",
-                self.0.name,
-                held.calls.len()
-            );
-            Some(Fault::new(ErrorKind::Overloaded, text))
-        } else {
-            None
-        };
-        if let Some(fault) = fault {
-            drop(held);
-            if let Some(reply) = reply {
-                reply.fault(fault);
-            }
-            return;
+        if let Err(fault) = written.and_then(|()| self.check_room(&held, body.len())) {
+            return Err((fault, reply));
         }
         let deadline = now + timeout;
-        let gives_up = deadline.min(now + settings.wait);
+        let gives_up = deadline.min(now + self.0.settings.wait);
         let call = HeldCall {
             handler,
             body: body.freeze(),
@@ -220,9 +198,11 @@ impl Peer {
             gives_up,
             reply,
         };
-        if let Some(conn) = current {
+        // The link may have come up in the meantime; attach() took all that waited then.
+        if let Some(conn) = self.0.current.load_full() {
             drop(held);
-            return call.send(&conn, now);
+            call.send(&conn, now);
+            return Ok(());
         }
         held.bytes += call.body.len();
         held.calls.push_back(call);
@@ -231,6 +211,25 @@ impl Peer {
             let peer = self.clone();
             self.0.runtime.spawn(async move { peer.watch_held().await });
         }
+        Ok(())
+    }
+
+    fn check_room(&self, held: &Held, bytes: usize) -> Result<(), Fault> {
+        let (name, settings) = (&self.0.name, &self.0.settings);
+        if held.unknown {
+            return Err(Fault::new(
+                ErrorKind::NoSuchNode,
+                format!("no parent or child is called {name}"),
+            ));
+        }
+        if held.calls.len() >= settings.held_calls || held.bytes + bytes > settings.held_bytes {
+            let text = format!(
+                "the link to {name} is down and {} calls wait for it",
+                held.calls.len()
+            );
+            return Err(Fault::new(ErrorKind::Overloaded, text));
+        }
+        Ok(())
     }
 
     fn check_size(&self, bytes: usize) -> Result<(), Fault> {
@@ -298,6 +297,23 @@ impl Peer {
         }
         tracing::info!(peer = %self.0.name, epoch = conn.id().epoch, addr = %conn.id().addr, "link up");
         self.0.inbound.up(conn.id());
+    }
+
+    /// The other end is about to stop: new calls wait for its next connection, those in flight get their answers.
+    pub(super) fn retire(&self, conn: &Arc<Conn>) {
+        let mut held = self.lock();
+        let current = self.0.current.load_full();
+        let was_current = current.is_some_and(|current| Arc::ptr_eq(&current, conn));
+        if was_current {
+            self.0.current.store(None);
+            held.why = Some("the other end is stopping".to_owned());
+        }
+        drop(held);
+        conn.confirm_drained();
+        if was_current {
+            tracing::info!(peer = %self.0.name, epoch = conn.id().epoch, "the other end drains; new calls wait");
+            self.0.inbound.down(conn.id(), "the other end is stopping");
+        }
     }
 
     /// A connection has ended. If it was the current one, the link is down.

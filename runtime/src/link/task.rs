@@ -223,6 +223,8 @@ impl<S: Stream> Task<S> {
                     .store(micros.max(1), Ordering::Relaxed);
             }
             Frame::Goodbye(reason) => return Err(Ended::Farewell(reason)),
+            Frame::Drain => self.peer.retire(&self.conn),
+            Frame::Drained => self.conn.note_drained(),
         }
         Ok(())
     }

@@ -59,7 +59,7 @@ impl Node {
             false => "started elsewhere, not joined yet",
         };
         Self {
-            policy: Policy::new(spec.policy.clone(), random),
+            policy: Policy::new(spec.policy, random),
             spec,
             parents: Vec::new(),
             children: Vec::new(),
