@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use cluster_tests::Cluster;
 use cluster_tests::client::{Client, Frame, HEADER, encode};
 use cluster_tests::process::kill_pid;
+use cluster_tests::tell::measured;
 use cluster_tests::wait::until;
 
 const ECHO: u32 = 1;
@@ -126,10 +127,10 @@ fn calls_in_flight_to_a_killed_node_end_at_once_with_link_lost() {
             (u64::from(WAIT_IN_GAME), "link_lost".into(), "maybe".into())
         );
     }
-    eprintln!(
-        "MEASURED kill to the last link_lost: {} ms",
+    measured(format_args!(
+        "kill to the last link_lost: {} ms",
         killed.elapsed().as_millis()
-    );
+    ));
     assert!(
         killed.elapsed() < Duration::from_secs(2),
         "{:?}",
