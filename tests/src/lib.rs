@@ -10,6 +10,7 @@
 //! | [`namespace`] | hosts of one's own: network namespaces joined by a cable |
 //! | [`ports`] | ports that nobody else takes |
 //! | [`programs`] | where the programs are, built when they are missing or old |
+//! | [`tell`] | lines that everybody sees, also from tests that pass |
 //! | [`wait`] | waiting with a deadline |
 //!
 //! It must not know the runtime's types: it sees a cluster as players, operators and the shell do.
@@ -22,6 +23,7 @@ pub mod namespace;
 pub mod ports;
 pub mod process;
 pub mod programs;
+pub mod tell;
 pub mod wait;
 
 pub use cluster::Cluster;

@@ -2,6 +2,7 @@
 
 use std::os::unix::fs::PermissionsExt;
 
+use cluster_tests::tell::measured;
 use cluster_tests::{Cluster, programs};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -51,7 +52,7 @@ fn failed_starts_are_delayed_longer_and_longer() {
         );
     }
     assert!(delays.windows(2).all(|pair| pair[0] < pair[1]), "{delays:?}");
-    eprintln!("MEASURED delays of failed starts: {delays:.3?} s");
+    measured(format_args!("delays of failed starts: {delays:.3?} s"));
     assert_eq!(exits(&node)[0]["code"], 1);
     assert!(
         exits(&node)[0]["last_lines"]

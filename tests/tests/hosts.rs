@@ -6,6 +6,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use cluster_tests::Cluster;
 use cluster_tests::namespace::Hosts;
 use cluster_tests::process::End;
+use cluster_tests::tell::skipped;
 use nix::sys::signal::Signal;
 
 /// Gives the cluster a secret that all hosts share, and lets its links leave loopback.
@@ -87,7 +88,7 @@ fn nodes_on_two_hosts_find_each_other_by_the_master() {
     let hosts = match Hosts::new() {
         Ok(hosts) => hosts,
         Err(why) => {
-            println!("SKIPPED: nodes_on_two_hosts_find_each_other_by_the_master: {why}");
+            skipped("nodes_on_two_hosts_find_each_other_by_the_master", &why);
             return;
         }
     };
@@ -131,7 +132,10 @@ fn a_parent_on_another_host_than_the_master_is_found_by_its_children() {
     let hosts = match Hosts::new() {
         Ok(hosts) => hosts,
         Err(why) => {
-            println!("SKIPPED: a_parent_on_another_host_than_the_master_is_found_by_its_children: {why}");
+            skipped(
+                "a_parent_on_another_host_than_the_master_is_found_by_its_children",
+                &why,
+            );
             return;
         }
     };

@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 use cluster_tests::Cluster;
 use cluster_tests::client::Frame;
 use cluster_tests::process::kill_pid;
-use cluster_tests::wait::within;
+use cluster_tests::tell::measured;
+use cluster_tests::wait::{until, within};
 use serde_json::Value;
 
 const NODES: [&str; 3] = ["gate", "net", "game1"];
@@ -74,7 +75,7 @@ fn kill_again_and_again(name: &str) {
         }
     }
     times.sort_unstable();
-    eprintln!("MEASURED kill of {name} to answer: {times:?} ms");
+    measured(format_args!("kill of {name} to answer: {times:?} ms"));
 }
 
 #[test]
@@ -130,4 +131,17 @@ fn two_nodes_killed_at_once_are_both_back() {
         .map(|node| node["restarts"].clone())
         .collect();
     assert_eq!(restarts, [2, 2, 2]);
+}
+
+#[test]
+fn an_app_hears_of_its_parent_going_and_coming_back() {
+    let cluster = Cluster::of_test_apps();
+    cluster.start();
+    until_proven(&cluster);
+    kill_pid(cluster.admin().pid("gate"));
+    until("the hooks", || {
+        let log = cluster.log("game1");
+        let news: Vec<&str> = log.lines().filter(|line| line.starts_with("gate is ")).collect();
+        (news == ["gate is up", "gate is down", "gate is up"]).then_some(())
+    });
 }

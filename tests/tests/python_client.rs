@@ -2,12 +2,14 @@
 
 use cluster_tests::Cluster;
 use cluster_tests::process::{End, tool};
+use cluster_tests::tell::skipped;
 
 #[test]
 fn a_client_in_python_prints_the_transcript_of_the_study() {
     if tool("python3", &["--version"]).is_none() {
-        println!(
-            "SKIPPED: a_client_in_python_prints_the_transcript_of_the_study: there is no program `python3`"
+        skipped(
+            "a_client_in_python_prints_the_transcript_of_the_study",
+            "there is no program `python3`",
         );
         return;
     }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use cluster_tests::Cluster;
 use cluster_tests::process::{End, Process};
+use cluster_tests::tell::measured;
 use cluster_tests::wait::until;
 use nix::sys::signal::Signal;
 
@@ -63,7 +64,7 @@ fn one_line_says_of_each_node_that_it_is_ready_and_one_that_all_are() {
         "{said}"
     );
     assert!(rest.contains(&page), "{said}");
-    eprintln!("MEASURED start to ready: {millis} ms");
+    measured(format_args!("start to ready: {millis} ms"));
 }
 
 #[test]

@@ -12,7 +12,9 @@ use tokio::sync::{mpsc, watch};
 use super::Node;
 use crate::error::CallError;
 use crate::master::hand_over;
+use crate::message::Origin;
 use crate::protocol::{HandOver, KickFrom, NodeControl, ParentAt, PushTo, Stop};
+use crate::scope;
 
 /// Why a node ends.
 #[derive(Debug, Clone)]
@@ -96,7 +98,9 @@ impl Handler<PushTo> for Control {
     type Result = Result<(), CallError>;
 
     fn handle(&mut self, push: PushTo, _: &mut Context<Self>) -> Self::Result {
-        self.node.route_push(push).map_err(CallError::Runtime)
+        self.node
+            .route_push(push, sender().as_ref())
+            .map_err(CallError::Runtime)
     }
 }
 
@@ -104,6 +108,16 @@ impl Handler<KickFrom> for Control {
     type Result = Result<(), CallError>;
 
     fn handle(&mut self, kick: KickFrom, _: &mut Context<Self>) -> Self::Result {
-        self.node.route_kick(kick).map_err(CallError::Runtime)
+        self.node
+            .route_kick(kick, sender().as_ref())
+            .map_err(CallError::Runtime)
+    }
+}
+
+/// The node that sent the message at hand.
+fn sender() -> Option<NodeName> {
+    match &*scope::current()?.origin {
+        Origin::Node(name) => Some(name.clone()),
+        Origin::Client(_) => None,
     }
 }

@@ -10,11 +10,10 @@ use lampyris_runtime::link::Peer;
 use lampyris_runtime::name::NodeName;
 
 use super::Node;
-use crate::message::{IntoClient, Origin, Remote};
+use crate::message::{IntoClient, Remote};
 use crate::net::SessionId;
 use crate::protocol::{KickFrom, NodeControl, PushTo};
 use crate::remote::RemoteAddr;
-use crate::scope;
 use crate::service::Serves;
 
 impl Node {
@@ -26,11 +25,12 @@ impl Node {
     pub fn push(&self, session: &SessionId, command: u32, payload: &impl IntoClient) -> Result<(), Fault> {
         let mut bytes = bytes::BytesMut::new();
         payload.write_client(&mut bytes)?;
-        self.route_push(PushTo {
+        let push = PushTo {
             session: session.clone(),
             command,
             payload: Payload::from(bytes.freeze()),
-        })
+        };
+        self.route_push(push, None)
     }
 
     /// Disconnects a client, on whichever node of the tree it is.
@@ -38,21 +38,24 @@ impl Node {
     /// # Errors
     /// A queue is full, or no way leads to the session's node.
     pub fn kick(&self, session: &SessionId, reason: &str) -> Result<(), Fault> {
-        self.route_kick(KickFrom {
+        let kick = KickFrom {
             session: session.clone(),
             reason: reason.to_owned(),
-        })
+        };
+        self.route_kick(kick, None)
     }
 
-    pub(super) fn route_push(&self, push: PushTo) -> Result<(), Fault> {
+    /// Does it here or hands it on; `from` is the node that handed it on to this one.
+    pub(super) fn route_push(&self, push: PushTo, from: Option<&NodeName>) -> Result<(), Fault> {
         if push.session.node == *self.name() {
             let clients = self.clients().ok_or_else(|| self.no_way(&push.session.node))?;
             return clients.push(push.session.number, push.command, push.payload);
         }
-        self.hand_on(&push.session.node.clone(), push)
+        self.hand_on(&push.session.node.clone(), from, push)
     }
 
-    pub(super) fn route_kick(&self, kick: KickFrom) -> Result<(), Fault> {
+    /// As [`Node::route_push`].
+    pub(super) fn route_kick(&self, kick: KickFrom, from: Option<&NodeName>) -> Result<(), Fault> {
         if kick.session.node == *self.name() {
             let clients = self.clients().ok_or_else(|| self.no_way(&kick.session.node))?;
             if !clients.kick(kick.session.number, kick.reason) {
@@ -63,31 +66,28 @@ impl Node {
             }
             return Ok(());
         }
-        self.hand_on(&kick.session.node.clone(), kick)
+        self.hand_on(&kick.session.node.clone(), from, kick)
     }
 
-    fn hand_on<M: Remote>(&self, to: &NodeName, message: M) -> Result<(), Fault>
+    fn hand_on<M: Remote>(&self, to: &NodeName, from: Option<&NodeName>, message: M) -> Result<(), Fault>
     where
         NodeControl: Serves<M>,
     {
-        let next = self.next_hop(to).ok_or_else(|| self.no_way(to))?;
+        let next = self.next_hop(to, from).ok_or_else(|| self.no_way(to))?;
         let address: RemoteAddr<NodeControl> = self.remote(next.clone());
         address
             .notify(message)
             .map_err(crate::error::CallError::into_fault)
     }
 
-    /// Down to the child that is, or leads to, the node; else up to the parent that does, or to any. What came
-    /// from a parent goes down only, so nothing goes in circles.
-    fn next_hop(&self, to: &NodeName) -> Option<&Peer> {
+    /// Down to the child that is, or leads to, the node; else up to the parent that does, or to any. What a
+    /// parent has handed on (`from`) goes down only, so nothing goes in circles.
+    fn next_hop(&self, to: &NodeName, from: Option<&NodeName>) -> Option<&Peer> {
         let leads = |peer: &&Peer| peer.name() == to || self.is_below(to, peer.name());
         if let Some(child) = self.all_children().find(leads) {
             return Some(child);
         }
-        let from_parent = scope::current().is_some_and(
-            |scope| matches!(&*scope.origin, Origin::Node(name) if self.0.parents.contains_key(name)),
-        );
-        if from_parent {
+        if from.is_some_and(|name| self.0.parents.contains_key(name)) {
             return None;
         }
         let up = || self.parents().filter(|parent| parent.is_up());

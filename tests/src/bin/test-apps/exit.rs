@@ -29,8 +29,10 @@ impl Handler<Nothing> for Exit {
 fn exit_if_told(node: &Node) {
     let file = node.cluster().run_dir.join(format!("exit-{}", node.name()));
     let told = std::fs::read_to_string(file).unwrap_or_default();
-    while told == "never" {
-        std::thread::park();
+    if told == "never" {
+        loop {
+            std::thread::park();
+        }
     }
     if let Ok(code) = told.parse() {
         eprintln!("{} was told to exit with {code}", node.name());
