@@ -1,7 +1,7 @@
 //! `bench`: how fast the cluster is, beside the least that could do the same work on the same machine.
 //!
 //! A rate alone says more about a machine than about a program, so everything is measured beside references that
-//! answer the same requests with the same bytes (see [`reference`]):
+//! answer the same requests with the same bytes (see [`mod@reference`]):
 //!
 //! - the **bare chain**, two processes that hand bytes on and one that answers: what the kernel takes for the way;
 //! - the **hand-written** chain, net, gate and game in plain tokio for this one purpose: what the work itself takes;
