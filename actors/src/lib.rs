@@ -21,6 +21,7 @@ extern crate self as lampyris;
 
 mod admin;
 mod app;
+mod bench;
 pub mod cli;
 pub mod error;
 mod logging;

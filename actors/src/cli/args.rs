@@ -5,6 +5,9 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand, ValueEnum};
 
+use crate::bench::BenchArgs;
+use crate::bench::reference::Reference;
+
 /// A cluster of game server nodes: the master, its nodes, and a client, in one program.
 #[derive(Debug, Parser)]
 #[command(version, about, long_about = None)]
@@ -54,6 +57,11 @@ enum Tool {
         #[arg(long, value_enum, default_value_t = Format::Human)]
         format: Format,
     },
+    /// Measure how fast the cluster is, beside the least that could do the same work
+    Bench(BenchArgs),
+    /// A server that bench compares the cluster with
+    #[command(subcommand, hide = true)]
+    BenchReference(Reference),
 }
 
 /// How a result is written.
@@ -80,15 +88,22 @@ pub(super) enum Task {
     Node(String),
     Client(Request),
     CheckConfig(Format),
+    Bench(BenchArgs),
+    BenchReference(Reference),
 }
 
 impl Args {
     pub(super) fn task(&mut self) -> Task {
-        if let Some(Tool::CheckConfig { file, format }) = self.tool.take() {
-            if let Some(file) = file {
-                self.config = file;
+        match self.tool.take() {
+            Some(Tool::CheckConfig { file, format }) => {
+                if let Some(file) = file {
+                    self.config = file;
+                }
+                return Task::CheckConfig(format);
             }
-            return Task::CheckConfig(format);
+            Some(Tool::Bench(args)) => return Task::Bench(args),
+            Some(Tool::BenchReference(reference)) => return Task::BenchReference(reference),
+            None => {}
         }
         match self.role.as_str() {
             "master" => Task::Master { only: self.only },

@@ -18,7 +18,7 @@ use lampyris_runtime::name::MASTER;
 use lampyris_runtime::supervisor::limits;
 
 use crate::app::App;
-use crate::{logging, master, node};
+use crate::{bench, logging, master, node};
 use args::{Args, Format, Task};
 
 /// The configuration cannot be used (sysexits.h EX_CONFIG).
@@ -31,7 +31,7 @@ const EX_OSERR: u8 = 71;
 /// | code | meaning |
 /// | --- | --- |
 /// | 0 | done, or stopped in order |
-/// | 1 | stopped, but not in order |
+/// | 1 | stopped, but not in order; `bench`: a request had no good answer |
 /// | 2 | wrong arguments |
 /// | 5, 6 | `--role client`: an error for an answer; no answer |
 /// | 73 | a port, file or folder is not to be had |
@@ -51,6 +51,11 @@ pub fn main(apps: impl IntoIterator<Item = App>) -> ExitCode {
             Ok(config) => client::run(&config, &request),
             Err(code) => code,
         },
+        Task::Bench(wanted) => match load(&args.config, &apps, false) {
+            Ok(config) => bench::run(&config, &wanted),
+            Err(code) => code,
+        },
+        Task::BenchReference(reference) => bench::reference::run(&reference),
         Task::Master { only } => match load(&args.config, &apps, true) {
             Ok(config) => run_master(config, only, started),
             Err(code) => code,
@@ -175,7 +180,7 @@ fn in_system(work: impl Future<Output = Result<u8, (u8, String)>>) -> u8 {
 }
 
 /// Prints a result. A reader that is gone is no reason to fail.
-fn print_line(text: &str) {
+pub(crate) fn print_line(text: &str) {
     drop(std::io::Write::write_fmt(
         &mut std::io::stdout(),
         format_args!("{text}\n"),
@@ -183,7 +188,7 @@ fn print_line(text: &str) {
 }
 
 /// Prints a message.
-fn eprint_line(text: &str) {
+pub(crate) fn eprint_line(text: &str) {
     drop(std::io::Write::write_fmt(
         &mut std::io::stderr(),
         format_args!("{text}\n"),

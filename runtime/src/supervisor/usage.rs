@@ -1,8 +1,12 @@
-//! What the operating system knows of a process: how much memory it has, and when it began.
+//! What the operating system knows of a process: its memory, its processor time, when it began, and its children.
 //!
 //! Must not know whose process it is. Where there is no /proc, nothing is known.
 
 use std::fs;
+use std::time::Duration;
+
+/// The kernel counts processor time for programs in hundredths of a second, on every architecture in use.
+const TICK: Duration = Duration::from_millis(10);
 
 /// The memory of the process that is in use and not swapped out, in bytes; `None` if it is gone or not known.
 pub fn resident_bytes(pid: u32) -> Option<u64> {
@@ -16,16 +20,53 @@ pub fn start_time(pid: u32) -> Option<u64> {
     start_of(&fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)
 }
 
+/// How long the process has had a processor, for itself and in the system, in steps of 10 ms; `None` if it is gone
+/// or not known.
+pub fn processor_time(pid: u32) -> Option<Duration> {
+    processor_time_of(&fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)
+}
+
+/// The processes that this one has started or adopted, and that are still there.
+pub fn children(pid: u32) -> Vec<u32> {
+    let Ok(processes) = fs::read_dir("/proc") else {
+        return Vec::new();
+    };
+    processes
+        .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
+        .filter(|child| {
+            let stat = fs::read_to_string(format!("/proc/{child}/stat"));
+            stat.is_ok_and(|stat| parent_of(&stat) == Some(pid))
+        })
+        .collect()
+}
+
 fn resident_of(status: &str) -> Option<u64> {
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
     let kib: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
     kib.checked_mul(1024)
 }
 
-/// Field 22; the second, the program's name in brackets, may itself hold blanks and brackets.
 fn start_of(stat: &str) -> Option<u64> {
+    field(stat, 22)
+}
+
+fn processor_time_of(stat: &str) -> Option<Duration> {
+    let ticks = field(stat, 14)?.checked_add(field(stat, 15)?)?;
+    TICK.checked_mul(u32::try_from(ticks).ok()?)
+}
+
+fn parent_of(stat: &str) -> Option<u32> {
+    field(stat, 4).and_then(|pid| u32::try_from(pid).ok())
+}
+
+/// A field by its number, from 3; the second, the program's name in brackets, may itself hold blanks and brackets.
+fn field(stat: &str, number: usize) -> Option<u64> {
     let (_, after_name) = stat.rsplit_once(')')?;
-    after_name.split_ascii_whitespace().nth(19)?.parse().ok()
+    after_name
+        .split_ascii_whitespace()
+        .nth(number.checked_sub(3)?)?
+        .parse()
+        .ok()
 }
 
 #[cfg(test)]
@@ -34,8 +75,10 @@ mod tests {
 
     #[test]
     fn fields_are_found_whatever_the_name_of_the_program() {
-        let stat = "42 (a ) b) S 1 42 42 0 -1 4194560 1 0 0 0 0 0 0 0 20 0 1 0 987654 2 3";
+        let stat = "42 (a ) b) S 7 42 42 0 -1 4194560 1 0 0 0 150 25 0 0 20 0 1 0 987654 2 3";
         assert_eq!(start_of(stat), Some(987_654));
+        assert_eq!(processor_time_of(stat), Some(Duration::from_millis(1750)));
+        assert_eq!(parent_of(stat), Some(7));
         assert_eq!(start_of("42 (a"), None);
         assert_eq!(resident_of("Name:\tx\nVmRSS:\t    2048 kB\n"), Some(2_097_152));
         assert_eq!(resident_of("Name:\tzombie\n"), None);

@@ -135,7 +135,13 @@ async fn a_reply_over_the_limit_is_an_error_and_the_connection_goes_on() {
     let mut client = Client::connect(port.addr).await;
     client.send(100, "").await;
     port.asked().await.reply(vec![0; 65 * 1024]);
-    assert_eq!(client.error().await["error"], "too_large");
+    let error = client.error().await;
+    assert_eq!(
+        (&error["error"], &error["ran"]),
+        (&"handler_error".into(), &"yes".into()),
+        "the handler did run"
+    );
+    assert!(error["message"].to_string().contains("too_large"), "{error}");
     client.send(100, "").await;
     port.asked().await.reply("fine");
     client.got(100, "fine").await;
