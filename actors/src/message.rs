@@ -38,7 +38,7 @@ pub trait Callable:
     ///
     /// # Errors
     /// `bad_payload`, naming the field.
-    fn read(body: &Bytes, origin: &Origin) -> Result<Self, Fault>;
+    fn read(body: Bytes, origin: &Origin) -> Result<Self, Fault>;
 
     /// Appends the reply.
     ///
@@ -107,7 +107,7 @@ pub trait FromClient: Sized {
     ///
     /// # Errors
     /// `bad_payload`, saying what does not fit.
-    fn from_client(payload: &Bytes) -> Result<Self, Fault>;
+    fn from_client(payload: Bytes) -> Result<Self, Fault>;
 }
 
 /// What can be the payload of a frame to a client.

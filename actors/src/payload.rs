@@ -19,48 +19,48 @@ pub struct Json<T>(pub T);
 pub struct Msgpack<T>(pub T);
 
 impl FromClient for () {
-    fn from_client(_payload: &Bytes) -> Result<Self, Fault> {
+    fn from_client(_payload: Bytes) -> Result<Self, Fault> {
         Ok(())
     }
 }
 
 impl FromClient for Bytes {
-    fn from_client(payload: &Bytes) -> Result<Self, Fault> {
-        Ok(payload.clone())
+    fn from_client(payload: Bytes) -> Result<Self, Fault> {
+        Ok(payload)
     }
 }
 
 impl FromClient for Payload {
-    fn from_client(payload: &Bytes) -> Result<Self, Fault> {
-        Ok(payload.clone().into())
+    fn from_client(payload: Bytes) -> Result<Self, Fault> {
+        Ok(payload.into())
     }
 }
 
 impl FromClient for Vec<u8> {
-    fn from_client(payload: &Bytes) -> Result<Self, Fault> {
+    fn from_client(payload: Bytes) -> Result<Self, Fault> {
         Ok(payload.to_vec())
     }
 }
 
 impl FromClient for String {
-    fn from_client(payload: &Bytes) -> Result<Self, Fault> {
-        std::str::from_utf8(payload)
+    fn from_client(payload: Bytes) -> Result<Self, Fault> {
+        std::str::from_utf8(&payload)
             .map(str::to_owned)
             .map_err(|why| Fault::new(ErrorKind::BadPayload, format!("no UTF-8 text: {why}")))
     }
 }
 
 impl<T: DeserializeOwned> FromClient for Json<T> {
-    fn from_client(payload: &Bytes) -> Result<Self, Fault> {
-        serde_json::from_slice(payload)
+    fn from_client(payload: Bytes) -> Result<Self, Fault> {
+        serde_json::from_slice(&payload)
             .map(Self)
             .map_err(|why| Fault::new(ErrorKind::BadPayload, format!("the JSON does not fit: {why}")))
     }
 }
 
 impl<T: DeserializeOwned> FromClient for Msgpack<T> {
-    fn from_client(payload: &Bytes) -> Result<Self, Fault> {
-        codec::decode(payload).map(Self)
+    fn from_client(payload: Bytes) -> Result<Self, Fault> {
+        codec::decode(&payload).map(Self)
     }
 }
 

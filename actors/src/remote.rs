@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
+use actix::ResponseFuture;
 use bytes::{Bytes, BytesMut};
 use lampyris_runtime::codec;
 use lampyris_runtime::error::{ErrorKind, Fault};
@@ -122,6 +123,27 @@ pub struct Call<M: Remote> {
 }
 
 impl<M: Remote> Call<M> {
+    /// The same call without the type of its message, to be handed on.
+    pub(crate) fn into_relayed(self) -> Relayed<Outcome<M>> {
+        Relayed {
+            slot: self.slot,
+            wait: |slot| {
+                Box::pin(Self {
+                    slot,
+                    message: PhantomData,
+                })
+            },
+        }
+    }
+}
+
+/// A call whose outcome somebody else is to have.
+pub(crate) struct Relayed<T> {
+    slot: Arc<Slot>,
+    wait: fn(Arc<Slot>) -> ResponseFuture<T>,
+}
+
+impl<T> Relayed<T> {
     /// Sends the answer on to `reply` when it comes, `write` turning the body's bytes into what is wanted there.
     pub(crate) fn relay(self, reply: ReplyTo, write: Relay) {
         let mut state = self.slot.lock();
@@ -132,6 +154,11 @@ impl<M: Remote> Call<M> {
             }
             _ => *state = State::Forward(reply, write),
         }
+    }
+
+    /// The value, for a caller in this process.
+    pub(crate) fn wait(self) -> ResponseFuture<T> {
+        (self.wait)(self.slot)
     }
 }
 

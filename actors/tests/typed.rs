@@ -47,7 +47,7 @@ fn node() -> Origin {
 }
 
 fn read<M: Callable>(body: impl Into<Bytes>) -> Result<M, Fault> {
-    M::read(&body.into(), &node())
+    M::read(body.into(), &node())
 }
 
 /// What `write` appends, and what it says of it.

@@ -175,27 +175,30 @@ impl Head {
         }
     }
 
-    fn take(kind: u8, from: &mut BytesMut) -> Result<Self, Broken> {
-        let mut fields = |n: usize| {
-            if from.len() < n {
-                Err(Broken::Short(kind))
-            } else {
-                Ok(from.split_to(n))
-            }
+    /// Reads the fields of a kind; gives them and how many bytes they take.
+    fn parse(kind: u8, mut from: &[u8]) -> Result<(Self, usize), Broken> {
+        let fields = match kind {
+            1 => REQUEST,
+            2 => 4,
+            3 | 4 => 8,
+            other => return Err(Broken::Kind(other)),
         };
-        match kind {
-            1 => fields(REQUEST).map(|mut f| Self::Request {
-                call: f.get_u64(),
-                budget: f.get_u32(),
-                handler: HandlerId(f.get_u32()),
-            }),
-            2 => fields(4).map(|mut f| Self::Notify {
-                handler: HandlerId(f.get_u32()),
-            }),
-            3 => fields(8).map(|mut f| Self::Reply { call: f.get_u64() }),
-            4 => fields(8).map(|mut f| Self::Fault { call: f.get_u64() }),
-            other => Err(Broken::Kind(other)),
+        if from.len() < fields {
+            return Err(Broken::Short(kind));
         }
+        let head = match kind {
+            1 => Self::Request {
+                call: from.get_u64(),
+                budget: from.get_u32(),
+                handler: HandlerId(from.get_u32()),
+            },
+            2 => Self::Notify {
+                handler: HandlerId(from.get_u32()),
+            },
+            3 => Self::Reply { call: from.get_u64() },
+            _ => Self::Fault { call: from.get_u64() },
+        };
+        Ok((head, fields))
     }
 
     fn frame(self, body: Bytes) -> Result<Frame, Broken> {
@@ -375,10 +378,19 @@ impl Decoder {
     /// # Errors
     /// [`Broken`]: the link must end.
     pub fn next(&mut self, buffer: &mut BytesMut) -> Result<Option<Frame>, Broken> {
-        while let Some((kind, flags, mut rest)) = split_frame(buffer)? {
+        while let Some(length) = whole_frame(buffer)? {
+            let (kind, flags) = (buffer[LENGTH], buffer[LENGTH + 1]);
+            let rest = &buffer[LENGTH + HEAD..LENGTH + length];
             match kind {
-                6..=9 => return control(kind, &rest).map(Some),
-                10 if self.long.is_none() => return Ok(Some(Frame::Drained)),
+                6..=9 => {
+                    let frame = control(kind, rest)?;
+                    buffer.advance(LENGTH + length);
+                    return Ok(Some(frame));
+                }
+                10 if self.long.is_none() => {
+                    buffer.advance(LENGTH + length);
+                    return Ok(Some(Frame::Drained));
+                }
                 5 => {
                     let Some((_, body)) = self.long.as_mut() else {
                         return Err(Broken::Order(kind));
@@ -386,16 +398,22 @@ impl Decoder {
                     if body.len() + rest.len() > self.limit {
                         return Err(Broken::TooLarge(self.limit));
                     }
-                    body.unsplit(rest);
+                    body.extend_from_slice(rest);
+                    buffer.advance(LENGTH + length);
                 }
                 _ if self.long.is_some() => return Err(Broken::Order(kind)),
                 _ => {
-                    let head = Head::take(kind, &mut rest)?;
+                    let (head, fields) = Head::parse(kind, rest)?;
                     if flags & MORE == 0 {
-                        return head.frame(rest.freeze()).map(Some);
+                        // The body is cut out of the read buffer once, and shares its memory.
+                        buffer.advance(LENGTH + HEAD + fields);
+                        return head
+                            .frame(buffer.split_to(length - HEAD - fields).freeze())
+                            .map(Some);
                     }
                     // An own buffer, as the parts do not lie side by side in the read buffer.
-                    self.long = Some((head, BytesMut::from(&rest[..])));
+                    self.long = Some((head, BytesMut::from(&rest[fields..])));
+                    buffer.advance(LENGTH + length);
                 }
             }
             if flags & MORE == 0
@@ -408,8 +426,8 @@ impl Decoder {
     }
 }
 
-/// Splits one whole frame off: its kind, its flags and what follows them.
-fn split_frame(buffer: &mut BytesMut) -> Result<Option<(u8, u8, BytesMut)>, Broken> {
+/// The length of the frame at the front of the buffer, if the whole of it is there.
+fn whole_frame(buffer: &BytesMut) -> Result<Option<usize>, Broken> {
     let Some(field) = buffer.first_chunk::<LENGTH>() else {
         return Ok(None);
     };
@@ -417,14 +435,7 @@ fn split_frame(buffer: &mut BytesMut) -> Result<Option<(u8, u8, BytesMut)>, Brok
     if !(HEAD..=MAX_FRAME).contains(&length) {
         return Err(Broken::Length(length));
     }
-    if buffer.len() < LENGTH + length {
-        return Ok(None);
-    }
-    buffer.advance(LENGTH);
-    let mut frame = buffer.split_to(length);
-    let (kind, flags) = (frame[0], frame[1]);
-    frame.advance(HEAD);
-    Ok(Some((kind, flags, frame)))
+    Ok((buffer.len() >= LENGTH + length).then_some(length))
 }
 
 fn control(kind: u8, mut rest: &[u8]) -> Result<Frame, Broken> {

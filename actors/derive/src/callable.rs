@@ -79,7 +79,7 @@ impl Callable<'_> {
                 const NAME: &'static str = #name;
 
                 fn read(
-                    body: #bytes,
+                    body: ::lampyris::export::bytes::Bytes,
                     origin: &::lampyris::message::Origin,
                 ) -> ::core::result::Result<Self, #fault> {
                     #read

@@ -118,9 +118,10 @@ pub async fn run(config: Arc<Config>, options: RunOptions) -> Result<u8, MasterE
         secret: secret.expose().as_bytes().into(),
         handshake: config.link.handshake_timeout,
         gatekeeper: Arc::new(AllNodes(peers)),
+        spawn: |task| tokio::task::spawn_local(task).abort_handle(),
     };
     let links = tokio::net::TcpListener::from_std(links).map_err(failed("master.rootport"))?;
-    let accepting = tokio::spawn(accept(links, Arc::new(acceptor)));
+    let accepting = tokio::task::spawn_local(accept(links, Arc::new(acceptor)));
     if let Some(listener) = web {
         let token = Token::of(&config).map_err(failed("the admin token"))?;
         admin::serve(listener, master.clone(), token).map_err(failed("master.webport"))?;

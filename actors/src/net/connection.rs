@@ -138,7 +138,7 @@ impl Connection {
     fn settle(&mut self, now: Instant) -> Result<Wait, Reason> {
         self.line.expire(now);
         while let Some(call) = self.line.take_ready() {
-            self.hand_over(call);
+            self.hand_over(call, self.net.router.command(call.command));
         }
         let pause = self.admit(now)?;
         self.line.flush().map_err(|error| self.lost(&error))?;
@@ -205,18 +205,19 @@ impl Connection {
             pace.spend(now);
         }
         let Packet { command, payload } = packet;
-        let serial = self.net.router.command(command).is_some_and(|route| route.serial);
+        let route = self.net.router.command(command);
         let deadline = now + self.net.settings.call_timeout;
+        let serial = route.is_some_and(|route| route.serial);
         if let Some(call) = self.line.open(command, payload, deadline, serial) {
-            self.hand_over(call);
+            self.hand_over(call, route);
         }
     }
 
     /// Gives a command to its service.
-    fn hand_over(&self, call: Call) {
+    fn hand_over(&self, call: Call, route: Option<&Route>) {
         let sink: Arc<dyn ReplySink> = Arc::clone(&self.line) as _;
         let reply = ReplyTo::new(sink, call.number);
-        match self.net.router.command(call.command) {
+        match route {
             Some(route) => self.invoke(route, call.payload, call.deadline, reply),
             None => {
                 let text = format!("no service of this node answers command {}", call.command);

@@ -36,7 +36,7 @@ pub fn serve(
     listener.set_nonblocking(true)?;
     let listener = TcpListener::from_std(listener)?;
     let net = Net::new(settings, router);
-    let accepting = tokio::spawn(accept(listener, Arc::clone(&net)));
+    let accepting = tokio::task::spawn_local(accept(listener, Arc::clone(&net)));
     Ok(Clients::new(net, accepting.abort_handle()))
 }
 
@@ -76,7 +76,7 @@ fn take_in(stream: TcpStream, net: &Arc<Net>) {
         Ok(addr) => {
             let (read, write) = stream.into_split();
             let session = net.register(addr, write);
-            tokio::spawn(Connection::new(Arc::clone(net), session, read).run());
+            tokio::task::spawn_local(Connection::new(Arc::clone(net), session, read).run());
         }
         Err(error) => {
             net.counters.rejected_socket.add();

@@ -152,7 +152,7 @@ macro_rules! session_news {
             type Error = Failure;
             const NAME: &'static str = $name;
 
-            fn read(_body: &Bytes, origin: &Origin) -> Result<Self, Fault> {
+            fn read(_body: Bytes, origin: &Origin) -> Result<Self, Fault> {
                 match origin {
                     Origin::Client(session) => Ok(Self {
                         session: session.clone(),

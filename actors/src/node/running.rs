@@ -120,8 +120,9 @@ impl Running {
                 secret: secret.expose().as_bytes().into(),
                 handshake: node.0.link.handshake,
                 gatekeeper: Arc::new(OwnChildren(node.clone())),
+                spawn: |task| tokio::task::spawn_local(task).abort_handle(),
             };
-            self.accepting = Some(tokio::spawn(accept(listener, Arc::new(acceptor))));
+            self.accepting = Some(tokio::task::spawn_local(accept(listener, Arc::new(acceptor))));
         }
         if let Some(listener) = copy("netport")? {
             let settings = net::NetSettings::of(node.config());
@@ -151,7 +152,7 @@ impl Running {
                 target,
                 on_failure: Box::new(Refusals::of(&peer, stop.clone()).watch()),
             };
-            self.tasks.push(tokio::spawn(dial(dialer, peer)));
+            self.tasks.push(tokio::task::spawn_local(dial(dialer, peer)));
         }
         self.master_target = Some(known);
     }

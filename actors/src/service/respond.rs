@@ -20,7 +20,7 @@ use lampyris_runtime::reply::ReplyTo;
 use super::drain::panicked;
 use crate::error::CallError;
 use crate::message::{Callable, Remote};
-use crate::remote::Call;
+use crate::remote::{Call, Relayed};
 use crate::scope::{Scope, Within, within};
 
 /// The result of a handler for `M`.
@@ -143,25 +143,7 @@ pub struct Answer<M: Callable>(Kind<M>);
 enum Kind<M: Callable> {
     Ready(Outcome<M>),
     Later(ResponseFuture<Outcome<M>>),
-    Relay(Box<dyn Relayed<M>>),
-}
-
-/// A call whose reply is the answer of `M`'s handler.
-trait Relayed<M: Callable> {
-    /// To a caller elsewhere: the bytes go on as they are.
-    fn relay(self: Box<Self>, reply: ReplyTo);
-    /// To a caller in this process, who wants the value.
-    fn wait(self: Box<Self>) -> ResponseFuture<Outcome<M>>;
-}
-
-impl<M: Callable, N: Remote<Reply = M::Reply, Error = M::Error>> Relayed<M> for Call<N> {
-    fn relay(self: Box<Self>, reply: ReplyTo) {
-        (*self).relay(reply, M::relay);
-    }
-
-    fn wait(self: Box<Self>) -> ResponseFuture<Outcome<M>> {
-        Box::pin(*self)
-    }
+    Relay(Relayed<Outcome<M>>),
 }
 
 impl<M: Callable> Answer<M> {
@@ -184,7 +166,7 @@ impl<M: Callable> From<Outcome<M>> for Answer<M> {
 
 impl<M: Callable, N: Remote<Reply = M::Reply, Error = M::Error>> From<Call<N>> for Answer<M> {
     fn from(call: Call<N>) -> Self {
-        Self(Kind::Relay(Box::new(call)))
+        Self(Kind::Relay(call.into_relayed()))
     }
 }
 
@@ -197,7 +179,7 @@ where
         match self.0 {
             Kind::Ready(outcome) => responder.send(outcome),
             Kind::Later(future) => Respond::<A, M>::respond(future, ctx, responder),
-            Kind::Relay(call) => call.relay(responder.reply),
+            Kind::Relay(call) => call.relay(responder.reply, M::relay),
         }
     }
 }

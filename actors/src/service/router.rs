@@ -3,6 +3,7 @@
 //! Built once, before the node's first link; two handlers of one number are refused then.
 
 use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::Arc;
 
 use lampyris_runtime::name::HandlerId;
@@ -22,11 +23,35 @@ pub struct Route {
     pub serial: bool,
 }
 
+/// Hashes the small numbers of a node's own handlers. No peer chooses which are in the table, so a hash that an
+/// attacker could steer does no harm.
+type Numbers = BuildHasherDefault<NumberHasher>;
+
+#[derive(Default)]
+struct NumberHasher(u64);
+
+impl Hasher for NumberHasher {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        bytes.iter().for_each(|byte| self.write_u32(u32::from(*byte)));
+    }
+
+    fn write_u32(&mut self, number: u32) {
+        // The golden ratio's bits (Knuth, multiplicative hashing); the table takes the high ones too.
+        self.0 = (self.0 ^ u64::from(number))
+            .wrapping_mul(0x9e37_79b9_7f4a_7c15)
+            .rotate_left(32);
+    }
+}
+
 /// All routes of a node.
 #[derive(Default)]
 pub struct Router {
-    remote: HashMap<HandlerId, Route>,
-    commands: HashMap<u32, Route>,
+    remote: HashMap<HandlerId, Route, Numbers>,
+    commands: HashMap<u32, Route, Numbers>,
     opened: Vec<Route>,
     closed: Vec<Route>,
 }

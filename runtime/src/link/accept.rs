@@ -4,14 +4,16 @@
 //! oldest is dropped. A failed proof is answered after [`PENALTY`]; nobody else waits for that.
 
 use std::collections::VecDeque;
+use std::future::Future;
 use std::io;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::task::{AbortHandle, JoinHandle};
+use tokio::task::AbortHandle;
 
 use super::Peer;
 use super::conn::{Conn, LinkId};
@@ -53,7 +55,13 @@ pub struct Acceptor {
     pub handshake: Duration,
     /// Who may come in.
     pub gatekeeper: Arc<dyn Gatekeeper>,
+    /// Where the tasks of its links run.
+    pub spawn: Spawn,
 }
+
+/// Starts a task. Links run best where the handlers do: each change between two schedulers of one thread costs a
+/// system call.
+pub type Spawn = fn(Pin<Box<dyn Future<Output = ()> + Send>>) -> AbortHandle;
 
 /// Accepts links for ever. Ends when its task is aborted; its links go on.
 pub async fn accept(listener: TcpListener, acceptor: Arc<Acceptor>) {
@@ -76,22 +84,24 @@ pub async fn accept(listener: TcpListener, acceptor: Arc<Acceptor>) {
         {
             oldest.abort();
         }
-        half_open.push_back(welcome(stream, Arc::clone(&acceptor)).abort_handle());
+        half_open.push_back(welcome(stream, &acceptor));
     }
 }
 
 /// One connection: the handshake in a task that may be dropped, then the link in a task of its own.
-fn welcome(stream: TcpStream, acceptor: Arc<Acceptor>) -> JoinHandle<()> {
-    tokio::spawn(async move {
+fn welcome(stream: TcpStream, acceptor: &Arc<Acceptor>) -> AbortHandle {
+    let spawn = acceptor.spawn;
+    let acceptor = Arc::clone(acceptor);
+    spawn(Box::pin(async move {
         let shaken = tokio::time::timeout(acceptor.handshake, authenticate(stream, &acceptor)).await;
         match shaken {
             Ok(Ok(proved)) => {
-                tokio::spawn(admit(proved, acceptor));
+                (acceptor.spawn)(Box::pin(admit(proved, Arc::clone(&acceptor))));
             }
             Ok(Err(why)) => tracing::debug!(%why, "a stranger at the link port"),
             Err(_) => tracing::debug!("a stranger at the link port was silent"),
         }
-    })
+    }))
 }
 
 /// A dialer that knows the secret.

@@ -26,7 +26,7 @@ mod peer;
 mod settings;
 mod task;
 
-pub use accept::{Acceptor, Gatekeeper, accept};
+pub use accept::{Acceptor, Gatekeeper, Spawn, accept};
 pub use conn::{Conn, Counters, LinkId};
 pub use dial::{DialError, Dialer, dial};
 pub use handshake::{Identity, Refusal};

@@ -165,6 +165,7 @@ fn serve(listener: TcpListener, peer: &Peer) -> JoinHandle<()> {
         secret: SECRET.into(),
         handshake: Duration::from_secs(2),
         gatekeeper: Arc::new(Admit(peer.clone())),
+        spawn: |task| tokio::spawn(task).abort_handle(),
     };
     tokio::spawn(accept(listener, Arc::new(acceptor)))
 }

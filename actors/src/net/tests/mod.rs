@@ -39,7 +39,7 @@ impl<const NUMBER: u32, const SERIAL: bool> Callable for Ask<NUMBER, SERIAL> {
     type Error = Failure;
     const NAME: &'static str = "ask";
 
-    fn read(body: &Bytes, origin: &Origin) -> Result<Self, Fault> {
+    fn read(body: Bytes, origin: &Origin) -> Result<Self, Fault> {
         match origin {
             Origin::Client(session) => Ok(Self {
                 session: session.clone(),
