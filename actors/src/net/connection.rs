@@ -138,7 +138,8 @@ impl Connection {
     fn settle(&mut self, now: Instant) -> Result<Wait, Reason> {
         self.line.expire(now);
         while let Some(call) = self.line.take_ready() {
-            self.hand_over(call, self.net.router.command(call.command));
+            let route = self.net.router.command(call.command);
+            self.hand_over(call, route);
         }
         let pause = self.admit(now)?;
         self.line.flush().map_err(|error| self.lost(&error))?;
