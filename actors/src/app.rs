@@ -18,6 +18,8 @@ use crate::service::{Clash, Hosted, Inbox, Router, Service, Taking, host, host_p
 pub(crate) type Routes = Arc<dyn Fn(&mut ServiceConfig) + Send + Sync>;
 /// Hears of a parent or child whose link goes up or down.
 pub(crate) type NodeHook = Arc<dyn Fn(&Node, &NodeName) + Send + Sync>;
+/// Runs before a node is ready.
+pub(crate) type ReadyHook = Box<dyn Fn(Node) -> Pin<Box<dyn Future<Output = Result<(), String>>>>>;
 /// Runs before a node stops.
 pub(crate) type StopHook = Box<dyn Fn(Node) -> Pin<Box<dyn Future<Output = ()>>>>;
 
@@ -47,6 +49,7 @@ pub struct App {
     pub(crate) routes: Option<Routes>,
     pub(crate) node_up: Vec<NodeHook>,
     pub(crate) node_down: Vec<NodeHook>,
+    pub(crate) before_ready: Vec<ReadyHook>,
     pub(crate) before_stop: Vec<StopHook>,
 }
 
@@ -59,6 +62,7 @@ impl App {
             routes: None,
             node_up: vec![],
             node_down: vec![],
+            before_ready: vec![],
             before_stop: vec![],
         }
     }
@@ -113,6 +117,17 @@ impl App {
     #[must_use]
     pub fn on_node_down(mut self, hook: impl Fn(&Node, &NodeName) + Send + Sync + 'static) -> Self {
         self.node_down.push(Arc::new(hook));
+        self
+    }
+
+    /// Runs `hook` before the node is ready: its services run and its links are up, its own ports are not served
+    /// yet. With an error the node ends with exit code 1, and its restart policy decides.
+    #[must_use]
+    pub fn before_ready<Fut>(mut self, hook: impl Fn(Node) -> Fut + 'static) -> Self
+    where
+        Fut: Future<Output = Result<(), String>> + 'static,
+    {
+        self.before_ready.push(Box::new(move |node| Box::pin(hook(node))));
         self
     }
 

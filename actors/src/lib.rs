@@ -36,6 +36,8 @@ pub mod remote;
 pub mod scope;
 pub mod service;
 
+/// The HTTP library whose routes an [`App`] takes.
+pub use actix_web;
 pub use app::App;
 pub use cli::main;
 pub use node::Node;

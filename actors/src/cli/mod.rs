@@ -172,8 +172,11 @@ fn in_system(work: impl Future<Output = Result<u8, (u8, String)>>) -> u8 {
     match actix::System::new().block_on(work) {
         Ok(code) => code,
         Err((code, text)) => {
+            // Both ways only if the first does not lead to the terminal.
             tracing::error!(exit_code = code, "{text}");
-            eprint_line(&format!("error: {text}"));
+            if !tracing::enabled!(tracing::Level::ERROR) {
+                eprint_line(&format!("error: {text}"));
+            }
             code
         }
     }

@@ -31,6 +31,9 @@ pub enum BootError {
     /// The shared secret is not to be had.
     #[error("the shared secret: {0}")]
     Secret(io::Error),
+    /// A hook of the app did not succeed.
+    #[error("not ready: {0}")]
+    App(String),
     /// Something of the operating system.
     #[error("{0}: {1}")]
     System(&'static str, io::Error),
@@ -41,6 +44,7 @@ impl BootError {
     pub const fn exit_code(&self) -> u8 {
         match self {
             Self::NoSuchNode(..) | Self::Clash(_) => 78,
+            Self::App(_) => 1,
             Self::Port(_) => 73,
             Self::Secret(_) => 77,
             Self::System(..) => 71,

@@ -84,12 +84,15 @@ impl Running {
             web: None,
             before_stop: app.before_stop,
         };
-        running.serve_ports(&ports, &node, &secret, app.routes)?;
         running.dial_all(&node, dialled, &secret, &stop);
         let (ready, serving) = watch::channel(false);
         let telling = say_ready(node.clone(), running.master.clone(), master_links, serving, stop);
         running.tasks.push(tokio::task::spawn_local(telling));
         parents_up(&node, news).await;
+        for hook in &app.before_ready {
+            hook(node.clone()).await.map_err(BootError::App)?;
+        }
+        running.serve_ports(&ports, &node, &secret, app.routes)?;
         ready.send_replace(true);
         let handlers = node.router().remote_names();
         let own: Vec<_> = handlers
