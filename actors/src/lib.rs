@@ -23,6 +23,7 @@ mod admin;
 mod app;
 mod bench;
 pub mod cli;
+mod console;
 pub mod error;
 mod logging;
 pub mod master;

@@ -14,7 +14,7 @@ use super::results::{Memory, PointResult, Results, Round, SystemResult};
 use super::stage::Stage;
 use super::systems::{self, Serving};
 use super::{frame, progress};
-use crate::cli::eprint_line;
+use crate::console::eprint_line;
 
 /// Measures until the end, a fault or a signal, and ends what was started.
 pub(super) async fn run(config: &Config, args: &BenchArgs) -> Result<Results, String> {

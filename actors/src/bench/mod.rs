@@ -52,7 +52,7 @@ use lampyris_runtime::config::Config;
 use tokio::task::LocalSet;
 
 use self::results::Results;
-use crate::cli::{eprint_line, print_line};
+use crate::console::{eprint_line, print_line};
 
 pub(crate) use self::args::BenchArgs;
 

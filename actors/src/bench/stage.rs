@@ -106,7 +106,7 @@ impl Stage {
 
 fn report(pid: u32, result: io::Result<()>) {
     if let Err(error) = result {
-        crate::cli::eprint_line(&format!("warning: process {pid} cannot be stopped: {error}"));
+        crate::console::eprint_line(&format!("warning: process {pid} cannot be stopped: {error}"));
     }
 }
 

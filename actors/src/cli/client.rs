@@ -10,7 +10,7 @@ use lampyris_runtime::packet::{Decoded, Dialect, Firefly, Packet};
 use lampyris_runtime::reply::Wrote;
 
 use super::args::Request;
-use super::{eprint_line, print_line};
+use crate::console::{eprint_line, print_line};
 
 /// How long the client waits for a connection and for each answer.
 const PATIENCE: Duration = Duration::from_secs(10);

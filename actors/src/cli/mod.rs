@@ -18,6 +18,7 @@ use lampyris_runtime::name::MASTER;
 use lampyris_runtime::supervisor::limits;
 
 use crate::app::App;
+use crate::console::{eprint_line, print_line};
 use crate::{bench, logging, master, node};
 use args::{Args, Format, Task};
 
@@ -180,20 +181,4 @@ fn in_system(work: impl Future<Output = Result<u8, (u8, String)>>) -> u8 {
             code
         }
     }
-}
-
-/// Prints a result. A reader that is gone is no reason to fail.
-pub(crate) fn print_line(text: &str) {
-    drop(std::io::Write::write_fmt(
-        &mut std::io::stdout(),
-        format_args!("{text}\n"),
-    ));
-}
-
-/// Prints a message.
-pub(crate) fn eprint_line(text: &str) {
-    drop(std::io::Write::write_fmt(
-        &mut std::io::stderr(),
-        format_args!("{text}\n"),
-    ));
 }

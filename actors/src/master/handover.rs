@@ -5,7 +5,7 @@
 
 use std::io;
 use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use actix::{Addr, Message};
@@ -14,12 +14,10 @@ use lampyris_runtime::sockets::{self, Listeners};
 use tokio::net::{UnixListener, UnixStream};
 
 use super::Master;
+use crate::node::handover::{SEPARATOR, path};
 
 /// How long a node may take to send what it came for.
 const PATIENCE: Duration = Duration::from_secs(2);
-
-/// What keys in a hand-over begin with, behind the node's name.
-const SEPARATOR: char = ' ';
 
 /// A node has handed its sockets over.
 #[derive(Message)]
@@ -27,11 +25,6 @@ const SEPARATOR: char = ' ';
 pub(crate) struct HandedOver {
     pub(crate) name: NodeName,
     pub(crate) listeners: Listeners,
-}
-
-/// Where the socket lies.
-pub(crate) fn path(run_dir: &Path) -> PathBuf {
-    run_dir.join("master.sock")
 }
 
 /// Takes sockets for as long as the process lives.
@@ -69,14 +62,4 @@ async fn take(stream: UnixStream) -> io::Result<Option<HandedOver>> {
         listeners.insert(key.to_owned(), listener);
     }
     Ok(name.map(|name| HandedOver { name, listeners }))
-}
-
-/// The node's side: sends copies of its sockets.
-pub(crate) fn hand_over(run_dir: &Path, name: &NodeName, listeners: &Listeners) -> io::Result<()> {
-    let stream = std::os::unix::net::UnixStream::connect(path(run_dir))?;
-    let named: Vec<_> = listeners
-        .iter()
-        .map(|(key, socket)| (format!("{name}{SEPARATOR}{key}"), socket))
-        .collect();
-    sockets::send(&stream, named.iter().map(|(key, socket)| (key.as_str(), *socket)))
 }

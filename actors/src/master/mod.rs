@@ -35,7 +35,6 @@ pub use run::{MasterError, RunOptions, run};
 pub use view::{NodeView, Nodes};
 
 use handover::HandedOver;
-pub(crate) use handover::hand_over;
 use lampyris_runtime::supervisor::orphans::reap_orphans;
 use lampyris_runtime::supervisor::process::Sign;
 use ports::Ports;

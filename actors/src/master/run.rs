@@ -23,7 +23,7 @@ use super::processes::Processes;
 use super::terminal::Terminal;
 use super::{Adopt, Closing, Happened, Master, StopCluster};
 use crate::admin::{self, Token};
-use crate::node::boot::identity;
+use crate::node::assemble::identity;
 use crate::node::ports::{PortTaken, bind};
 use crate::service::{Inbox, Router, Service, Taking, host};
 

@@ -1,13 +1,15 @@
 //! Puts a node together from its configuration and its app: routes, peers, hooks.
 
+use std::io;
 use std::sync::{Arc, OnceLock, Weak};
 
 use lampyris_runtime::config::{Config, NodeConfig};
 use lampyris_runtime::link::{Identity, LinkSettings, Peer};
-use lampyris_runtime::name::NodeName;
+use lampyris_runtime::name::{Incarnation, NodeName};
 use tokio::sync::watch;
 
 use super::control::Targets;
+use super::error::BootError;
 use super::inbound::{FromPeer, Listener, News};
 use super::ports::host_port;
 use super::{Node, Shared};
@@ -118,4 +120,15 @@ pub(crate) fn settings(config: &Config) -> LinkSettings {
         max_calls: link.max_calls,
         handshake: link.handshake_timeout,
     }
+}
+
+/// Who this process is, for its links.
+pub(crate) fn identity(name: NodeName) -> Result<Identity, BootError> {
+    let incarnation =
+        Incarnation::draw().map_err(|why| BootError::System("random bytes", io::Error::other(why)))?;
+    Ok(Identity {
+        name,
+        incarnation,
+        pid: std::process::id(),
+    })
 }

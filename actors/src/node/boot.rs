@@ -3,54 +3,14 @@
 use std::io;
 use std::sync::Arc;
 
-use lampyris_runtime::config::{Config, NodeConfig};
-use lampyris_runtime::link::Identity;
-use lampyris_runtime::name::{Incarnation, NodeName};
-use lampyris_runtime::sockets::{self, Listeners};
+use lampyris_runtime::config::Config;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 
 use super::control::Cause;
-use super::ports::{PortTaken, configured, take_or_bind};
+use super::error::BootError;
 use super::running::Running;
 use crate::app::App;
-use crate::service::Clash;
-
-/// Why a node could not start.
-#[derive(Debug, thiserror::Error)]
-pub enum BootError {
-    /// The configuration has no such node.
-    #[error("no node is called {0}; configured are {1}")]
-    NoSuchNode(String, String),
-    /// A port is not to be had.
-    #[error(transparent)]
-    Port(#[from] PortTaken),
-    /// Two handlers answer to the same.
-    #[error(transparent)]
-    Clash(#[from] Clash),
-    /// The shared secret is not to be had.
-    #[error("the shared secret: {0}")]
-    Secret(io::Error),
-    /// A hook of the app did not succeed.
-    #[error("not ready: {0}")]
-    App(String),
-    /// Something of the operating system.
-    #[error("{0}: {1}")]
-    System(&'static str, io::Error),
-}
-
-impl BootError {
-    /// The exit code that says what it was.
-    pub const fn exit_code(&self) -> u8 {
-        match self {
-            Self::NoSuchNode(..) | Self::Clash(_) => 78,
-            Self::App(_) => 1,
-            Self::Port(_) => 73,
-            Self::Secret(_) => 77,
-            Self::System(..) => 71,
-        }
-    }
-}
 
 /// Runs a node until it is asked to stop; gives its exit code. Must run inside an actix system.
 ///
@@ -109,32 +69,4 @@ impl Signals {
             _ = self.interrupt.recv() => "SIGINT",
         }
     }
-}
-
-/// The ports of a node, bound before anything else, so that a taken one is found first. A master hands them to
-/// the nodes that it starts, so that they stay open when a node dies.
-pub(super) fn open_ports(own: &NodeConfig) -> Result<Listeners, BootError> {
-    let mut given = sockets::inherited().unwrap_or_else(|error| {
-        tracing::warn!(%error, "standard input cannot be read for listening sockets");
-        Listeners::new()
-    });
-    let mut open = Listeners::new();
-    for (key, ip, port) in configured(own) {
-        open.insert(
-            key.to_owned(),
-            take_or_bind(&mut given, &own.name, key, ip, port)?,
-        );
-    }
-    Ok(open)
-}
-
-/// Who this process is, for its links.
-pub(crate) fn identity(name: NodeName) -> Result<Identity, BootError> {
-    let incarnation =
-        Incarnation::draw().map_err(|why| BootError::System("random bytes", io::Error::other(why)))?;
-    Ok(Identity {
-        name,
-        incarnation,
-        pid: std::process::id(),
-    })
 }

@@ -10,8 +10,8 @@ use lampyris_runtime::sockets::Listeners;
 use tokio::sync::{mpsc, watch};
 
 use super::Node;
+use super::handover::hand_over;
 use crate::error::CallError;
-use crate::master::hand_over;
 use crate::message::Origin;
 use crate::protocol::{HandOver, KickFrom, NodeControl, ParentAt, PushTo, Stop};
 use crate::scope;

@@ -5,10 +5,12 @@
 //! | `boot` | the life of the process: from its ports to its exit code |
 //! | `running` | what it runs: services, ports, links |
 //! | `assemble` | routes, peers and hooks from configuration and app |
+//! | `handover` | copies of the listening sockets for an adopting master |
 //! | `links` | who may come in, what the master is told |
 //! | `children` | addresses of several children of one application |
 //! | `control` | what the master and other nodes ask of a node itself |
 //! | `inbound` | from a link to a service's inbox |
+//! | `error` | why a node could not start |
 //! | `ports` | binds a port, and names who holds it when it is taken |
 //! | `sessions` | clients of any node, by session id |
 //! | `web` | the node's own HTTP port |
@@ -17,6 +19,8 @@ pub(crate) mod assemble;
 pub(crate) mod boot;
 mod children;
 pub(crate) mod control;
+mod error;
+pub(crate) mod handover;
 pub(crate) mod inbound;
 mod links;
 pub(crate) mod ports;
@@ -27,8 +31,9 @@ mod web;
 use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
 
-pub use boot::{BootError, boot};
+pub use boot::boot;
 pub use children::Children;
+pub use error::BootError;
 use lampyris_runtime::config::{Config, NodeConfig};
 use lampyris_runtime::link::{Identity, Inbound, LinkSettings, Peer};
 use lampyris_runtime::name::{Incarnation, NodeName};

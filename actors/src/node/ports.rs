@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr, TcpListener};
 
 use lampyris_runtime::config::NodeConfig;
 use lampyris_runtime::name::NodeName;
-use lampyris_runtime::sockets::Listeners;
+use lampyris_runtime::sockets::{self, Listeners};
 use socket2::{Domain, Protocol, Socket, Type};
 
 /// Connections that may wait to be accepted.
@@ -69,6 +69,23 @@ pub(crate) fn bind(key: impl Into<String>, ip: IpAddr, port: u16) -> Result<TcpL
             source,
         }
     })
+}
+
+/// The ports of a node, bound before anything else, so that a taken one is found first. A master hands them to
+/// the nodes that it starts, so that they stay open when a node dies.
+pub(super) fn open_ports(own: &NodeConfig) -> Result<Listeners, PortTaken> {
+    let mut given = sockets::inherited().unwrap_or_else(|error| {
+        tracing::warn!(%error, "standard input cannot be read for listening sockets");
+        Listeners::new()
+    });
+    let mut open = Listeners::new();
+    for (key, ip, port) in configured(own) {
+        open.insert(
+            key.to_owned(),
+            take_or_bind(&mut given, &own.name, key, ip, port)?,
+        );
+    }
+    Ok(open)
 }
 
 /// `host:port` as it is dialled; an IPv6 address gets its brackets.

@@ -12,11 +12,11 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, timeout_at};
 
-use super::assemble::{Hooks, Target, assemble, register, targets};
-use super::boot::{BootError, identity, open_ports};
+use super::assemble::{Hooks, Target, assemble, identity, register, targets};
 use super::control::{Cause, Control};
+use super::error::BootError;
 use super::links::{OwnChildren, Refusals, master_peer, parents_up, say_ready};
-use super::ports::host_port;
+use super::ports::{host_port, open_ports};
 use super::{Node, web};
 use crate::app::{App, Routes, StopHook, single};
 use crate::net;

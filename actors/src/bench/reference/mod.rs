@@ -98,7 +98,7 @@ pub(crate) fn run(reference: &Reference) -> u8 {
     match runtime.and_then(|runtime| LocalSet::new().block_on(&runtime, serve)) {
         Ok(()) => 0,
         Err(error) => {
-            crate::cli::eprint_line(&format!("error: {reference:?}: {error}"));
+            crate::console::eprint_line(&format!("error: {reference:?}: {error}"));
             1
         }
     }
@@ -139,7 +139,7 @@ where
         let served = serve(client);
         tokio::task::spawn_local(async move {
             if let Err(error) = served.await {
-                crate::cli::eprint_line(&format!("a connection ended: {error}"));
+                crate::console::eprint_line(&format!("a connection ended: {error}"));
             }
         });
     }
