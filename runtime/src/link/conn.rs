@@ -23,6 +23,9 @@ use crate::name::HandlerId;
 use crate::reply::{ReplySink, ReplyTo, Write};
 use crate::wire::{self, Frame, Goodbye, Head};
 
+/// Bytes of heartbeats that may wait; a ping beyond them gets no echo.
+const MOST_URGENT: usize = 4 * 1024;
+
 /// Who is on the other end of a connection, and which connection to it this is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LinkId {
@@ -68,6 +71,8 @@ struct Inner {
     calls: Calls,
     /// The task, when it waits for something to write.
     waker: Option<Waker>,
+    /// The task, when it has no deadline to look after.
+    at_ease: Option<Waker>,
     ending: Option<Goodbye>,
     ended: bool,
     /// This end has promised to send no more calls.
@@ -75,6 +80,13 @@ struct Inner {
     /// The other end has promised to send no more calls.
     drained: bool,
     heard: Instant,
+}
+
+impl Inner {
+    /// Whether a new call would still go out before the end.
+    const fn takes_calls(&self) -> bool {
+        !(self.ended || self.retired || self.ending.is_some())
+    }
 }
 
 /// Why a call could not be put on a connection.
@@ -95,6 +107,7 @@ impl Conn {
                 outbox: Outbox::default(),
                 calls: Calls::new(now),
                 waker: None,
+                at_ease: None,
                 ending: None,
                 ended: false,
                 retired: false,
@@ -151,9 +164,11 @@ impl Conn {
     /// The other end asks for no more calls: says that none comes behind this.
     pub(super) fn confirm_drained(&self) {
         let mut inner = self.lock();
-        inner.retired = true;
-        inner.outbox.put_ordered(&Frame::Drained);
-        wake(inner);
+        // Once is enough: who asks again and again must not fill the outbox.
+        if !std::mem::replace(&mut inner.retired, true) {
+            inner.outbox.put_ordered(&Frame::Drained);
+            wake(inner);
+        }
     }
 
     /// The other end sends no more calls.
@@ -176,7 +191,7 @@ impl Conn {
         reply: ReplyTo,
     ) -> Result<(), Refused> {
         let mut inner = self.lock();
-        if inner.ended || inner.retired {
+        if !inner.takes_calls() {
             return Err(Refused::Ended(reply));
         }
         if let Err(fault) = self.check_room(&inner) {
@@ -197,14 +212,18 @@ impl Conn {
             return Err(Refused::Answered);
         }
         inner.calls.insert(now + timeout, Pending { reply, mark });
+        let at_ease = inner.at_ease.take();
         wake(inner);
+        if let Some(task) = at_ease {
+            task.wake();
+        }
         Ok(())
     }
 
     /// Puts a notification on its way. `Ok(false)`: the connection has ended.
     pub(super) fn notify(&self, handler: HandlerId, write: Write<'_>) -> Result<bool, Fault> {
         let mut inner = self.lock();
-        if inner.ended || inner.retired {
+        if !inner.takes_calls() {
             return Ok(false);
         }
         self.check_room(&inner)?;
@@ -237,6 +256,27 @@ impl Conn {
         let mut inner = self.lock();
         inner.outbox.put_urgent(frame);
         wake(inner);
+    }
+
+    /// Echoes a ping, unless the other end asks without ever reading the echoes.
+    pub(super) fn pong(&self, token: u64) {
+        let mut inner = self.lock();
+        if inner.outbox.urgent() < MOST_URGENT {
+            inner.outbox.put_urgent(&Frame::Pong(token));
+            wake(inner);
+        }
+    }
+
+    /// Waits for the first call whose deadline has to be looked after, also while the socket takes nothing.
+    pub(super) fn first_call(&self) -> impl Future<Output = ()> {
+        std::future::poll_fn(|task| {
+            let mut inner = self.lock();
+            if !inner.calls.is_empty() {
+                return Poll::Ready(());
+            }
+            inner.at_ease = Some(task.waker().clone());
+            Poll::Pending
+        })
     }
 
     /// Bytes came.
@@ -292,7 +332,7 @@ impl Conn {
         }
         let calls = inner.calls.take_all();
         let outbox = std::mem::take(&mut inner.outbox);
-        inner.waker = None;
+        (inner.waker, inner.at_ease) = (None, None);
         drop(inner);
         let name = &self.id.peer.name;
         for Pending { reply, mark } in calls {

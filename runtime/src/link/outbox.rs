@@ -57,6 +57,11 @@ impl Outbox {
         usize::try_from(self.put - self.taken).unwrap_or(usize::MAX)
     }
 
+    /// Bytes of heartbeats that wait.
+    pub(crate) fn urgent(&self) -> usize {
+        self.urgent.len()
+    }
+
     /// Where the next message will begin in the stream of all bytes.
     pub(crate) fn mark(&self) -> u64 {
         self.put

@@ -18,13 +18,18 @@ use std::time::{Duration, Instant};
 use arc_swap::ArcSwapOption;
 use bytes::{Bytes, BytesMut};
 use tokio::runtime::Handle;
+use tokio::sync::Notify;
 
 use super::LinkSettings;
 use super::conn::{Conn, LinkId, Refused};
+use super::task::clock;
 use crate::error::{ErrorKind, Fault};
 use crate::name::{HandlerId, NodeName};
 use crate::reply::{ReplyTo, Write, Wrote};
 use crate::wire::Goodbye;
+
+/// The longest time of a call: what fits the milliseconds of a frame, some 49 days.
+const LONGEST: Duration = Duration::from_millis(u32::MAX as u64);
 
 /// A message that arrived and is to be handled.
 #[derive(Debug)]
@@ -61,14 +66,16 @@ struct Shared {
     current: ArcSwapOption<Conn>,
     epochs: AtomicU64,
     held: Mutex<Held>,
+    /// A call waits that ends before the watching task would look again.
+    sooner: Notify,
 }
 
 #[derive(Default)]
 struct Held {
     calls: VecDeque<HeldCall>,
     bytes: usize,
-    /// Whether a task is looking after the times of the calls that wait.
-    watched: bool,
+    /// Until when the task sleeps that looks after the times of the calls that wait; `None` without one.
+    watched: Option<Instant>,
     /// Why the link is down.
     why: Option<String>,
     /// Set for a name that no link will ever have.
@@ -94,6 +101,7 @@ impl Peer {
             current: ArcSwapOption::empty(),
             epochs: AtomicU64::new(0),
             held: Mutex::default(),
+            sooner: Notify::new(),
         }))
     }
 
@@ -136,7 +144,8 @@ impl Peer {
         self.0.epochs.fetch_add(1, Ordering::Relaxed) + 1
     }
 
-    /// Calls a handler. The answer, or one fault, goes to `reply` within `timeout`.
+    /// Calls a handler. The answer, or one fault, goes to `reply` within `timeout`, of which no more than 49 days
+    /// count.
     pub fn call(
         &self,
         handler: HandlerId,
@@ -145,7 +154,7 @@ impl Peer {
         write: Write<'_>,
         reply: ReplyTo,
     ) {
-        let mut reply = reply;
+        let (mut reply, timeout) = (reply, timeout.min(LONGEST));
         if timeout.is_zero() {
             return reply.fault(Fault::new(ErrorKind::Expired, "no time was left for the call"));
         }
@@ -206,10 +215,15 @@ impl Peer {
         }
         held.bytes += call.body.len();
         held.calls.push_back(call);
-        if !std::mem::replace(&mut held.watched, true) {
-            drop(held);
-            let peer = self.clone();
-            self.0.runtime.spawn(async move { peer.watch_held().await });
+        match held.watched {
+            None => {
+                held.watched = Some(gives_up);
+                drop(held);
+                let peer = self.clone();
+                self.0.runtime.spawn(async move { peer.watch_held().await });
+            }
+            Some(until) if gives_up < until => self.0.sooner.notify_one(),
+            Some(_) => {}
         }
         Ok(())
     }
@@ -248,14 +262,14 @@ impl Peer {
         loop {
             let next = {
                 let mut held = self.lock();
-                let Some(next) = held.calls.iter().map(|call| call.gives_up).min() else {
-                    held.watched = false;
-                    return;
-                };
+                held.watched = held.calls.iter().map(|call| call.gives_up).min();
+                let Some(next) = held.watched else { return };
                 next
             };
-            tokio::time::sleep_until(next.into()).await;
-            self.give_up(tokio::time::Instant::now().into_std());
+            tokio::select! {
+                () = tokio::time::sleep_until(next.into()) => self.give_up(clock()),
+                () = self.0.sooner.notified() => {}
+            }
         }
     }
 
@@ -350,6 +364,10 @@ impl HeldCall {
             return;
         };
         let timeout = self.deadline.saturating_duration_since(now);
+        if timeout.is_zero() {
+            let text = "its time ran out while it waited for the link";
+            return reply.fault(Fault::new(ErrorKind::NotSent, text));
+        }
         if let Err(Refused::Ended(reply)) = conn.call(self.handler, now, timeout, &mut write, reply) {
             reply.fault(Fault::new(
                 ErrorKind::NotSent,

@@ -135,12 +135,13 @@ impl<S: Stream> Task<S> {
                 tick.as_mut().reset(tokio::time::Instant::now() + TICK);
             }
             let conn = Arc::clone(&self.conn);
+            // In no fixed order: a socket that never stops taking or giving must not keep the rest from its turn.
             let event = tokio::select! {
-                biased;
                 () = &mut heartbeat => Event::Heartbeat,
+                () = &mut tick, if ticking => Event::Tick,
+                () = conn.first_call(), if !ticking => continue,
                 wrote = write_next(&mut self.writer, &mut self.stage, &conn) => Event::Wrote(wrote),
                 read = read_some(&mut self.reader, &mut self.buffer) => Event::Read(read),
-                () = &mut tick, if ticking => Event::Tick,
             };
             let now = clock();
             match event {
@@ -214,7 +215,7 @@ impl<S: Stream> Task<S> {
                     reply.fault(fault);
                 }
             }
-            Frame::Ping(token) => self.conn.put_urgent(&Frame::Pong(token)),
+            Frame::Ping(token) => self.conn.pong(token),
             Frame::Pong(token) => {
                 let micros = micros(now.saturating_duration_since(self.started)).saturating_sub(token);
                 self.conn

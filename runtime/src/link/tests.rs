@@ -461,3 +461,85 @@ async fn ten_thousand_calls_end_in_order() {
         assert_eq!(answer(waiting).await.unwrap(), n.to_be_bytes()[..]);
     }
 }
+
+#[tokio::test]
+async fn a_short_call_that_comes_later_does_not_wait_as_long_as_the_first() {
+    let end = End::new("game1", &LinkSettings::default());
+    let _long = call(&end.peer, ECHO, b"1", PATIENCE);
+    // Whoever looks after the times sleeps until the first call's is up.
+    tokio::task::yield_now().await;
+    let before = clock();
+    let short = call(&end.peer, ECHO, b"2", Duration::from_millis(20));
+    assert_eq!(answer(short).await.unwrap_err().kind, ErrorKind::NotSent);
+    assert!(clock() - before < end.peer.settings().wait / 2);
+}
+
+#[tokio::test]
+async fn a_call_without_a_limit_is_a_call() {
+    let pair = pair_with(LinkSettings::default()).await;
+    let endless = call(&pair.net.peer, ECHO, b"x", Duration::MAX);
+    assert_eq!(answer(endless).await.unwrap(), "x");
+}
+
+#[tokio::test]
+async fn a_deadline_holds_while_the_socket_takes_nothing() {
+    let settings = LinkSettings {
+        heartbeat: Duration::from_secs(60),
+        suspect_after: Duration::from_secs(120),
+        down_after: Duration::from_secs(180),
+        ..LinkSettings::default()
+    };
+    let mut end = End::new("game1", &settings);
+    let conn = conn(&settings);
+    let (ours, _theirs) = tokio::io::duplex(16);
+    let peer = end.peer.clone();
+    let task = tokio::spawn(async move { task::run(ours, conn, &peer, BytesMut::new()).await });
+    assert_eq!(end.news().await, "up 1");
+    let mut write = |out: &mut BytesMut| {
+        out.extend_from_slice(&[0; 1000]);
+        Ok(Wrote::Reply)
+    };
+    end.peer.notify(ECHO, clock(), &mut write).unwrap();
+    // Now the task hangs on a socket that takes nothing, and has no deadline to look after.
+    tokio::task::yield_now().await;
+    let before = clock();
+    let waiting = call(&end.peer, ECHO, b"", Duration::from_millis(20));
+    assert_eq!(answer(waiting).await.unwrap_err().kind, ErrorKind::Timeout);
+    assert!(clock() - before < Duration::from_secs(5));
+    task.abort();
+}
+
+#[tokio::test]
+async fn who_asks_without_reading_does_not_fill_the_outbox() {
+    let conn = conn(&LinkSettings::default());
+    conn.confirm_drained();
+    let once = conn.queued();
+    for token in 0..100_000 {
+        conn.confirm_drained();
+        conn.pong(token);
+    }
+    assert_eq!(conn.queued(), once);
+    let mut stage = std::collections::VecDeque::new();
+    assert_eq!(conn.staging(&mut stage).await, None);
+    assert!(stage.iter().map(Bytes::len).sum::<usize>() < 8 * 1024);
+}
+
+#[tokio::test]
+async fn a_link_that_is_being_closed_takes_no_call() {
+    let settings = LinkSettings::default();
+    let end = End::new("game1", &settings);
+    let conn = conn(&settings);
+    end.peer.attach(&conn, clock());
+    conn.close(crate::wire::Goodbye::Stopping);
+    let late = answer(call(&end.peer, ECHO, b"", PATIENCE)).await.unwrap_err();
+    assert_eq!(late.kind, ErrorKind::NotSent, "it was certainly not handled");
+}
+
+fn conn(settings: &LinkSettings) -> Arc<Conn> {
+    let id = LinkId {
+        peer: who("game1"),
+        epoch: 1,
+        addr: SocketAddr::from(([127, 0, 0, 1], 1)),
+    };
+    Conn::new(id, Arc::new(settings.clone()), clock())
+}

@@ -109,9 +109,12 @@ impl Adopted {
     /// # Errors
     /// The operating system does not let this process signal it.
     pub fn kill_group(&self) -> io::Result<()> {
-        // By the handle first, which cannot be a stranger's; its group lives as long as it is not reaped.
-        self.signal(Signal::KILL)?;
-        gone_is_fine(kill_process_group(self.pid, Signal::KILL))
+        // By the handle first, which cannot be a stranger's. One that has ended may have lost its number to a
+        // stranger already; what is left of its group is swept once its end is noticed.
+        match pidfd_send_signal(&self.handle, Signal::KILL) {
+            Ok(()) => gone_is_fine(kill_process_group(self.pid, Signal::KILL)),
+            Err(error) => gone_is_fine(Err(error)),
+        }
     }
 
     /// Kills what is left of its group. While the group has a member nobody else is given its number; so if no
