@@ -1,5 +1,6 @@
 //! An orderly restart under load: calls wait for the next life of the node, and no client sees an error.
 
+use std::net::TcpStream;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 
@@ -45,4 +46,21 @@ fn restarts_of_gate_and_game1_fail_no_call() {
         "{} calls during four restarts, none failed",
         answered.load(Ordering::Relaxed)
     ));
+}
+
+#[test]
+fn a_restart_of_net_refuses_no_connection() {
+    let cluster = Cluster::study();
+    cluster.start();
+    let admin = cluster.admin();
+    for _ in 0..3 {
+        let old = admin.node("net");
+        admin.act("nodes/net/actions/restart");
+        until("the next life of net", || {
+            drop(TcpStream::connect(cluster.netport()).expect("no connection is refused"));
+            let net = admin.node("net");
+            (net["state"] == "ready" && net["incarnation"] != old["incarnation"]).then_some(())
+        });
+        cluster.until_answered(300, "x", "game1Handle completed");
+    }
 }

@@ -19,7 +19,7 @@ mod state;
 mod terminal;
 mod view;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -49,6 +49,8 @@ pub struct Master {
     links: HashMap<NodeName, Peer>,
     processes: Processes,
     ports: Ports,
+    /// Nodes between two lives that an operator wants; their ports stay open.
+    restarting: HashSet<NodeName>,
     saved: SavedState,
     terminal: Terminal,
     /// Ends the master's process with an exit code.
@@ -174,10 +176,7 @@ impl Master {
             Command::AllReady { .. } => self
                 .terminal
                 .all_ready(self.started.elapsed(), self.admin.as_deref()),
-            Command::AllStopped => {
-                self.terminal.say("all nodes have stopped");
-                self.end(u8::from(self.unclean));
-            }
+            Command::AllStopped => self.all_stopped(),
         }
         None
     }
@@ -225,8 +224,12 @@ impl Master {
 
     fn announce(&mut self, change: &StateChange) {
         tracing::info!(node = %change.name, from = %change.from, to = %change.to, reason = change.reason, "state");
-        if matches!(change.to, State::Stopped | State::Failed) {
-            self.ports.close(&change.name);
+        match change.to {
+            State::Ready => drop(self.restarting.remove(&change.name)),
+            State::Stopped if self.restarting.contains(&change.name) => {}
+            // It stays down, and who connects to it is to know that.
+            State::Stopped | State::Failed => self.ports.close(&change.name),
+            _ => {}
         }
         let snapshot = self.roster.snapshot(now());
         if let Some(node) = snapshot.iter().find(|node| node.name == change.name) {
@@ -234,8 +237,9 @@ impl Master {
         }
     }
 
-    fn end(&self, code: u8) {
-        if self.done.try_send(code).is_err() {
+    fn all_stopped(&self) {
+        self.terminal.say("all nodes have stopped");
+        if self.done.try_send(u8::from(self.unclean)).is_err() {
             tracing::debug!("the end was announced before");
         }
     }
@@ -250,7 +254,7 @@ impl Master {
             match command {
                 Command::Terminate { name, pid } => self.terminate(&name, pid),
                 Command::Announce(change) => self.announce(&change),
-                Command::AllStopped => self.end(u8::from(self.unclean)),
+                Command::AllStopped => self.all_stopped(),
                 // Nothing is spawned or killed by the wish to stop.
                 other => tracing::warn!(?other, "unexpected on the way to the end"),
             }
@@ -356,6 +360,10 @@ impl Handler<Act> for Master {
         let node = self.config.node(name.as_str()).ok_or(Refused::NoSuchNode)?;
         if action == Action::Start && (self.only || !node.start) {
             return Err(Refused::NotStartedHere);
+        }
+        match action {
+            Action::Restart => drop(self.restarting.insert(name.clone())),
+            Action::Start | Action::Stop => drop(self.restarting.remove(&name)),
         }
         self.on_event(
             match action {

@@ -174,6 +174,7 @@ fn start(
             roster,
             links: links.clone(),
             ports: super::Ports::default(),
+            restarting: std::collections::HashSet::new(),
             saved: super::SavedState::new(&config.run_dir),
             processes: Processes::new(Arc::clone(config), options.program.clone(), living),
             terminal: Terminal::new(config),

@@ -3,8 +3,9 @@
 //! A process is known by its number and the kernel's start time of it, so that a later process of the same number
 //! is never taken for a node.
 
-use std::fs;
-use std::io;
+use std::fs::{self, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use lampyris_runtime::name::NodeName;
@@ -59,7 +60,16 @@ impl State {
         let aside = self.path.with_extension("json.new");
         let written = serde_json::to_vec_pretty(&living)
             .map_err(io::Error::other)
-            .and_then(|text| fs::write(&aside, text))
+            .and_then(|text| {
+                let mut open = OpenOptions::new();
+                let mut file = open
+                    .write(true)
+                    .create(true)
+                    .truncate(true)
+                    .mode(0o600)
+                    .open(&aside)?;
+                file.write_all(&text)
+            })
             .and_then(|()| fs::rename(&aside, &self.path));
         match written {
             Ok(()) => self.written = Some(living),

@@ -79,7 +79,10 @@ impl Terminal {
             State::Ready if matches!(change.from, State::Starting | State::Unreachable) => {
                 drop(writeln!(std::io::stdout(), "{label} | ready ({pid}{took})"));
             }
-            State::Starting if matches!(change.from, State::Unreachable | State::Ready | State::Degraded) => {
+            State::Starting
+                if !node.adopted
+                    && matches!(change.from, State::Unreachable | State::Ready | State::Degraded) =>
+            {
                 let end = node
                     .last_exits
                     .last()

@@ -18,7 +18,7 @@ use crate::error::{CallError, Failure};
 use crate::message::{Callable, IntoClient, Origin, Wrote};
 
 /// Which session, cluster-wide: the node that has the connection, and its number there. Numbers are not reused, not
-/// even by a later process of the same node.
+/// even by a later process of the same node, but for a chance of one in thousands of millions.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct SessionId {
     /// The node whose client it is.

@@ -143,7 +143,7 @@ impl Refusals {
                 return;
             }
             let code = match refusal {
-                Refusal::Duplicate(_) | Refusal::Stopping => 75,
+                Refusal::Duplicate(_) => 75,
                 Refusal::Unauthorized => 77,
                 Refusal::Version { .. } | Refusal::WrongNode(_) => 78,
             };

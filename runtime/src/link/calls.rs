@@ -17,6 +17,9 @@ pub const TICK: Duration = Duration::from_millis(10);
 /// Places on the wheel. Calls that lie further ahead than all of them go round again.
 const SLOTS: usize = 1024;
 
+/// The first generation of a place; not 0, so that no call has the number 0, which means a notification.
+const FIRST: u32 = 1;
+
 /// No call: the end of a list.
 const NONE: u32 = u32::MAX;
 
@@ -78,7 +81,7 @@ impl Calls {
     pub fn next_id(&self) -> u64 {
         match self.places.get(self.free as usize) {
             Some(place) => id(self.free, place.generation),
-            None => id(u32::try_from(self.places.len()).unwrap_or(NONE), 0),
+            None => id(u32::try_from(self.places.len()).unwrap_or(NONE), FIRST),
         }
     }
 
@@ -94,7 +97,7 @@ impl Calls {
         } else {
             let at = u32::try_from(self.places.len()).expect("because a link has fewer calls than 2^32");
             self.places.push(Place {
-                generation: 0,
+                generation: FIRST,
                 due,
                 previous: NONE,
                 next: NONE,

@@ -10,7 +10,7 @@
 //!
 //! Each message is a u16 length (big-endian) and that many bytes of MessagePack, at most [`MAX_MESSAGE`]. The
 //! proofs cover both messages to the byte, with a nonce of each side: nothing can be replayed or reflected. The
-//! acceptor tells nothing beyond its name, incarnation and pid before the dialer has proved the secret.
+//! acceptor tells nothing beyond its name and incarnation before the dialer has proved the secret.
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 use hmac::{Hmac, KeyInit, Mac};
@@ -101,9 +101,6 @@ pub enum Refusal {
     /// A living node has the name.
     #[error("{0}")]
     Duplicate(String),
-    /// The acceptor is stopping.
-    #[error("the node is stopping")]
-    Stopping,
 }
 
 /// Why a handshake failed.
