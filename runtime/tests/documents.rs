@@ -192,7 +192,7 @@ fn the_numbers_in_protocol_md_are_those_of_the_code() {
         assert!(text.contains(&said), "protocol.md does not say {said:?}");
     }
     // The picture of a frame is that of the source, but for the length, which is a number there.
-    let source = document("runtime/src/wire.rs");
+    let source = document("runtime/src/wire/mod.rs");
     for line in source.lines().filter_map(|line| line.strip_prefix("//! │")) {
         let said = line.contains("MAX_FRAME") || text.contains(line);
         assert!(said, "protocol.md lacks the line {line}");

@@ -1,0 +1,123 @@
+//! Every kind, split anywhere; what breaks the table; random bytes.
+
+use super::*;
+use crate::error::ErrorKind;
+use crate::reply::Wrote;
+
+const HEADS: [Head; 4] = [
+    Head::Request {
+        call: u64::MAX - 1,
+        budget: 5_000,
+        handler: HandlerId(0xdead_beef),
+    },
+    Head::Notify {
+        handler: HandlerId(7),
+    },
+    Head::Reply { call: 3 },
+    Head::Fault { call: 4 },
+];
+
+fn message(head: Head, body: &[u8]) -> BytesMut {
+    let mut out = BytesMut::new();
+    let mut write = |out: &mut BytesMut| {
+        if let Head::Fault { .. } = head {
+            put_fault(&Fault::new(ErrorKind::TooLarge, "no"), out);
+        }
+        out.extend_from_slice(body);
+        Ok(Wrote::Reply)
+    };
+    assert_eq!(put_message(head, &mut write, CHUNK, &mut out).unwrap(), None);
+    out
+}
+
+#[test]
+fn every_kind_comes_back_however_it_is_split() {
+    let mut all = BytesMut::new();
+    for head in HEADS {
+        all.extend_from_slice(&message(head, b"body"));
+    }
+    put_control(&Frame::Ping(1), &mut all);
+    put_control(&Frame::Pong(2), &mut all);
+    put_control(&Frame::Goodbye(Goodbye::Replaced), &mut all);
+    put_control(&Frame::Drain, &mut all);
+    put_control(&Frame::Drained, &mut all);
+    for step in 1..all.len() {
+        let (mut buffer, mut decoder, mut frames) = (BytesMut::new(), Decoder::new(CHUNK), Vec::new());
+        for part in all.chunks(step) {
+            buffer.extend_from_slice(part);
+            while let Some(frame) = decoder.next(&mut buffer).unwrap() {
+                frames.push(frame);
+            }
+        }
+        assert_eq!(frames.len(), 9);
+        assert!(matches!(&frames[0], Frame::Request { budget: 5_000, body, .. } if &body[..] == b"body"));
+        assert!(matches!(&frames[3], Frame::Fault { call: 4, fault } if fault.kind == ErrorKind::TooLarge));
+        let rest = [
+            Frame::Ping(1),
+            Frame::Pong(2),
+            Frame::Goodbye(Goodbye::Replaced),
+            Frame::Drain,
+            Frame::Drained,
+        ];
+        assert_eq!(frames[4..], rest);
+    }
+}
+
+#[test]
+fn what_breaks_the_table_is_told_apart() {
+    let decode = |bytes: &[u8]| Decoder::new(100).next(&mut BytesMut::from(bytes));
+    assert_eq!(decode(&[0, 0, 0, 1, 1]), Err(Broken::Length(1)));
+    assert_eq!(decode(&[0xff; 4]), Err(Broken::Length(0xffff_ffff)));
+    assert_eq!(decode(&[0, 0, 0, 2, 99, 0]), Err(Broken::Kind(99)));
+    assert_eq!(decode(&[0, 0, 0, 2, 1, 0]), Err(Broken::Short(1)));
+    assert_eq!(decode(&[0, 0, 0, 2, 5, 0]), Err(Broken::Order(5)));
+    assert_eq!(decode(&[0, 0, 0, 2, 6, 0]), Err(Broken::Short(6)));
+    assert_eq!(decode(&[0, 0, 0, 2]), Ok(None));
+}
+
+#[test]
+fn a_message_above_the_limit_is_refused_while_it_comes() {
+    let body = Bytes::from(vec![0; 3 * CHUNK]);
+    let mut buffer = BytesMut::new();
+    for (head, part) in chunks(HEADS[0], &body) {
+        buffer.extend_from_slice(&head);
+        buffer.extend_from_slice(&part);
+    }
+    assert_eq!(
+        Decoder::new(2 * CHUNK).next(&mut buffer),
+        Err(Broken::TooLarge(2 * CHUNK))
+    );
+}
+
+#[test]
+fn a_fault_of_a_later_version_still_ends_its_call() {
+    let mut out = message(HEADS[3], b"");
+    let code = out.len() - 5;
+    assert_eq!(out[code], ErrorKind::TooLarge.code());
+    out[code] = 250;
+    match Decoder::new(CHUNK).next(&mut out).unwrap() {
+        Some(Frame::Fault { fault, .. }) => assert_eq!(fault.kind, ErrorKind::Cancelled),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn random_bytes_never_panic() {
+    let mut random = 7_u64;
+    for _ in 0..20_000 {
+        let mut bytes = BytesMut::new();
+        for _ in 0..24 {
+            random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            bytes.extend_from_slice(&[
+                0,
+                0,
+                0,
+                (random >> 58) as u8,
+                (random >> 40) as u8 % 10,
+                (random >> 30) as u8 & 1,
+            ]);
+        }
+        let mut decoder = Decoder::new(64);
+        while let Ok(Some(_)) = decoder.next(&mut bytes) {}
+    }
+}
