@@ -53,6 +53,10 @@ async fn act(path: web::Path<(String, String)>, master: web::Data<Addr<Master>>)
                 format!("{name} is started by hand, on this host or another (--only, or start = false)");
             problem(StatusCode::CONFLICT, "not started here", text)
         }
+        Ok(Err(Refused::Stopping)) => {
+            let text = "the whole cluster is stopping; nothing is started any more";
+            problem(StatusCode::CONFLICT, "stopping", text)
+        }
         Err(_) => unavailable(),
     }
 }

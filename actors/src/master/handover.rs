@@ -19,6 +19,9 @@ use crate::node::handover::{SEPARATOR, path};
 /// How long a node may take to send what it came for.
 const PATIENCE: Duration = Duration::from_secs(2);
 
+/// The pause of a master that has no descriptor for who comes.
+const PAUSE: Duration = Duration::from_millis(200);
+
 /// A node has handed its sockets over.
 #[derive(Message)]
 #[rtype(result = "()")]
@@ -38,7 +41,15 @@ pub(super) fn serve(run_dir: &Path, master: Addr<Master>) -> io::Result<()> {
     let listener = UnixListener::bind(&path)?;
     std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600))?;
     tokio::spawn(async move {
-        while let Ok((stream, _)) = listener.accept().await {
+        loop {
+            let stream = match listener.accept().await {
+                Ok((stream, _)) => stream,
+                Err(error) => {
+                    tracing::warn!(%error, "nobody can hand sockets over");
+                    tokio::time::sleep(PAUSE).await;
+                    continue;
+                }
+            };
             match tokio::time::timeout(PATIENCE, take(stream)).await {
                 Ok(Ok(Some(handed))) => master.do_send(handed),
                 Ok(Ok(None)) | Err(_) => tracing::debug!("somebody came to the hand-over without sockets"),

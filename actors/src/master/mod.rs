@@ -105,6 +105,8 @@ pub(crate) enum Refused {
     NoSuchNode,
     /// Nodes are started by hand here: `--only`, or `start = false`.
     NotStartedHere,
+    /// The whole tree is stopping.
+    Stopping,
 }
 
 /// What an operator can want of a node.
@@ -330,6 +332,12 @@ impl Handler<Adopt> for Master {
                     } = known;
                     self.terminal.say(&format!("found {name} running (pid {pid})"));
                     self.terminal.follow(name.clone(), output);
+                    if self.config.node(name.as_str()).is_none() {
+                        // No node any more, but it holds ports, and must not outlive this master.
+                        self.terminal
+                            .say(&format!("{name} is configured no more: it is stopped"));
+                        self.processes.sign(&name, pid, Sign::Terminate);
+                    }
                     self.on_event(Event::Adopted { name, pid, restarts }, ctx);
                 }
                 Ok(None) => self
@@ -360,6 +368,9 @@ impl Handler<Act> for Master {
         let node = self.config.node(name.as_str()).ok_or(Refused::NoSuchNode)?;
         if action == Action::Start && (self.only || !node.start) {
             return Err(Refused::NotStartedHere);
+        }
+        if action != Action::Stop && self.closing != Closing::No {
+            return Err(Refused::Stopping);
         }
         match action {
             Action::Restart => drop(self.restarting.insert(name.clone())),

@@ -93,13 +93,14 @@ pub async fn run(config: Arc<Config>, options: RunOptions) -> Result<u8, MasterE
     let mut hangup = signal(SignalKind::hangup()).map_err(failed("signal handlers"))?;
     let folder = |why| MasterError::RunDir(config.run_dir.clone(), why);
     make_run_dir(&config.run_dir).map_err(folder)?;
-    share_secret(&config).map_err(MasterError::Secret)?;
-    let secret = link_secret(&config).map_err(MasterError::Secret)?;
-    std::fs::create_dir_all(&config.log.dir).map_err(folder)?;
+    // Before anything is written there: a second master must not change what the first one's nodes read.
     let _lock = match lock::take(&config.run_dir).map_err(folder)? {
         Ok(lock) => lock,
         Err(holder) => return Err(MasterError::Locked(config.run_dir.clone(), holder)),
     };
+    share_secret(&config).map_err(MasterError::Secret)?;
+    let secret = link_secret(&config).map_err(MasterError::Secret)?;
+    std::fs::create_dir_all(&config.log.dir).map_err(folder)?;
     if let Err(error) = orphans::adopt_orphans() {
         tracing::warn!(%error, "processes that outlive their node will not be noticed");
     }

@@ -3,12 +3,13 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use lampyris_runtime::error::{ErrorKind, Fault};
+use lampyris_runtime::reply::{Permit, ReplyTo};
 use serde::Serialize;
 use tokio::net::tcp::OwnedWriteHalf;
 use tokio::sync::Notify;
@@ -41,6 +42,8 @@ pub(super) struct Net {
     pub(super) counters: Counters,
     next: AtomicU64,
     sessions: Mutex<HashMap<u64, Session>>,
+    /// News of sessions that their services have not handled yet, those of ended ones too.
+    news: Arc<AtomicUsize>,
     /// Told when a session ends.
     ended: Notify,
     log: Mutex<Log>,
@@ -62,6 +65,7 @@ impl Net {
             counters: Counters::default(),
             next: AtomicU64::new((start << START_SHIFT) + 1),
             sessions: Mutex::default(),
+            news: Arc::default(),
             ended: Notify::new(),
             log: Mutex::new(Log {
                 pace: Pace::new(LOGGED, Instant::now()),
@@ -92,6 +96,24 @@ impl Net {
 
     pub(super) fn count(&self) -> usize {
         self.sessions().len()
+    }
+
+    /// Whether one client more would be too many: for the limit, or for services that do not keep up with the
+    /// news of those that come and go.
+    pub(super) fn is_full(&self) -> bool {
+        let most = self.settings.max_clients;
+        let listening = self.router.opened().len() + self.router.closed().len();
+        let behind = listening > 0 && self.news.load(Ordering::Relaxed) >= most.saturating_mul(2 * listening);
+        self.count() >= most || behind
+    }
+
+    /// What a service gets with news of a session instead of a caller: counted until it is handled.
+    pub(super) fn news(&self) -> ReplyTo {
+        let mut nobody = ReplyTo::nobody();
+        if let Some(permit) = Permit::acquire(&self.news, usize::MAX) {
+            nobody.hold(permit);
+        }
+        nobody
     }
 
     /// How many log lines were left out since the last one, if one may be written now.

@@ -231,7 +231,7 @@ impl Connection {
     fn announce(&self, routes: &[Route]) {
         let deadline = Instant::now() + NEWS_LIFE;
         for route in routes {
-            let news = self.invocation(route, Bytes::new(), deadline, ReplyTo::nobody());
+            let news = self.invocation(route, Bytes::new(), deadline, self.net.news());
             route.inbox.push_news(news);
         }
     }

@@ -69,7 +69,7 @@ fn is_clients(error: &io::Error) -> bool {
 }
 
 fn take_in(stream: TcpStream, net: &Arc<Net>) {
-    if net.count() >= net.settings.max_clients {
+    if net.is_full() {
         return net.counters.rejected_full.add();
     }
     match set_up(&stream) {

@@ -4,6 +4,7 @@
 //! still waits in the inbox. At once, unless the last life was shorter than [`SHORT_LIFE`]; then after a growing delay,
 //! so that an actor that cannot start does not hold the thread.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -87,7 +88,15 @@ where
         }
         tracing::warn!(service = A::NAME, "the service's actor ended; it starts anew");
         started = Instant::now();
-        ended = start(&inbox, &factory);
+        // A factory that panics is one more short life: it is tried again, and whoever waits has his deadline.
+        ended = catch_unwind(AssertUnwindSafe(|| start(&inbox, &factory))).unwrap_or_else(|panic| {
+            drop(panic);
+            tracing::error!(
+                service = A::NAME,
+                "the service's actor could not be made: its factory panicked"
+            );
+            oneshot::channel().1
+        });
     }
 }
 

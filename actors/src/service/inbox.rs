@@ -119,8 +119,8 @@ impl Inbox {
         }
     }
 
-    /// Hands over news of the node's own, which no limit may swallow: there are two of them per session, and the
-    /// sessions are bounded.
+    /// Hands over news of the node's own, which no limit may swallow: who makes them takes no more sessions in
+    /// while too many wait.
     pub(crate) fn push_news(self: &Arc<Self>, invocation: Invocation) {
         let mut queue = self.lock();
         if queue.closed {

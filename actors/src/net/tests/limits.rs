@@ -231,3 +231,38 @@ async fn a_frame_that_does_not_come_to_its_end_is_given_up() {
         (1, 1)
     );
 }
+
+#[actix::test]
+async fn who_comes_and_goes_is_turned_away_while_services_do_not_keep_up() {
+    let inbox = Inbox::new(Probe::NAME, 10, Taking::Batch);
+    let mut router = Router::default();
+    router.add::<Probe>(&inbox).unwrap();
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let addr = listener.local_addr().unwrap();
+    let settings = NetSettings {
+        max_clients: 3,
+        ..NetSettings::default()
+    };
+    let clients = serve(listener, settings, Arc::new(router)).unwrap();
+    for _ in 0..100 {
+        // Closed at once when it is turned away, else when it has said that it has nothing to say.
+        let mut client = Client::connect(addr).await;
+        client.stream.shutdown().await.ok();
+        client.closed().await;
+        soon(clients.none_left()).await;
+    }
+    let counters = clients.counters();
+    assert_eq!(
+        counters.accepted, 6,
+        "two pieces of news each, for two times three clients"
+    );
+    assert_eq!(counters.rejected_full, 94);
+    // A service that comes back finds them all, and the port is open again.
+    let (sender, mut events) = mpsc::channel(100);
+    let _probe = host(inbox, move || Probe(sender.clone()));
+    for _ in 0..12 {
+        soon(events.recv()).await.expect("the probe lives");
+    }
+    let _client = Client::connect(addr).await;
+    assert!(matches!(soon(events.recv()).await, Some(Event::Opened(_))));
+}

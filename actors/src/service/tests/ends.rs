@@ -131,3 +131,26 @@ async fn an_actor_may_refuse_to_stop_but_does_not_outlive_its_panic() {
     poison.fails_with(ErrorKind::HandlerPanic).await;
     assert_eq!(third.reply().await, 1);
 }
+
+#[actix::test]
+async fn a_factory_that_panics_is_tried_again() {
+    let inbox = Inbox::new(Stubborn::NAME, 100, Taking::Batch);
+    let lives = Arc::new(AtomicUsize::default());
+    let made = Arc::clone(&lives);
+    let hosted = host(Arc::clone(&inbox), move || {
+        assert_ne!(made.fetch_add(1, Ordering::Relaxed), 1, "no second life");
+        Stubborn(0)
+    });
+    let bench: Bench<Stubborn> = Bench {
+        inbox,
+        hosted,
+        lives,
+        actor: PhantomData,
+    };
+    bench
+        .ask(Add { n: POISON })
+        .fails_with(ErrorKind::HandlerPanic)
+        .await;
+    assert_eq!(bench.ask(Add { n: 1 }).reply().await, 1);
+    assert_eq!(bench.lives.load(Ordering::Relaxed), 3);
+}
