@@ -12,6 +12,7 @@
 mod handover;
 mod links;
 mod lock;
+mod messages;
 mod ports;
 mod processes;
 mod run;
@@ -23,7 +24,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use actix::{Actor, AsyncContext, Context, Handler, Message, SpawnHandle};
+use actix::{Actor, AsyncContext, Context, Handler, SpawnHandle};
 use lampyris_runtime::config::Config;
 use lampyris_runtime::link::Peer;
 use lampyris_runtime::name::NodeName;
@@ -31,6 +32,7 @@ use lampyris_runtime::supervisor::roster::{Command, Event, Roster, State, StateC
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
+pub(crate) use messages::{Act, Action, Adopt, Happened, Joined, Refused, StopCluster};
 pub use run::{MasterError, RunOptions, run};
 pub use view::{NodeView, Nodes};
 
@@ -72,60 +74,6 @@ enum Closing {
     Clients,
     All,
 }
-
-/// Something happened that the roster must know.
-#[derive(Message)]
-#[rtype(result = "()")]
-pub(crate) struct Happened(pub(crate) Event);
-
-/// Somebody wants the whole tree to stop; a second time, at once.
-#[derive(Message)]
-#[rtype(result = "()")]
-pub(crate) struct StopCluster {
-    /// Who.
-    pub(crate) by: &'static str,
-    /// Without letting calls end.
-    pub(crate) now: bool,
-}
-
-/// An operator wants something of one node.
-#[derive(Message)]
-#[rtype(result = "Result<(), Refused>")]
-pub(crate) struct Act {
-    /// Which node.
-    pub(crate) name: NodeName,
-    /// What.
-    pub(crate) action: Action,
-}
-
-/// Why the master does not do what an operator wants.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Refused {
-    /// No node has the name.
-    NoSuchNode,
-    /// Nodes are started by hand here: `--only`, or `start = false`.
-    NotStartedHere,
-    /// The whole tree is stopping.
-    Stopping,
-}
-
-/// What an operator can want of a node.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Action {
-    Start,
-    Stop,
-    Restart,
-}
-
-/// Take over what an earlier master has left running.
-#[derive(Message)]
-#[rtype(result = "()")]
-pub(crate) struct Adopt;
-
-/// A link to a node has come up: tell it where its parents are, and its children where it is.
-#[derive(Message)]
-#[rtype(result = "()")]
-pub(crate) struct Joined(pub(crate) lampyris_runtime::link::LinkId);
 
 /// How often processes are looked for that outlived the node which had started them.
 const ORPHANS: Duration = Duration::from_secs(1);

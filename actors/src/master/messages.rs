@@ -1,0 +1,60 @@
+//! What the master's actor is told and asked: by its own tasks, by the admin side, by signals.
+
+use actix::Message;
+use lampyris_runtime::link::LinkId;
+use lampyris_runtime::name::NodeName;
+use lampyris_runtime::supervisor::roster::Event;
+
+/// Something happened that the roster must know.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(crate) struct Happened(pub(crate) Event);
+
+/// Somebody wants the whole tree to stop; a second time, at once.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(crate) struct StopCluster {
+    /// Who.
+    pub(crate) by: &'static str,
+    /// Without letting calls end.
+    pub(crate) now: bool,
+}
+
+/// An operator wants something of one node.
+#[derive(Message)]
+#[rtype(result = "Result<(), Refused>")]
+pub(crate) struct Act {
+    /// Which node.
+    pub(crate) name: NodeName,
+    /// What.
+    pub(crate) action: Action,
+}
+
+/// Why the master does not do what an operator wants.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Refused {
+    /// No node has the name.
+    NoSuchNode,
+    /// Nodes are started by hand here: `--only`, or `start = false`.
+    NotStartedHere,
+    /// The whole tree is stopping.
+    Stopping,
+}
+
+/// What an operator can want of a node.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Action {
+    Start,
+    Stop,
+    Restart,
+}
+
+/// Take over what an earlier master has left running.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(crate) struct Adopt;
+
+/// A link to a node has come up: tell it where its parents are, and its children where it is.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(crate) struct Joined(pub(crate) LinkId);
