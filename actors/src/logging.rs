@@ -10,6 +10,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::sync::Arc;
 
+use crate::console::Console;
 use lampyris_runtime::config::{Config, LogFormat, make_run_dir};
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::fmt::writer::BoxMakeWriter;
@@ -20,23 +21,31 @@ use tracing_subscriber::{EnvFilter, Layer};
 
 type Output = Box<dyn Layer<Registry> + Send + Sync>;
 
-/// Starts the log of this process.
+/// Starts the log of this process: of the master if there is a console, else of a node.
 ///
 /// # Errors
 /// A file cannot be opened, or the level is no filter.
-pub(crate) fn start(config: &Config, role: &str, errors: Option<&Path>) -> io::Result<()> {
+pub(crate) fn start(
+    config: &Config,
+    role: &str,
+    errors: Option<&Path>,
+    console: Option<Console>,
+) -> io::Result<()> {
     make_run_dir(&config.run_dir)?;
     let mut outputs = Vec::new();
-    let to_terminal = || BoxMakeWriter::new(io::stderr);
-    if role == lampyris_runtime::name::MASTER {
+    if let Some(console) = console {
         outputs.push(output(
             config,
             file(&config.log.dir.join("master.log"))?,
             filter(config)?,
         ));
-        outputs.push(output(config, to_terminal(), LevelFilter::WARN));
+        outputs.push(output(
+            config,
+            BoxMakeWriter::new(move || console.clone()),
+            LevelFilter::WARN,
+        ));
     } else if config.log.terminal || !io::stderr().is_terminal() {
-        outputs.push(output(config, to_terminal(), filter(config)?));
+        outputs.push(output(config, BoxMakeWriter::new(io::stderr), filter(config)?));
     } else {
         outputs.push(output(
             config,

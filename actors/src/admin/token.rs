@@ -68,6 +68,12 @@ pub(super) async fn require(
     request: ServiceRequest,
     next: Next<BoxBody>,
 ) -> Result<ServiceResponse<BoxBody>, actix_web::Error> {
+    if let Some(origin) = request.headers().get(header::ORIGIN)
+        && !is_own(origin, request.headers().get(header::HOST))
+    {
+        let text = "a page of another origin may not use this API";
+        return Ok(request.into_response(problem(StatusCode::FORBIDDEN, "foreign origin", text)));
+    }
     let token = request.app_data::<web::Data<Token>>();
     if token.is_some_and(|token| token.fits(request.headers().get(header::AUTHORIZATION))) {
         return next.call(request).await;
@@ -82,4 +88,16 @@ pub(super) async fn require(
         header::HeaderValue::from_static("Bearer"),
     );
     Ok(request.into_response(refused))
+}
+
+/// Whether a page comes from the address that it asks.
+fn is_own(origin: &header::HeaderValue, host: Option<&header::HeaderValue>) -> bool {
+    let address = |origin: &str| {
+        origin
+            .strip_prefix("http://")
+            .or(origin.strip_prefix("https://"))
+            .map(str::to_owned)
+    };
+    let origin = origin.to_str().ok().and_then(address);
+    origin.is_some() && origin.as_deref() == host.and_then(|host| host.to_str().ok())
 }

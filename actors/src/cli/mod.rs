@@ -10,7 +10,7 @@ use std::io::IsTerminal;
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use clap::Parser;
 use lampyris_runtime::config::{Config, Finding, render_human};
@@ -18,12 +18,14 @@ use lampyris_runtime::name::MASTER;
 use lampyris_runtime::supervisor::limits;
 
 use crate::app::App;
-use crate::console::{eprint_line, print_line};
+use crate::console::{Console, eprint_line, print_line};
 use crate::{bench, logging, master, node};
 use args::{Args, Format, Task};
 
 /// The configuration cannot be used (sysexits.h EX_CONFIG).
 const EX_CONFIG: u8 = 78;
+/// How long the end waits for a terminal that is not read.
+const LAST_WORDS: Duration = Duration::from_millis(500);
 /// The log or the process itself could not be set up (EX_OSERR).
 const EX_OSERR: u8 = 71;
 
@@ -125,7 +127,19 @@ fn variables() -> impl Iterator<Item = (String, String)> {
 }
 
 fn run_master(config: Arc<Config>, only: bool, started: Instant) -> u8 {
-    if let Err(error) = logging::start(&config, MASTER, config.master.log.as_deref()) {
+    let console = match Console::start() {
+        Ok(console) => console,
+        Err(error) => {
+            eprint_line(&format!("error: {error}"));
+            return EX_OSERR;
+        }
+    };
+    if let Err(error) = logging::start(
+        &config,
+        MASTER,
+        config.master.log.as_deref(),
+        Some(console.clone()),
+    ) {
         eprint_line(&format!("error: the log: {error}"));
         return EX_OSERR;
     }
@@ -141,18 +155,21 @@ fn run_master(config: Arc<Config>, only: bool, started: Instant) -> u8 {
     let options = master::RunOptions {
         program,
         only,
+        console: console.clone(),
         started,
     };
-    in_system(async {
+    let code = in_system(async {
         master::run(config, options)
             .await
             .map_err(|error| (error.exit_code(), error.to_string()))
-    })
+    });
+    console.flush(LAST_WORDS);
+    code
 }
 
 fn run_node(config: Arc<Config>, name: &str, apps: Vec<App>) -> u8 {
     let own = config.node(name);
-    if let Err(error) = logging::start(&config, name, own.and_then(|node| node.log.as_deref())) {
+    if let Err(error) = logging::start(&config, name, own.and_then(|node| node.log.as_deref()), None) {
         eprint_line(&format!("error: the log: {error}"));
         return EX_OSERR;
     }

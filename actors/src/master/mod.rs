@@ -33,7 +33,8 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 pub(crate) use messages::{Act, Action, Adopt, Happened, Joined, Refused, StopCluster};
-pub use run::{MasterError, RunOptions, run};
+pub use run::MasterError;
+pub(crate) use run::{RunOptions, run};
 pub use view::{NodeView, Nodes};
 
 use handover::HandedOver;

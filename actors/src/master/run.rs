@@ -23,6 +23,7 @@ use super::processes::Processes;
 use super::terminal::Terminal;
 use super::{Adopt, Closing, Happened, Master, StopCluster};
 use crate::admin::{self, Token};
+use crate::console::Console;
 use crate::node::assemble::identity;
 use crate::node::ports::{PortTaken, bind};
 use crate::service::{Inbox, Router, Service, Taking, host};
@@ -37,13 +38,15 @@ const LAST_KILLS: std::time::Duration = std::time::Duration::from_secs(2);
 const EX_SOFTWARE: u8 = 70;
 
 /// How the master is to run.
-pub struct RunOptions {
+pub(crate) struct RunOptions {
     /// The program that the nodes run: this one.
-    pub program: PathBuf,
+    pub(crate) program: PathBuf,
     /// Without starting any node (`--only`); those that come are welcome.
-    pub only: bool,
+    pub(crate) only: bool,
+    /// Where news are printed.
+    pub(crate) console: Console,
     /// When the process started, for the time until ready.
-    pub started: Instant,
+    pub(crate) started: Instant,
 }
 
 /// Why the master could not start.
@@ -86,7 +89,7 @@ impl MasterError {
 ///
 /// # Errors
 /// [`MasterError`] when it could not start.
-pub async fn run(config: Arc<Config>, options: RunOptions) -> Result<u8, MasterError> {
+pub(crate) async fn run(config: Arc<Config>, options: RunOptions) -> Result<u8, MasterError> {
     let failed = |what| move |why| MasterError::System(what, why);
     let mut interrupt = signal(SignalKind::interrupt()).map_err(failed("signal handlers"))?;
     let mut terminate = signal(SignalKind::terminate()).map_err(failed("signal handlers"))?;
@@ -178,7 +181,7 @@ fn start(
             restarting: std::collections::HashSet::new(),
             saved: super::SavedState::new(&config.run_dir),
             processes: Processes::new(Arc::clone(config), options.program.clone(), living),
-            terminal: Terminal::new(config),
+            terminal: Terminal::new(config, options.console.clone()),
             done,
             closing: Closing::No,
             timer: None,

@@ -4,7 +4,7 @@
 //! News of the cluster go to standard output, lines of nodes to standard error. A terminal that is gone is no
 //! reason to fail, so errors of writing are dropped.
 
-use std::io::{IsTerminal, Write};
+use std::io::IsTerminal;
 use std::time::Duration;
 
 use lampyris_runtime::config::Config;
@@ -12,6 +12,7 @@ use lampyris_runtime::name::NodeName;
 use lampyris_runtime::supervisor::roster::{NodeSnapshot, State, StateChange};
 
 use super::processes::Output;
+use crate::console::Console;
 
 /// Colours of the nodes' names, in turn.
 const COLOURS: [&str; 6] = [
@@ -25,10 +26,11 @@ pub(super) struct Terminal {
     width: usize,
     colour: bool,
     show_output: bool,
+    console: Console,
 }
 
 impl Terminal {
-    pub(super) fn new(config: &Config) -> Self {
+    pub(super) fn new(config: &Config, console: Console) -> Self {
         let names: Vec<_> = config.nodes.iter().map(|node| node.name.clone()).collect();
         let width = names
             .iter()
@@ -44,16 +46,14 @@ impl Terminal {
             width,
             colour,
             show_output: config.log.terminal,
+            console,
         }
     }
 
     /// A line about the cluster.
     pub(super) fn say(&self, text: &str) {
-        drop(writeln!(
-            std::io::stdout(),
-            "{} | {text}",
-            self.label("master", None)
-        ));
+        self.console
+            .out(format!("{} | {text}", self.label("master", None)));
     }
 
     /// Every node is ready.
@@ -77,7 +77,7 @@ impl Terminal {
             .unwrap_or_default();
         match change.to {
             State::Ready if matches!(change.from, State::Starting | State::Unreachable) => {
-                drop(writeln!(std::io::stdout(), "{label} | ready ({pid}{took})"));
+                self.console.out(format!("{label} | ready ({pid}{took})"));
             }
             State::Starting
                 if !node.adopted
@@ -87,19 +87,12 @@ impl Terminal {
                     .last_exits
                     .last()
                     .map_or("an unknown end", |past| past.reason.as_str());
-                drop(writeln!(
-                    std::io::stdout(),
-                    "{label} | starting again after: {end}"
-                ));
+                self.console.out(format!("{label} | starting again after: {end}"));
                 self.last_lines(&label, node);
             }
             State::Backoff | State::Failed | State::Unreachable | State::Stopped | State::Degraded => {
-                drop(writeln!(
-                    std::io::stdout(),
-                    "{label} | {}: {}",
-                    change.to,
-                    change.reason
-                ));
+                self.console
+                    .out(format!("{label} | {}: {}", change.to, change.reason));
                 self.last_lines(&label, node);
             }
             _ => {}
@@ -113,18 +106,18 @@ impl Terminal {
         }
         let lines = node.last_exits.last().map(|past| past.exit.last_lines.clone());
         for line in lines.iter().flat_map(|lines| lines.iter()) {
-            drop(writeln!(std::io::stdout(), "{label} |   {line}"));
+            self.console.out(format!("{label} |   {line}"));
         }
     }
 
     /// Shows the lines that a node prints, until its process has ended.
     pub(super) fn follow(&self, name: NodeName, mut output: Output) {
         let label = self.label(name.as_str(), self.colour_of(&name));
-        let show = self.show_output;
+        let (show, console) = (self.show_output, self.console.clone());
         tokio::spawn(async move {
             while let Some(line) = output.recv().await {
                 if show {
-                    drop(writeln!(std::io::stderr(), "{label} | {line}"));
+                    console.minor(&format!("{label} | {line}"));
                 }
             }
         });

@@ -23,12 +23,34 @@ pub async fn boot(config: Arc<Config>, name: &str, app: App) -> Result<u8, BootE
         return Err(BootError::NoSuchNode(name.to_owned(), names.join(", ")));
     };
     let (stop, mut stopping) = mpsc::channel(8);
-    let (mut running, node) = Running::start(&config, own, app, stop).await?;
-    let cause = tokio::select! {
+    let started = tokio::select! {
+        started = Running::start(&config, own, app, stop) => Ok(started?),
+        // Nobody has been served yet, so nothing is to be ended in order.
+        cause = next_cause(&mut stopping, &mut signals) => Err(cause),
+    };
+    let (mut running, node) = match started {
+        Ok(started) => started,
+        Err(cause) => return Ok(exit_code(&cause)),
+    };
+    let code = exit_code(&next_cause(&mut stopping, &mut signals).await);
+    tokio::select! {
+        () = running.stop(&node) => Ok(code),
+        // A second signal means now.
+        _ = signals.next() => Ok(130),
+    }
+}
+
+/// The next reason to end.
+async fn next_cause(stopping: &mut mpsc::Receiver<Cause>, signals: &mut Signals) -> Cause {
+    tokio::select! {
         cause = stopping.recv() => cause.unwrap_or(Cause::Asked("itself")),
         name = signals.next() => Cause::Asked(name),
-    };
-    let code = match &cause {
+    }
+}
+
+/// The exit code that a reason leads to; and a line in the log.
+fn exit_code(cause: &Cause) -> u8 {
+    match cause {
         Cause::Refused { code, text } => {
             tracing::error!(why = %text, "this node may not join");
             *code
@@ -41,11 +63,6 @@ pub async fn boot(config: Arc<Config>, name: &str, app: App) -> Result<u8, BootE
             tracing::warn!("the master is gone; stopping");
             0
         }
-    };
-    tokio::select! {
-        () = running.stop(&node) => Ok(code),
-        // A second signal means now.
-        _ = signals.next() => Ok(130),
     }
 }
 

@@ -186,13 +186,19 @@ impl Running {
                 tracing::warn!(calls = left, "calls of clients were cut off");
             }
         }
-        let links: Vec<_> = neighbours(node).filter_map(Peer::conn).collect();
-        links.iter().for_each(|link| link.drain());
-        let is_idle = || {
-            self.services.iter().all(|service| service.inbox.is_idle())
-                && links.iter().all(|link| link.is_drained())
-        };
-        while !is_idle() && Instant::now() < deadline {
+        let mut links = Vec::new();
+        loop {
+            // Also those that have come up meanwhile.
+            for link in neighbours(node).filter_map(Peer::conn) {
+                if !links.iter().any(|known| Arc::ptr_eq(known, &link)) {
+                    link.drain();
+                    links.push(link);
+                }
+            }
+            let idle = self.services.iter().all(|service| service.inbox.is_idle());
+            if idle && links.iter().all(|link| link.is_drained()) || Instant::now() >= deadline {
+                break;
+            }
             sleep(DRAIN_STEP).await;
         }
         let left: usize = self

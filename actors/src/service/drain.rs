@@ -21,9 +21,6 @@ pub(super) const SLICE: usize = 256;
 /// Longest time of one slice; the handler that is running when it ends is not interrupted.
 const SLICE_TIME: Duration = Duration::from_millis(2);
 
-/// The clock is read once for so many invocations; a handler that takes long is followed by few others at most.
-const CLOCK_EVERY: usize = 8;
-
 /// How a handler came back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Ended {
@@ -59,10 +56,9 @@ pub fn drain<A: Service<Context: ServiceContext>>(actor: &mut A, wake: &Wake, ct
     let most = if inbox.taking == Taking::Single { 1 } else { SLICE };
     let mut more = inbox.take(most, &mut slice);
     let started = now();
-    let mut handled = 0_usize;
+    let mut clock = started;
     while let Some(invocation) = slice.pop_front() {
-        handled += 1;
-        if invocation.deadline <= started {
+        if invocation.deadline <= clock {
             invocation.reply.fault(Fault::new(
                 ErrorKind::Expired,
                 "its time had run out while it waited",
@@ -74,8 +70,8 @@ pub fn drain<A: Service<Context: ServiceContext>>(actor: &mut A, wake: &Wake, ct
             // Not `stop`, which the actor could refuse.
             ctx.terminate();
         }
-        let over = handled.is_multiple_of(CLOCK_EVERY) && now().duration_since(started) > SLICE_TIME;
-        if !ctx.is_free() || over {
+        clock = now();
+        if !ctx.is_free() || clock.duration_since(started) > SLICE_TIME {
             break;
         }
     }

@@ -22,6 +22,9 @@ use crate::wire::Goodbye;
 /// Delays between attempts. The first is short, as a parent that restarts is back within milliseconds.
 const DELAYS: (Duration, Duration) = (Duration::from_millis(10), Duration::from_millis(500));
 
+/// A link that lived so long is dialled again at once.
+const PROVEN: Duration = Duration::from_secs(1);
+
 /// Why an attempt did not bring the link up.
 #[derive(Debug, thiserror::Error)]
 pub enum DialError {
@@ -70,12 +73,18 @@ pub async fn dial(mut dialer: Dialer, peer: Peer) {
     let mut delay = Backoff::new(DELAYS.0, DELAYS.1);
     let mut last = String::new();
     loop {
+        let begun = clock();
         match attempt(&dialer, &peer).await {
             Ok(Ended::Closed(Goodbye::Stopping)) => return,
             Ok(ended) => {
                 tracing::debug!(peer = %peer.name(), why = %ended, "dialling again");
-                delay.reset();
                 last.clear();
+                if clock().duration_since(begun) >= PROVEN {
+                    delay.reset();
+                } else {
+                    // It came up and went down at once: not again and again without a pause.
+                    tokio::time::sleep(delay.next(jitter())).await;
+                }
             }
             Err(error) => {
                 // The same failure again and again is told once.
