@@ -15,6 +15,9 @@ use crate::wait::until;
 /// No call may take longer than its deadline and some time to be scheduled on a busy machine.
 const LONGEST: Duration = Duration::from_millis(5500);
 
+/// How long after a node was killed the last of its peers knows, on a busy machine.
+const DYING: Duration = Duration::from_millis(50);
+
 /// A node that ends within its first second of readiness counts as a failed start.
 const PROVEN: f64 = 1.05;
 
@@ -109,9 +112,10 @@ impl Outcome {
         self.calls.len() - self.count("ok")
     }
 
-    /// How many calls that were under way at a moment ended otherwise than with their answer.
+    /// How many calls that were under way at a moment, or a little later, ended otherwise than with their answer.
     pub fn failed_under_way_at(&self, moment: Instant) -> usize {
-        let under_way = |call: &&Call| call.sent <= moment && call.ended >= moment && call.end != End::Ok;
+        let under_way =
+            |call: &&Call| call.sent <= moment + DYING && call.ended >= moment && call.end != End::Ok;
         self.calls.iter().filter(under_way).count()
     }
 
@@ -163,10 +167,13 @@ impl fmt::Display for Outcome {
         for call in &self.calls {
             *ends.entry(name_of(&call.end)).or_default() += 1;
         }
-        let longest = self.longest().as_millis();
+        let mut times: Vec<u128> = self.calls.iter().map(|call| call.took().as_millis()).collect();
+        times.sort_unstable();
+        let part = |part: usize| times.get(times.len() * part / 100).copied().unwrap_or_default();
+        let (half, most, longest) = (part(50), part(99), self.longest().as_millis());
         write!(
             f,
-            "{} calls {ends:?}, {} rows, longest {longest} ms",
+            "{} calls {ends:?}, {} rows, p50 {half} ms, p99 {most} ms, longest {longest} ms",
             self.calls.len(),
             self.rows
         )?;

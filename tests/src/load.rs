@@ -44,11 +44,11 @@ pub struct Plan {
 }
 
 impl Default for Plan {
-    /// Some 500 requests a second, for at most a minute.
+    /// Some 600 requests a second, for at most a minute.
     fn default() -> Self {
         Self {
-            clients: 8,
-            every: Duration::from_millis(40),
+            clients: 16,
+            every: Duration::from_millis(65),
             requests: 20_000,
             time: Duration::from_secs(60),
         }
@@ -150,6 +150,8 @@ struct Player {
 
 impl Player {
     fn play(mut self) -> History {
+        // Not all at the same moment.
+        std::thread::park_timeout(self.plan.every * self.client / self.plan.clients);
         while self.goes_on() {
             match Client::connect(self.to) {
                 Ok(client) => match self.converse(client) {

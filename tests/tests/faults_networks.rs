@@ -18,21 +18,27 @@ const BAD_NETWORK: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 3));
 const NOTICED: Duration = Duration::from_millis(3500);
 const HEALED: Duration = Duration::from_secs(1);
 
-/// A cluster whose game reaches its gate through a proxy.
-fn started() -> (Experiment, Proxy) {
+/// A cluster whose gate is reached by some of its children through a proxy.
+fn started(children: &[&str]) -> (Experiment, Proxy) {
     let mut cluster = Cluster::of_test_apps();
     let port = cluster.port_of("servers.gate.rootport");
     cluster
         .set("servers.gate.rootbind", GATE.to_string())
-        .set("servers.gate.host", GATE.to_string())
-        .set(
-            "servers.game1.remoteport",
+        .set("servers.gate.host", GATE.to_string());
+    for child in children {
+        cluster.set(
+            &format!("servers.{child}.remoteport"),
             json!([{"rootname": "gate", "rootport": port, "roothost": BAD_NETWORK.to_string()}]),
         );
+    }
     let proxy = Proxy::start(SocketAddr::new(BAD_NETWORK, port), SocketAddr::new(GATE, port));
     cluster.start();
     let experiment = Experiment::on(cluster);
-    assert_eq!(proxy.connections(), 1, "the link goes through the proxy");
+    assert_eq!(
+        proxy.connections(),
+        children.len() as u64,
+        "the links go through it"
+    );
     (experiment, proxy)
 }
 
@@ -56,7 +62,8 @@ const BLACK: Way = Way {
 
 #[track_caller]
 fn both_ends_know_of_a_blackhole(name: &str, faults: Faults) {
-    let (experiment, proxy) = started();
+    let (experiment, proxy) = started(&["game1"]);
+    experiment.load.go_on_for(Duration::from_millis(200));
     let before = Instant::now();
     proxy.set(faults);
     let lost =
@@ -71,7 +78,7 @@ fn both_ends_know_of_a_blackhole(name: &str, faults: Faults) {
     let (cluster, outcome) = experiment.conclude(name);
     let served = outcome.served_after(healed);
     measured(format_args!(
-        "{name}: both ends knew after {known:.0?}, served {served:.0?} after it"
+        "{name}: both ends knew after {known:.1?}, served {served:.1?} after it"
     ));
     assert!(known.0 < NOTICED && known.1 < NOTICED, "{known:?}");
     assert!(served < HEALED, "{served:?}");
@@ -112,10 +119,27 @@ fn a_blackhole_towards_the_child_is_noticed_at_both_ends() {
 }
 
 #[test]
+fn a_short_silence_fails_nothing() {
+    let (experiment, proxy) = started(&["net", "game1"]);
+    for _ in 0..2 {
+        proxy.set(Faults {
+            up: BLACK,
+            down: BLACK,
+        });
+        experiment.load.go_on_for(Duration::from_secs(1));
+        proxy.heal();
+        experiment.load.until_served();
+    }
+    let (_cluster, outcome) = experiment.conclude("two blackholes of 1 s");
+    assert_eq!(outcome.failed() + outcome.refused(), 0, "{outcome}");
+    assert_eq!(proxy.connections(), 2, "the same links");
+}
+
+#[test]
 fn a_link_that_is_reset_again_and_again_serves_between() {
     const EVERY: Duration = Duration::from_millis(200);
     const RESETS: u64 = 25;
-    let (experiment, proxy) = started();
+    let (experiment, proxy) = started(&["net", "game1"]);
     for _ in 0..RESETS {
         experiment.load.go_on_for(EVERY);
         proxy.reset();
@@ -136,7 +160,7 @@ fn a_link_that_is_reset_again_and_again_serves_between() {
 
 #[test]
 fn slices_of_one_byte_and_a_slow_unsteady_network_change_no_answer() {
-    let (experiment, proxy) = started();
+    let (experiment, proxy) = started(&["net", "game1"]);
     let slice = Some(1);
     let sliced = Way {
         slice,
@@ -165,5 +189,5 @@ fn slices_of_one_byte_and_a_slow_unsteady_network_change_no_answer() {
     experiment.load.go_on_for(Duration::from_secs(2));
     let (_cluster, outcome) = experiment.conclude("slices, latency and a narrow way");
     assert_eq!(outcome.failed() + outcome.refused(), 0, "{outcome}");
-    assert_eq!(proxy.connections(), 1, "the same link");
+    assert_eq!(proxy.connections(), 2, "the same links");
 }
