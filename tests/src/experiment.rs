@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -34,8 +35,15 @@ impl Experiment {
     /// Puts the usual load on a cluster that has been started.
     #[track_caller]
     pub fn on(cluster: Cluster) -> Self {
+        let clients = cluster.netport();
+        Self::by_way_of(clients, cluster)
+    }
+
+    /// The same, with clients that connect to another address than the net node's.
+    #[track_caller]
+    pub fn by_way_of(clients: SocketAddr, cluster: Cluster) -> Self {
         let plan = Plan::default();
-        let load = Load::start(cluster.netport(), plan);
+        let load = Load::start(clients, plan);
         load.until_served();
         Self { cluster, load, plan }
     }

@@ -191,3 +191,30 @@ fn slices_of_one_byte_and_a_slow_unsteady_network_change_no_answer() {
     assert_eq!(outcome.failed() + outcome.refused(), 0, "{outcome}");
     assert_eq!(proxy.connections(), 2, "the same links");
 }
+
+#[test]
+fn a_bad_network_to_the_clients_changes_no_answer_and_runs_nothing_twice() {
+    let mut cluster = Cluster::of_test_apps();
+    let clients = SocketAddr::new(BAD_NETWORK, cluster.port());
+    cluster.start();
+    let proxy = Proxy::start(clients, cluster.netport());
+    let experiment = Experiment::by_way_of(clients, cluster);
+    let slice = Some(1);
+    let sliced = Way {
+        slice,
+        ..Way::default()
+    };
+    proxy.set(Faults {
+        up: sliced,
+        down: sliced,
+    });
+    experiment.load.go_on_for(Duration::from_secs(2));
+    for _ in 0..10 {
+        experiment.load.go_on_for(Duration::from_millis(200));
+        proxy.reset();
+    }
+    experiment.load.until_served();
+    let (_cluster, outcome) = experiment.conclude("clients' connections in slices, and reset ten times");
+    assert_eq!(outcome.failed(), outcome.count("closed"), "{outcome}");
+    assert_eq!(outcome.refused(), 0, "{outcome}");
+}

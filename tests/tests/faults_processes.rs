@@ -17,6 +17,9 @@ const KILLS: usize = 5;
 /// How long a node is stopped.
 const STOPPED: Duration = Duration::from_secs(5);
 
+/// How long everything is stopped: longer than a link may be silent, shorter than a call's deadline.
+const ASLEEP: Duration = Duration::from_secs(4);
+
 /// How soon a silent node must be noticed.
 const NOTICED: Duration = Duration::from_millis(3500);
 
@@ -252,4 +255,36 @@ fn everything_dies_in_turn_and_no_promise_is_broken() {
     experiment.load.until_served();
     let (_cluster, outcome) = experiment.conclude("eight rounds of kills, two of them of the master");
     assert!(outcome.count("ok") > outcome.failed(), "{outcome}");
+}
+
+#[test]
+fn a_machine_that_sleeps_restarts_nothing() {
+    let experiment = started();
+    let admin = experiment.cluster.admin();
+    let pids = |nodes: Vec<Value>| {
+        nodes
+            .into_iter()
+            .map(|node| node["pid"].clone())
+            .collect::<Vec<Value>>()
+    };
+    let before = pids(admin.nodes());
+    let everything = experiment.cluster.processes();
+    everything
+        .iter()
+        .for_each(|pid| signal_pid(*pid, Signal::SIGSTOP));
+    experiment.load.go_on_for(ASLEEP);
+    let woken = Instant::now();
+    everything
+        .iter()
+        .for_each(|pid| signal_pid(*pid, Signal::SIGCONT));
+    experiment.load.until_served();
+    admin.until_all_ready();
+    measured(format_args!(
+        "all processes stopped for {ASLEEP:?}; ready {:.1?} after it",
+        woken.elapsed()
+    ));
+    assert_eq!(pids(admin.nodes()), before, "the same processes");
+    assert!(admin.nodes().iter().all(|node| node["restarts"] == 0));
+    let (_cluster, outcome) = experiment.conclude("all processes stopped");
+    assert_eq!(outcome.failed() + outcome.refused(), 0, "{outcome}");
 }
