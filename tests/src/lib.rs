@@ -5,24 +5,32 @@
 //! | [`cluster`] | one cluster in a folder of its own, with ports of its own, that leaves nothing behind |
 //! | [`admin`] | what the master's API says of a cluster |
 //! | [`process`] | one started program, its output and its end |
+//! | [`checker`] | joins what clients saw with a node's ledger, and finds broken promises |
 //! | [`client`] | a game client: Firefly's frames over a plain socket |
+//! | [`experiment`] | a cluster under load, and the checker's word |
 //! | [`http`] | a plain HTTP client |
+//! | [`load`] | clients that ask for rows in the ledger |
 //! | [`namespace`] | hosts of one's own: network namespaces joined by a cable |
 //! | [`ports`] | ports that nobody else takes |
 //! | [`programs`] | where the programs are, built when they are missing or old |
+//! | [`proxy`] | a bad network between two ends |
 //! | [`tell`] | lines that everybody sees, also from tests that pass |
 //! | [`wait`] | waiting with a deadline |
 //!
 //! It must not know the runtime's types: it sees a cluster as players, operators and the shell do.
 
 pub mod admin;
+pub mod checker;
 pub mod client;
 pub mod cluster;
+pub mod experiment;
 pub mod http;
+pub mod load;
 pub mod namespace;
 pub mod ports;
 pub mod process;
 pub mod programs;
+pub mod proxy;
 pub mod tell;
 pub mod wait;
 

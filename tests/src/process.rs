@@ -231,6 +231,16 @@ pub fn kill_pid(pid: u32) {
     }
 }
 
+/// Sends a signal to a process by its number.
+///
+/// # Panics
+/// When it is gone.
+#[track_caller]
+pub fn signal_pid(pid: u32, signal: Signal) {
+    let pid = Pid::from_raw(i32::try_from(pid).expect("because process numbers are small"));
+    kill(pid, signal).unwrap_or_else(|why| panic!("{signal} to {pid}: {why}"));
+}
+
 /// The living processes that were started, directly or not, with a variable in their environment.
 pub fn with_variable(name: &str, value: &Path) -> Vec<u32> {
     let wanted = format!("{name}={}", value.display());

@@ -6,6 +6,8 @@ use actix_web::web;
 use lampyris::prelude::*;
 use lampyris::{App, Node};
 
+use crate::ledger::Ledger;
+
 /// Answers with its text after a while.
 #[derive(Serialize, Deserialize, Remote)]
 #[remote(name = "game.wait", reply = String)]
@@ -151,6 +153,7 @@ async fn leave_a_note(node: Node) {
 pub(crate) fn app() -> App {
     App::new("test.game")
         .service(|node| Game { node: node.clone() })
+        .service(Ledger::open)
         .pool(2, |_node| Workers)
         .routes(|config| {
             config.route("/hello", web::get().to(hello));

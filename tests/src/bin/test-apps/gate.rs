@@ -4,6 +4,7 @@ use lampyris::prelude::*;
 use lampyris::{App, Node};
 
 use crate::game::{Block, ExitWith, Game, Kick, Panic, Push, Refuse, Wait, Workers};
+use crate::ledger::{Ledger, Record};
 
 /// What the game is to be asked.
 #[derive(Serialize, Deserialize, Remote)]
@@ -16,6 +17,7 @@ pub(crate) enum AskGame {
     Push { to: SessionId, text: String },
     Kick { who: SessionId },
     Block { millis: u64 },
+    Record { millis: u64, text: String },
 }
 
 /// Pushes to a client of a child.
@@ -39,6 +41,7 @@ pub(crate) struct Gate {
     node: Node,
     game: RemoteAddr<Game>,
     workers: RemoteAddr<Workers>,
+    ledger: RemoteAddr<Ledger>,
 }
 
 impl Actor for Gate {
@@ -58,6 +61,7 @@ impl Handler<AskGame> for Gate {
             AskGame::Push { to, text } => Box::pin(game.call(Push { to, text })),
             AskGame::Kick { who } => Box::pin(game.call(Kick { who })),
             AskGame::Block { millis } => Box::pin(self.workers.call(Block { millis })),
+            AskGame::Record { millis, text } => Box::pin(self.ledger.call(Record { millis, text })),
         }
     }
 }
@@ -85,5 +89,6 @@ pub(crate) fn app() -> App {
         node: node.clone(),
         game: node.child("game1"),
         workers: node.child("game1"),
+        ledger: node.child("game1"),
     })
 }

@@ -62,6 +62,10 @@ commands! {
     ExitGame = 17;
     /// `MILLIS`: blocks a thread of the game's pool.
     BlockInGame = 18;
+    /// Writes the payload into the game's ledger, and answers with it.
+    Record = 19;
+    /// `MILLIS TEXT`: writes the text into the game's ledger, and answers with it after a while.
+    RecordAndWait = 20;
 }
 
 /// What happened to one session.
@@ -92,7 +96,9 @@ struct Seen {
         Count,
         RefuseInGame,
         ExitGame,
-        BlockInGame
+        BlockInGame,
+        Record,
+        RecordAndWait
     ),
     sessions
 )]
@@ -170,6 +176,11 @@ handlers! {
     RefuseInGame(net, _session, text) { net.ask_game(AskGame::Refuse(text)) }
     ExitGame(net, _session, text) { net.ask_game(AskGame::Exit(text.parse().unwrap_or(1))) }
     BlockInGame(net, _session, text) { net.ask_game(AskGame::Block { millis: number_and_text(&text).0 }) }
+    Record(net, _session, text) { net.ask_game(AskGame::Record { millis: 0, text }) }
+    RecordAndWait(net, _session, text) {
+        let (millis, text) = number_and_text(&text);
+        net.ask_game(AskGame::Record { millis, text })
+    }
 }
 
 impl Net {

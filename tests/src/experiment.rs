@@ -1,0 +1,193 @@
+//! An experiment: a cluster of test applications under load, something that is done to it, and the checker's word.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use crate::checker::{Call, End, Event, check, read_ledger};
+use crate::cluster::Cluster;
+use crate::load::{Load, Plan};
+use crate::tell::measured;
+use crate::wait::until;
+
+/// No call may take longer than its deadline and some time to be scheduled on a busy machine.
+const LONGEST: Duration = Duration::from_millis(5500);
+
+/// How long after a node was killed the last of its peers knows, on a busy machine.
+const DYING: Duration = Duration::from_millis(50);
+
+/// A node that ends within its first second of readiness counts as a failed start.
+const PROVEN: f64 = 1.05;
+
+/// A cluster under load.
+pub struct Experiment {
+    /// The cluster.
+    pub cluster: Cluster,
+    /// Its load.
+    pub load: Load,
+    plan: Plan,
+}
+
+impl Experiment {
+    /// Puts the usual load on a cluster that has been started.
+    #[track_caller]
+    pub fn on(cluster: Cluster) -> Self {
+        let clients = cluster.netport();
+        Self::by_way_of(clients, cluster)
+    }
+
+    /// The same, with clients that connect to another address than the net node's.
+    #[track_caller]
+    pub fn by_way_of(clients: SocketAddr, cluster: Cluster) -> Self {
+        let plan = Plan::default();
+        let load = Load::start(clients, plan);
+        load.until_served();
+        Self { cluster, load, plan }
+    }
+
+    /// How many requests may be under way at one time.
+    pub fn most_in_flight(&self) -> usize {
+        self.plan.most_in_flight()
+    }
+
+    /// Waits until every node has been ready for a second: its next end is then no failed start.
+    #[track_caller]
+    pub fn until_proven(&self) {
+        let admin = self.cluster.admin();
+        let proven = |node: &Value| {
+            node["state"] == "ready" && node["since"].as_f64().is_some_and(|since| since > PROVEN)
+        };
+        until("all nodes ready for a second", || {
+            admin.nodes().iter().all(proven).then_some(())
+        });
+    }
+
+    /// Ends the load, joins what its clients saw with the ledger, and tells what was measured.
+    ///
+    /// # Panics
+    /// When a promise about calls was broken.
+    #[track_caller]
+    pub fn conclude(self, name: &str) -> (Cluster, Outcome) {
+        let histories = self.load.finish();
+        let refused = histories
+            .iter()
+            .flatten()
+            .filter(|entry| entry.event == Event::Refused);
+        let refused = refused.count();
+        let ledger = std::fs::read_to_string(self.cluster.run_dir().join("ledger")).expect("a ledger");
+        let rows = read_ledger(&ledger).expect("a ledger of whole lines");
+        let calls = check(&histories, &rows).unwrap_or_else(|broken| {
+            let some: Vec<String> = broken.iter().take(10).map(|one| format!("{one:?}")).collect();
+            panic!("{name}: {} promises broken:\n{}", broken.len(), some.join("\n"))
+        });
+        let outcome = Outcome {
+            calls,
+            rows: rows.len(),
+            refused,
+        };
+        measured(format_args!("{name}: {outcome}"));
+        assert!(
+            outcome.longest() < LONGEST,
+            "{name}: a call took too long: {outcome}"
+        );
+        (self.cluster, outcome)
+    }
+}
+
+/// What became of all calls.
+pub struct Outcome {
+    calls: Vec<Call>,
+    rows: usize,
+    refused: usize,
+}
+
+impl Outcome {
+    /// How many connections were refused.
+    pub fn refused(&self) -> usize {
+        self.refused
+    }
+
+    /// How many calls ended so: `ok`, `closed` or an error.
+    pub fn count(&self, end: &str) -> usize {
+        self.calls.iter().filter(|call| name_of(&call.end) == end).count()
+    }
+
+    /// How many calls did not end with their answer.
+    pub fn failed(&self) -> usize {
+        self.calls.len() - self.count("ok")
+    }
+
+    /// How many calls that were under way at a moment, or a little later, ended otherwise than with their answer.
+    pub fn failed_under_way_at(&self, moment: Instant) -> usize {
+        let under_way =
+            |call: &&Call| call.sent <= moment + DYING && call.ended >= moment && call.end != End::Ok;
+        self.calls.iter().filter(under_way).count()
+    }
+
+    /// From a moment to the first answer to a request that was sent later.
+    ///
+    /// # Panics
+    /// When there is none.
+    #[track_caller]
+    pub fn served_after(&self, moment: Instant) -> Duration {
+        let later = self
+            .calls
+            .iter()
+            .filter(|call| call.sent >= moment && call.end == End::Ok);
+        let first = later.map(|call| call.ended).min().expect("an answer");
+        first - moment
+    }
+
+    /// From a moment to the first error of this kind.
+    ///
+    /// # Panics
+    /// When there is none.
+    #[track_caller]
+    pub fn first_after(&self, end: &str, moment: Instant) -> Duration {
+        let later = self
+            .calls
+            .iter()
+            .filter(|call| call.ended >= moment && name_of(&call.end) == end);
+        let first = later.map(|call| call.ended).min();
+        first.unwrap_or_else(|| panic!("no {end}: {self}")) - moment
+    }
+
+    /// The longest that a call took.
+    pub fn longest(&self) -> Duration {
+        self.calls.iter().map(Call::took).max().unwrap_or_default()
+    }
+}
+
+fn name_of(end: &End) -> &str {
+    match end {
+        End::Ok => "ok",
+        End::Failed { error, .. } => error,
+        End::Closed => "closed",
+    }
+}
+
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut ends: BTreeMap<&str, usize> = BTreeMap::new();
+        for call in &self.calls {
+            *ends.entry(name_of(&call.end)).or_default() += 1;
+        }
+        let mut times: Vec<u128> = self.calls.iter().map(|call| call.took().as_millis()).collect();
+        times.sort_unstable();
+        let part = |part: usize| times.get(times.len() * part / 100).copied().unwrap_or_default();
+        let (half, most, longest) = (part(50), part(99), self.longest().as_millis());
+        write!(
+            f,
+            "{} calls {ends:?}, {} rows, p50 {half} ms, p99 {most} ms, longest {longest} ms",
+            self.calls.len(),
+            self.rows
+        )?;
+        if self.refused > 0 {
+            write!(f, ", {} connections refused", self.refused)?;
+        }
+        Ok(())
+    }
+}
