@@ -79,6 +79,8 @@ struct Inner {
     retired: bool,
     /// The other end has promised to send no more calls.
     drained: bool,
+    /// The other end asks and does not read the answers: the connection is to end.
+    flooded: bool,
     heard: Instant,
 }
 
@@ -112,6 +114,7 @@ impl Conn {
                 ended: false,
                 retired: false,
                 drained: false,
+                flooded: false,
                 heard: now,
             }),
         })
@@ -279,6 +282,11 @@ impl Conn {
         })
     }
 
+    /// Whether the other end does not read its answers.
+    pub(super) fn is_flooded(&self) -> bool {
+        self.lock().flooded
+    }
+
     /// Bytes came.
     pub(super) fn note_heard(&self, now: Instant) {
         self.lock().heard = now;
@@ -348,13 +356,14 @@ impl Conn {
     /// Sends an answer, unless the connection that the call came on is gone.
     fn answer(&self, call: u64, put: impl FnOnce(&mut Outbox, usize) -> Result<(), Fault>) {
         let mut inner = self.lock();
-        if inner.ended {
+        // A full queue may not swallow an answer, which would leave its caller waiting. Beyond twice the limit the
+        // other end is not reading: then the whole connection goes, and its calls end with it.
+        inner.flooded |= inner.outbox.waiting() > self.settings.max_queue.saturating_mul(2);
+        if inner.ended || inner.flooded {
             drop(inner);
             count(&self.counters.late_replies, 1);
             return;
         }
-        // A full queue may not swallow an answer: it would leave its caller waiting. It is bounded by the calls
-        // that the other end may have under way, and by its heartbeats.
         if let Err(fault) = put(&mut inner.outbox, self.settings.max_message) {
             put_fault(&mut inner.outbox, call, &fault.of_a_reply());
         }

@@ -44,6 +44,9 @@ pub enum Ended {
     /// The other end was silent for too long.
     #[error("nothing was heard for {0:?}")]
     Silent(Duration),
+    /// The other end does not read the answers to its calls.
+    #[error("the other end does not read its answers")]
+    Flooded,
     /// The other end sent what is no frame.
     #[error("broken framing: {0}")]
     Broken(#[from] Broken),
@@ -231,6 +234,9 @@ impl<S: Stream> Task<S> {
     }
 
     fn on_heartbeat(&mut self, now: Instant) -> Result<(), Ended> {
+        if self.conn.is_flooded() {
+            return Err(Ended::Flooded);
+        }
         match self.liveness.tick(now) {
             Verdict::Wait => {}
             Verdict::Down => return Err(Ended::Silent(self.peer.settings().down_after)),

@@ -543,3 +543,37 @@ fn conn(settings: &LinkSettings) -> Arc<Conn> {
     };
     Conn::new(id, Arc::new(settings.clone()), clock())
 }
+
+#[tokio::test]
+async fn a_peer_that_asks_and_never_reads_is_cut_off() {
+    use tokio::io::AsyncWriteExt;
+    let settings = LinkSettings {
+        max_queue: 1 << 20,
+        ..LinkSettings::default()
+    };
+    let mut gate = End::new("net", &settings);
+    let (addr, _accepting) = listen(&gate.peer).await;
+    let mut stream = tokio::net::TcpStream::connect(addr).await.unwrap();
+    let (dialing, hello) = handshake::Dialing::begin(&who("net"), &NodeName::new("gate").unwrap()).unwrap();
+    stream.write_all(&hello).await.unwrap();
+    let mut buffer = BytesMut::new();
+    let challenge = super::dial::receive(&mut stream, &mut buffer)
+        .await
+        .unwrap()
+        .unwrap();
+    let (_, proof) = dialing.prove(SECRET, &challenge).unwrap();
+    stream.write_all(&proof).await.unwrap();
+    assert_eq!(gate.news().await, "up 1");
+    for call in 0..200 {
+        let mut frame = BytesMut::new();
+        let head = crate::wire::Head::Request {
+            call,
+            budget: 60_000,
+            handler: KEEP,
+        };
+        crate::wire::put_message(head, &mut |_| Ok(Wrote::Reply), 10, &mut frame).unwrap();
+        stream.write_all(&frame).await.unwrap();
+        gate.kept().await.reply.reply_bytes(vec![0; 128 * 1024].into());
+    }
+    assert_eq!(gate.news().await, "down the other end does not read its answers");
+}
