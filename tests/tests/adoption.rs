@@ -78,7 +78,9 @@ fn a_stranger_with_the_number_of_a_former_node_is_left_alone() {
     sleeper.arg("60");
     let stranger = cluster.run_command("stranger", sleeper);
     std::fs::create_dir_all(cluster.run_dir()).expect("a run folder");
-    let state = json!([{ "name": "game1", "pid": stranger.pid(), "start_time": 1, "restarts": 7 }]);
+    let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").expect("a name of this run");
+    let known = json!({ "name": "game1", "pid": stranger.pid(), "start_time": 1, "restarts": 7 });
+    let state = json!({ "boot": boot.trim(), "nodes": [known] });
     let file: PathBuf = cluster.run_dir().join("state.json");
     std::fs::write(file, state.to_string()).expect("to write the state");
     let master = cluster.start();

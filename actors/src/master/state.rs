@@ -1,7 +1,7 @@
 //! What a master leaves for its successor: which processes are its nodes, in `state.json` in the run folder.
 //!
 //! A process is known by its number and the kernel's start time of it, so that a later process of the same number
-//! is never taken for a node.
+//! is never taken for a node; and by the run of the machine, as after a reboot both begin anew.
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
@@ -22,9 +22,18 @@ pub(super) struct Known {
     pub(super) restarts: u64,
 }
 
+/// What the file says.
+#[derive(Serialize, Deserialize)]
+struct Written {
+    /// Which run of the machine: numbers and start times begin anew with each.
+    boot: String,
+    nodes: Vec<Known>,
+}
+
 /// The file.
 pub(super) struct State {
     path: PathBuf,
+    boot: String,
     written: Option<Vec<Known>>,
 }
 
@@ -32,6 +41,7 @@ impl State {
     pub(super) fn new(run_dir: &Path) -> Self {
         Self {
             path: run_dir.join("state.json"),
+            boot: boot(),
             written: None,
         }
     }
@@ -46,10 +56,14 @@ impl State {
                 return Vec::new();
             }
         };
-        serde_json::from_slice(&text).unwrap_or_else(|error| {
-            tracing::warn!(path = %self.path.display(), %error, "the former master's state makes no sense");
-            Vec::new()
-        })
+        match serde_json::from_slice::<Written>(&text) {
+            Ok(written) if written.boot == self.boot => written.nodes,
+            Ok(_) => Vec::new(),
+            Err(error) => {
+                tracing::warn!(path = %self.path.display(), %error, "the former master's state makes no sense");
+                Vec::new()
+            }
+        }
     }
 
     /// Writes what lives now, if it has changed. Written aside and renamed, so that it is never half.
@@ -58,19 +72,22 @@ impl State {
             return;
         }
         let aside = self.path.with_extension("json.new");
-        let written = serde_json::to_vec_pretty(&living)
-            .map_err(io::Error::other)
-            .and_then(|text| {
-                let mut open = OpenOptions::new();
-                let mut file = open
-                    .write(true)
-                    .create(true)
-                    .truncate(true)
-                    .mode(0o600)
-                    .open(&aside)?;
-                file.write_all(&text)
-            })
-            .and_then(|()| fs::rename(&aside, &self.path));
+        let written = serde_json::to_vec_pretty(&Written {
+            boot: self.boot.clone(),
+            nodes: living.clone(),
+        })
+        .map_err(io::Error::other)
+        .and_then(|text| {
+            let mut open = OpenOptions::new();
+            let mut file = open
+                .write(true)
+                .create(true)
+                .truncate(true)
+                .mode(0o600)
+                .open(&aside)?;
+            file.write_all(&text)
+        })
+        .and_then(|()| fs::rename(&aside, &self.path));
         match written {
             Ok(()) => self.written = Some(living),
             Err(error) => {
@@ -78,6 +95,12 @@ impl State {
             }
         }
     }
+}
+
+/// The kernel's name for this run of the machine (random(4)); empty where there is none.
+fn boot() -> String {
+    let name = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
+    name.trim().to_owned()
 }
 
 #[cfg(test)]
@@ -97,6 +120,9 @@ mod tests {
         };
         state.write(vec![known.clone()]);
         assert_eq!(State::new(folder.path()).read(), [known]);
+        let mut after_a_reboot = State::new(folder.path());
+        after_a_reboot.boot = "another".into();
+        assert_eq!(after_a_reboot.read(), []);
         fs::write(folder.path().join("state.json"), "{").unwrap();
         assert_eq!(state.read(), []);
     }

@@ -22,8 +22,8 @@ use crate::wire::Goodbye;
 /// Delays between attempts. The first is short, as a parent that restarts is back within milliseconds.
 const DELAYS: (Duration, Duration) = (Duration::from_millis(10), Duration::from_millis(500));
 
-/// A link that lived so long is dialled again at once.
-const PROVEN: Duration = Duration::from_secs(1);
+/// A link that lived so long is dialled again at once; one that did not is not tried again and again without a pause.
+const PROVEN: Duration = Duration::from_millis(100);
 
 /// Why an attempt did not bring the link up.
 #[derive(Debug, thiserror::Error)]
