@@ -95,14 +95,11 @@ impl Master {
     /// Hands an event to the roster and does what it says.
     fn on_event(&mut self, event: Event, ctx: &mut Context<Self>) {
         let mut news = vec![event];
-        while let Some(event) = news.pop() {
+        while let Some(event) = news.pop().or_else(|| self.next_of_the_stop()) {
             for command in self.roster.on_event(now(), event) {
-                if let Some(event) = self.carry_out(command, ctx) {
-                    news.push(event);
-                }
+                news.extend(self.carry_out(command, ctx));
             }
         }
-        self.close_on();
         self.set_timer(ctx);
         let restarts = self
             .roster
@@ -195,21 +192,14 @@ impl Master {
         }
     }
 
-    /// Goes on with the stop of the tree once all nodes with clients are gone.
-    fn close_on(&mut self) {
-        if self.closing != Closing::Clients || self.nodes_with_clients().any(|name| self.is_alive(name)) {
-            return;
-        }
-        self.closing = Closing::All;
-        for command in self.roster.on_event(now(), Event::StopAll) {
-            match command {
-                Command::Terminate { name, pid } => self.terminate(&name, pid),
-                Command::Announce(change) => self.announce(&change),
-                Command::AllStopped => self.all_stopped(),
-                // Nothing is spawned or killed by the wish to stop.
-                other => tracing::warn!(?other, "unexpected on the way to the end"),
-            }
-        }
+    /// The stop of the tree goes on once all nodes with clients are gone.
+    fn next_of_the_stop(&mut self) -> Option<Event> {
+        let waits =
+            self.closing != Closing::Clients || self.nodes_with_clients().any(|name| self.is_alive(name));
+        (!waits).then(|| {
+            self.closing = Closing::All;
+            Event::StopAll
+        })
     }
 
     fn nodes_with_clients(&self) -> impl Iterator<Item = &NodeName> {
@@ -355,8 +345,8 @@ impl Handler<StopCluster> for Master {
         for name in first {
             self.on_event(Event::Stop(name), ctx);
         }
-        self.close_on();
-        self.set_timer(ctx);
+        // If no node has clients, the rest follows at once.
+        self.on_event(Event::Tick, ctx);
     }
 }
 
