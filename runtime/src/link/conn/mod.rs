@@ -4,6 +4,8 @@
 //! them and takes all that has gathered since. When the connection ends, each call on it ends: `not_sent` if its
 //! frame had not been handed to the socket, else `link_lost`.
 
+mod answer;
+
 use std::fmt;
 use std::future::Future;
 use std::net::SocketAddr;
@@ -12,16 +14,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Poll, Waker};
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
-
 use super::LinkSettings;
 use super::calls::{Calls, Pending};
 use super::handshake::Identity;
 use super::outbox::{Outbox, Stage};
 use crate::error::{ErrorKind, Fault};
 use crate::name::HandlerId;
-use crate::reply::{ReplySink, ReplyTo, Write};
-use crate::wire::{self, Frame, Goodbye, Head};
+use crate::reply::{ReplyTo, Write};
+use crate::wire::{Frame, Goodbye, Head};
 
 /// Bytes of heartbeats that may wait; a ping beyond them gets no echo.
 const MOST_URGENT: usize = 4 * 1024;
@@ -301,19 +301,15 @@ impl Conn {
         pending.map(|pending| pending.reply)
     }
 
-    /// Ends the calls whose time is up. Whether any are left.
-    pub(super) fn expire(&self, now: Instant) -> bool {
-        let mut inner = self.lock();
-        let expired = inner.calls.expire(now);
-        let left = !inner.calls.is_empty();
-        drop(inner);
+    /// Ends the calls whose time is up.
+    pub(super) fn expire(&self, now: Instant) {
+        let expired = self.lock().calls.expire(now);
         for pending in expired {
             pending.reply.fault(Fault::new(
                 ErrorKind::Timeout,
                 format!("{} did not answer in time", self.id.peer.name),
             ));
         }
-        left
     }
 
     /// Takes the next bytes to write, when there are some; then gives whether the connection is to end.
@@ -353,23 +349,6 @@ impl Conn {
         }
     }
 
-    /// Sends an answer, unless the connection that the call came on is gone.
-    fn answer(&self, call: u64, put: impl FnOnce(&mut Outbox, usize) -> Result<(), Fault>) {
-        let mut inner = self.lock();
-        // A full queue may not swallow an answer, which would leave its caller waiting. Beyond twice the limit the
-        // other end is not reading: then the whole connection goes, and its calls end with it.
-        inner.flooded |= inner.outbox.waiting() > self.settings.max_queue.saturating_mul(2);
-        if inner.ended || inner.flooded {
-            drop(inner);
-            count(&self.counters.late_replies, 1);
-            return;
-        }
-        if let Err(fault) = put(&mut inner.outbox, self.settings.max_message) {
-            put_fault(&mut inner.outbox, call, &fault.of_a_reply());
-        }
-        wake(inner);
-    }
-
     fn lock(&self) -> MutexGuard<'_, Inner> {
         // Nothing of ours panics under the lock; a user's Serialize may, and leaves the outbox as it was.
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
@@ -382,41 +361,6 @@ fn wake(mut inner: MutexGuard<'_, Inner>) {
     drop(inner);
     if let Some(waker) = waker {
         waker.wake();
-    }
-}
-
-fn put_fault(outbox: &mut Outbox, call: u64, fault: &Fault) {
-    let mut short = fault.clone();
-    if short.detail.len() > wire::CHUNK / 2 {
-        short.detail = Bytes::new();
-    }
-    let mut write = |out: &mut bytes::BytesMut| {
-        wire::put_fault(&short, out);
-        Ok(crate::reply::Wrote::Reply)
-    };
-    outbox
-        .put(Head::Fault { call }, &mut write, wire::CHUNK)
-        .expect("because a fault without a long detail fits in one frame");
-}
-
-impl ReplySink for Conn {
-    fn reply(&self, call: u64, write: Write<'_>) {
-        self.answer(call, |outbox, limit| {
-            outbox.put(Head::Reply { call }, write, limit)
-        });
-    }
-
-    fn reply_bytes(&self, call: u64, body: Bytes) {
-        self.answer(call, |outbox, limit| {
-            outbox.put_bytes(Head::Reply { call }, &body, limit)
-        });
-    }
-
-    fn fault(&self, call: u64, fault: Fault) {
-        self.answer(call, |outbox, _| {
-            put_fault(outbox, call, &fault);
-            Ok(())
-        });
     }
 }
 

@@ -1,0 +1,63 @@
+//! The connection as the place where handlers' answers go: straight into its outbox.
+
+use bytes::{Bytes, BytesMut};
+
+use super::{Conn, count, wake};
+use crate::error::Fault;
+use crate::link::outbox::Outbox;
+use crate::reply::{ReplySink, Write, Wrote};
+use crate::wire::{self, Head};
+
+impl Conn {
+    /// Sends an answer, unless the connection that the call came on is gone.
+    fn answer(&self, call: u64, put: impl FnOnce(&mut Outbox, usize) -> Result<(), Fault>) {
+        let mut inner = self.lock();
+        // A full queue may not swallow an answer, which would leave its caller waiting. Beyond twice the limit the
+        // other end is not reading: then the whole connection goes, and its calls end with it.
+        inner.flooded |= inner.outbox.waiting() > self.settings.max_queue.saturating_mul(2);
+        if inner.ended || inner.flooded {
+            drop(inner);
+            count(&self.counters.late_replies, 1);
+            return;
+        }
+        if let Err(fault) = put(&mut inner.outbox, self.settings.max_message) {
+            put_fault(&mut inner.outbox, call, &fault.of_a_reply());
+        }
+        wake(inner);
+    }
+}
+
+fn put_fault(outbox: &mut Outbox, call: u64, fault: &Fault) {
+    let mut short = fault.clone();
+    if short.detail.len() > wire::CHUNK / 2 {
+        short.detail = Bytes::new();
+    }
+    let mut write = |out: &mut BytesMut| {
+        wire::put_fault(&short, out);
+        Ok(Wrote::Reply)
+    };
+    outbox
+        .put(Head::Fault { call }, &mut write, wire::CHUNK)
+        .expect("because a fault without a long detail fits in one frame");
+}
+
+impl ReplySink for Conn {
+    fn reply(&self, call: u64, write: Write<'_>) {
+        self.answer(call, |outbox, limit| {
+            outbox.put(Head::Reply { call }, write, limit)
+        });
+    }
+
+    fn reply_bytes(&self, call: u64, body: Bytes) {
+        self.answer(call, |outbox, limit| {
+            outbox.put_bytes(Head::Reply { call }, &body, limit)
+        });
+    }
+
+    fn fault(&self, call: u64, fault: Fault) {
+        self.answer(call, |outbox, _| {
+            put_fault(outbox, call, &fault);
+            Ok(())
+        });
+    }
+}
