@@ -28,12 +28,15 @@ pub mod error;
 mod logging;
 pub mod master;
 pub mod message;
+mod meter;
 pub mod net;
 pub mod node;
 pub mod payload;
 pub mod prelude;
 mod protocol;
+mod records;
 pub mod remote;
+mod report;
 pub mod scope;
 pub mod service;
 

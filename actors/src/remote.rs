@@ -17,6 +17,7 @@ use lampyris_runtime::error::{ErrorKind, Fault};
 use lampyris_runtime::link::Peer;
 use lampyris_runtime::name::NodeName;
 use lampyris_runtime::reply::{ReplySink, ReplyTo, Write, Wrote};
+use lampyris_runtime::trace::Traced;
 
 use crate::error::CallError;
 use crate::message::Remote;
@@ -75,8 +76,8 @@ impl<S> RemoteAddr<S> {
         S: Serves<M>,
     {
         let slot = Arc::new(Slot::default());
-        let reply = ReplyTo::new(slot.clone(), 0);
         let now = now();
+        let reply = ReplyTo::new(slot.clone(), 0).traced(scope::traced(now));
         self.peer.call(
             M::ID,
             now,
@@ -252,6 +253,7 @@ pub async fn call_by_name(
     handler: &str,
     body: Bytes,
     timeout: Duration,
+    trace: Option<Traced>,
 ) -> Result<Bytes, Fault> {
     codec::scan(&body).map_err(|why| Fault::new(ErrorKind::BadPayload, format!("no MessagePack: {why}")))?;
     let slot = Arc::new(Slot::default());
@@ -260,7 +262,8 @@ pub async fn call_by_name(
         out.extend_from_slice(&body);
         Ok(Wrote::Reply)
     };
-    peer.call(id, now(), timeout, &mut write, ReplyTo::new(slot.clone(), 0));
+    let reply = ReplyTo::new(slot.clone(), 0).traced(trace);
+    peer.call(id, now(), timeout, &mut write, reply);
     std::future::poll_fn(move |task| {
         let mut state = slot.lock();
         match std::mem::take(&mut *state) {

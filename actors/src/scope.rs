@@ -10,6 +10,8 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Instant;
 
+use lampyris_runtime::trace::{Context as Trace, Traced};
+
 use crate::message::Origin;
 
 /// The call that a handler is working on.
@@ -19,6 +21,8 @@ pub struct Scope {
     pub deadline: Instant,
     /// Who called.
     pub origin: Arc<Origin>,
+    /// The trace that it is part of, and the span of this handler; calls from inside go on with it.
+    pub trace: Option<Trace>,
 }
 
 thread_local! {
@@ -33,6 +37,12 @@ pub fn current() -> Option<Scope> {
 /// Only the deadline of [`current`].
 pub(crate) fn deadline() -> Option<Instant> {
     CURRENT.with_borrow(|scope| scope.as_ref().map(|scope| scope.deadline))
+}
+
+/// The trace that a call made now is part of.
+pub(crate) fn traced(now: Instant) -> Option<Traced> {
+    let context = CURRENT.with_borrow(|scope| scope.as_ref().and_then(|scope| scope.trace));
+    context.map(|context| Traced { context, since: now })
 }
 
 /// Puts the outer scope back, also after a panic.

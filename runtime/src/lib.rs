@@ -26,4 +26,5 @@ pub mod packet;
 pub mod reply;
 pub mod sockets;
 pub mod supervisor;
+pub mod trace;
 pub mod wire;

@@ -1,51 +1,52 @@
-//! The administrator's HTTP API on the master's `webport`. It reads plain snapshots and asks the master's actor.
+//! The administrator's side of the master: the HTTP API, metrics, health, and the page, on `webport`.
 //!
-//! | method and path | who | what |
+//! | path | who | file |
 //! | --- | --- | --- |
-//! | GET / | anyone | a page that shows the nodes, given the token |
-//! | GET /healthz | anyone | the process answers |
-//! | GET /api/v1/nodes | token | an array of nodes |
-//! | POST /api/v1/nodes/{name}/actions/{start,stop,restart} | token | asks it of one node |
-//! | POST /api/v1/cluster/actions/stop | token | stops the nodes in order, then the master |
+//! | `/healthz`, `/readyz` | anyone | `health` |
+//! | `/metrics` | viewer, or anyone if so configured | `metrics` |
+//! | `/`, `/assets/…` | anyone | `page` |
+//! | `/api/v1/…` | by role | `api`; what is there stands in `openapi` |
 //!
-//! The token is a bearer's: `Authorization: Bearer …`. Nothing changes by GET.
+//! It reads plain snapshots and the records, asks the master's actor, and must not know how anything is carried out.
+//! Who may do what is decided in `auth`; nothing changes by GET; every error is a [`problem`].
 
 mod api;
+mod auth;
+mod body;
+mod effect;
+mod health;
+mod metrics;
+mod openapi;
 mod page;
 mod problem;
-mod token;
+mod seat;
+mod stream;
+mod verdict;
+mod views;
 
 use std::io;
 use std::net::TcpListener;
+use std::time::Duration;
 
-use actix::Addr;
 use actix_web::{App, HttpServer, middleware, web};
 
-pub(crate) use token::Token;
+pub(crate) use auth::FrontDesk;
+pub(crate) use seat::Seat;
 
-use crate::master::Master;
+/// How long the headers of a request may take.
+const HEADERS_TIME: Duration = Duration::from_secs(5);
 
-/// Longest body of a request, in bytes.
-const MAX_BODY: usize = 256 * 1024;
+/// Connections at one time.
+const MOST_CONNECTIONS: usize = 1024;
 
 /// Serves until the process ends.
-pub(crate) fn serve(listener: TcpListener, master: Addr<Master>, token: Token) -> io::Result<()> {
-    let server = HttpServer::new(move || {
-        App::new()
-            .app_data(web::Data::new(master.clone()))
-            .app_data(web::Data::new(token.clone()))
-            .app_data(web::PayloadConfig::new(MAX_BODY))
-            .route("/healthz", web::get().to(|| async { "ok\n" }))
-            .service(
-                web::scope("/api/v1")
-                    .wrap(middleware::from_fn(token::require))
-                    .configure(api::routes),
-            )
-            .configure(page::routes)
-            .default_service(web::to(problem::not_found))
-    });
-    let server = server
+pub(crate) fn serve(listener: TcpListener, seat: Seat) -> io::Result<()> {
+    let server = HttpServer::new(move || App::new().configure(|config| routes(config, &seat)))
         .workers(1)
+        .max_connections(MOST_CONNECTIONS)
+        .client_request_timeout(HEADERS_TIME)
+        .client_disconnect_timeout(Duration::from_secs(1))
+        .on_connect(stream::remember_socket)
         .disable_signals()
         .shutdown_timeout(1)
         .listen(listener)?
@@ -56,4 +57,21 @@ pub(crate) fn serve(listener: TcpListener, master: Addr<Master>, token: Token) -
         }
     });
     Ok(())
+}
+
+/// Every route there is.
+fn routes(config: &mut web::ServiceConfig, seat: &Seat) {
+    config
+        .app_data(web::Data::new(seat.clone()))
+        .app_data(web::Data::from(std::sync::Arc::clone(&seat.desk)))
+        .configure(body::parameters)
+        .configure(health::routes)
+        .configure(|config| metrics::routes(config, seat.desk.open_metrics()))
+        .service(
+            web::scope("")
+                .wrap(middleware::from_fn(auth::check_host))
+                .configure(api::routes)
+                .configure(page::routes)
+                .default_service(web::to(problem::not_found)),
+        );
 }

@@ -1,38 +1,138 @@
 //! Errors of the API as `application/problem+json` (RFC 9457).
 
-use actix_web::http::StatusCode;
-use actix_web::{HttpRequest, HttpResponse};
-use serde_json::json;
+use std::fmt;
 
-/// One answer that says what went wrong.
-pub(super) fn problem(status: StatusCode, title: &str, detail: impl Into<String>) -> HttpResponse {
-    HttpResponse::build(status)
-        .content_type("application/problem+json")
-        .body(
-            json!({
-                "type": "about:blank",
-                "title": title,
-                "status": status.as_u16(),
-                "detail": detail.into(),
-            })
-            .to_string(),
+use actix_web::http::{StatusCode, header};
+use actix_web::{HttpRequest, HttpResponse, ResponseError};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+/// What went wrong, for programs and for people.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub(crate) struct Problem {
+    /// Always `about:blank`: the title says which it is.
+    #[serde(rename = "type")]
+    kind: &'static str,
+    /// Which problem, in a few words that stay the same.
+    title: &'static str,
+    /// The HTTP status.
+    status: u16,
+    /// What is the matter this time.
+    detail: String,
+    /// The node that it is about.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    node: Option<String>,
+    /// What to do.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hint: Option<String>,
+    /// Seconds after which another attempt makes sense.
+    #[serde(skip)]
+    retry_after: Option<u64>,
+    /// The methods that the path has, where another was tried.
+    #[serde(skip)]
+    allow: Option<String>,
+}
+
+impl Problem {
+    pub(super) fn new(status: StatusCode, title: &'static str, detail: impl Into<String>) -> Self {
+        Self {
+            kind: "about:blank",
+            title,
+            status: status.as_u16(),
+            detail: detail.into(),
+            node: None,
+            hint: None,
+            retry_after: None,
+            allow: None,
+        }
+    }
+
+    pub(super) fn node(mut self, node: impl ToString) -> Self {
+        self.node = Some(node.to_string());
+        self
+    }
+
+    pub(super) fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    pub(super) fn retry_after(mut self, seconds: u64) -> Self {
+        self.retry_after = Some(seconds);
+        self
+    }
+
+    /// A path that has other methods.
+    pub(super) fn not_allowed(allow: &str) -> Self {
+        let mut problem = Self::new(
+            StatusCode::METHOD_NOT_ALLOWED,
+            "method not allowed",
+            format!("this path takes {allow}"),
+        );
+        problem.allow = Some(allow.to_owned());
+        problem
+    }
+
+    /// A name that no node has.
+    pub(super) fn no_such_node(name: &str) -> Self {
+        let text = format!("no node is called {name:?}");
+        Self::new(StatusCode::NOT_FOUND, "no such node", text).node(name)
+    }
+
+    /// A request that makes no sense.
+    pub(super) fn bad_request(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "bad request", detail)
+    }
+
+    /// Something that cannot be done as things are.
+    pub(super) fn conflict(title: &'static str, detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::CONFLICT, title, detail)
+    }
+
+    /// The master's actor does not answer.
+    pub(super) fn unavailable() -> Self {
+        Self::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "unavailable",
+            "the master is ending",
         )
+    }
+
+    pub(super) fn response(&self) -> HttpResponse {
+        let mut response = HttpResponse::build(self.status_code());
+        response.content_type("application/problem+json");
+        response.insert_header((header::CACHE_CONTROL, "no-store"));
+        if self.status == 401 {
+            response.insert_header((header::WWW_AUTHENTICATE, "Bearer"));
+        }
+        if let Some(seconds) = self.retry_after {
+            response.insert_header((header::RETRY_AFTER, seconds));
+        }
+        if let Some(allow) = &self.allow {
+            response.insert_header((header::ALLOW, allow.as_str()));
+        }
+        response.body(serde_json::to_string(self).unwrap_or_default())
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.title, self.detail)
+    }
+}
+
+impl ResponseError for Problem {
+    fn status_code(&self) -> StatusCode {
+        StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+    }
+
+    fn error_response(&self) -> HttpResponse {
+        self.response()
+    }
 }
 
 /// The answer to a path that is not there.
 pub(super) async fn not_found(request: HttpRequest) -> HttpResponse {
-    problem(
-        StatusCode::NOT_FOUND,
-        "not found",
-        format!("nothing is at {}", request.path()),
-    )
-}
-
-/// The answer when the master's actor does not answer.
-pub(super) fn unavailable() -> HttpResponse {
-    problem(
-        StatusCode::SERVICE_UNAVAILABLE,
-        "unavailable",
-        "the master is ending",
-    )
+    let text = format!("nothing is at {}", request.path());
+    Problem::new(StatusCode::NOT_FOUND, "not found", text).response()
 }

@@ -121,7 +121,7 @@ fn names(apps: &[App]) -> Vec<&str> {
 }
 
 /// The variables that are text; others are none of ours.
-fn variables() -> impl Iterator<Item = (String, String)> {
+pub(crate) fn variables() -> impl Iterator<Item = (String, String)> {
     std::env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
 }

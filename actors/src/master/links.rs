@@ -14,7 +14,8 @@ use super::{Happened, Joined, Master};
 use crate::error::CallError;
 use crate::message::{Origin, Remote};
 use crate::node::inbound::{FromPeer, Listener, News};
-use crate::protocol::{HandOver, MasterControl, NodeControl, ParentAt, Ready, Stop};
+use crate::protocol::{HandOver, MasterControl, NodeControl, ParentAt, Ready, Report, Spans, Stop};
+use crate::records::Records;
 use crate::remote::RemoteAddr;
 use crate::scope;
 use crate::service::{Router, Serves};
@@ -24,6 +25,7 @@ use crate::service::{Router, Serves};
 #[service(name = "lampyris.master", contract = MasterControl)]
 pub(super) struct Reception {
     pub(super) master: Addr<Master>,
+    pub(super) records: Records,
 }
 
 impl Actor for Reception {
@@ -34,14 +36,39 @@ impl Handler<Ready> for Reception {
     type Result = Result<(), CallError>;
 
     fn handle(&mut self, ready: Ready, _: &mut Context<Self>) -> Self::Result {
-        let Some(Origin::Node(name)) = scope::current().map(|scope| (*scope.origin).clone()) else {
-            return Err("only a node can be ready".into());
-        };
+        let name = sender()?;
         self.master.do_send(Happened(Event::Ready {
             name,
             incarnation: ready.incarnation,
         }));
         Ok(())
+    }
+}
+
+impl Handler<Report> for Reception {
+    type Result = Result<(), CallError>;
+
+    fn handle(&mut self, Report { report }: Report, _: &mut Context<Self>) -> Self::Result {
+        self.records.report(sender()?, report);
+        Ok(())
+    }
+}
+
+impl Handler<Spans> for Reception {
+    type Result = Result<(), CallError>;
+
+    fn handle(&mut self, Spans { spans }: Spans, _: &mut Context<Self>) -> Self::Result {
+        sender()?;
+        self.records.spans(spans);
+        Ok(())
+    }
+}
+
+/// The node that sent the message at hand.
+fn sender() -> Result<NodeName, CallError> {
+    match scope::current().map(|scope| (*scope.origin).clone()) {
+        Some(Origin::Node(name)) => Ok(name),
+        _ => Err("only a node can say this".into()),
     }
 }
 

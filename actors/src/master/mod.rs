@@ -16,6 +16,7 @@ mod messages;
 mod ports;
 mod processes;
 mod run;
+mod seat;
 mod state;
 mod terminal;
 mod view;
@@ -35,6 +36,7 @@ use tokio::time::Instant;
 pub(crate) use messages::{Act, Action, Adopt, Happened, Joined, Refused, StopCluster};
 pub use run::MasterError;
 pub(crate) use run::{RunOptions, run};
+pub(crate) use seat::{HowStands, Kill, LinkTo, Standing};
 pub use view::{NodeView, Nodes};
 
 use handover::HandedOver;
@@ -44,6 +46,8 @@ use ports::Ports;
 use processes::Processes;
 use state::State as SavedState;
 use terminal::Terminal;
+
+use crate::records::Records;
 
 /// The supervisor actor.
 pub struct Master {
@@ -64,6 +68,7 @@ pub struct Master {
     /// No node is started here.
     only: bool,
     admin: Option<String>,
+    records: Records,
     started: std::time::Instant,
 }
 
@@ -94,6 +99,7 @@ impl Actor for Master {
 impl Master {
     /// Hands an event to the roster and does what it says.
     fn on_event(&mut self, event: Event, ctx: &mut Context<Self>) {
+        self.note(&event);
         let mut news = vec![event];
         while let Some(event) = news.pop().or_else(|| self.next_of_the_stop()) {
             for command in self.roster.on_event(now(), event) {
@@ -171,6 +177,7 @@ impl Master {
     }
 
     fn announce(&mut self, change: &StateChange) {
+        self.note_state(change);
         tracing::info!(node = %change.name, from = %change.from, to = %change.to, reason = change.reason, "state");
         match change.to {
             State::Ready => drop(self.restarting.remove(&change.name)),

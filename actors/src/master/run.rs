@@ -22,10 +22,11 @@ use super::lock;
 use super::processes::Processes;
 use super::terminal::Terminal;
 use super::{Adopt, Closing, Happened, Master, StopCluster};
-use crate::admin::{self, Token};
+use crate::admin::{self, FrontDesk, Seat};
 use crate::console::Console;
 use crate::node::assemble::identity;
 use crate::node::ports::{PortTaken, bind};
+use crate::records::Records;
 use crate::service::{Inbox, Router, Service, Taking, host};
 
 /// Calls of nodes that may wait for the master.
@@ -115,7 +116,19 @@ pub(crate) async fn run(config: Arc<Config>, options: RunOptions) -> Result<u8, 
         .transpose()?;
     let (done, mut ended) = mpsc::channel(1);
     let (living, mut all_dead) = mpsc::channel(1);
-    let (master, peers) = start(&config, &options, done, living)?;
+    let records = Records::open(&config.run_dir);
+    // Whoever reads the terminal may open the page once; the code is worth nothing afterwards.
+    let desk = web.as_ref().map(|_| FrontDesk::open(&config)).transpose();
+    let (desk, code) = desk.map_err(failed("the admin token"))?.unzip();
+    let kept = Kept {
+        records: records.clone(),
+        address: admin_address(&config)
+            .zip(code)
+            .map(|(page, code)| format!("{page}#code={code}")),
+        done,
+        living,
+    };
+    let (master, peers) = start(&config, &options, kept)?;
     let acceptor = Acceptor {
         me: identity(NodeName::master())
             .map_err(|why| MasterError::System("identity", io::Error::other(why)))?,
@@ -126,9 +139,9 @@ pub(crate) async fn run(config: Arc<Config>, options: RunOptions) -> Result<u8, 
     };
     let links = tokio::net::TcpListener::from_std(links).map_err(failed("master.rootport"))?;
     let accepting = tokio::task::spawn_local(accept(links, Arc::new(acceptor)));
-    if let Some(listener) = web {
-        let token = Token::of(&config).map_err(failed("the admin token"))?;
-        admin::serve(listener, master.clone(), token).map_err(failed("master.webport"))?;
+    if let Some((listener, desk)) = web.zip(desk) {
+        let seat = Seat::new(Arc::clone(&config), master.clone(), records, desk);
+        admin::serve(listener, seat).map_err(failed("master.webport"))?;
     }
     handover::serve(&config.run_dir, master.clone()).map_err(failed("master.sock"))?;
     master.do_send(Adopt);
@@ -160,19 +173,23 @@ pub(crate) async fn run(config: Arc<Config>, options: RunOptions) -> Result<u8, 
 
 type Started = (Addr<Master>, HashMap<NodeName, Peer>);
 
-fn start(
-    config: &Arc<Config>,
-    options: &RunOptions,
+/// What the master's actor is given.
+struct Kept {
+    records: Records,
+    /// The page, for the terminal.
+    address: Option<String>,
     done: mpsc::Sender<u8>,
     living: mpsc::Sender<()>,
-) -> Result<Started, MasterError> {
+}
+
+fn start(config: &Arc<Config>, options: &RunOptions, kept: Kept) -> Result<Started, MasterError> {
     let now = super::now();
     let specs = config.nodes.iter().map(|node| spec(node, options.only)).collect();
     let mut seed = Random::new(u64::from(std::process::id()));
     let roster = Roster::new(now, specs, seed.next())?;
     let mut links = HashMap::new();
     let master = Master::create(|ctx| {
-        links = links_of(config, &ctx.address());
+        links = links_of(config, &ctx.address(), &kept.records);
         Master {
             config: Arc::clone(config),
             roster,
@@ -180,14 +197,15 @@ fn start(
             ports: super::Ports::default(),
             restarting: std::collections::HashSet::new(),
             saved: super::SavedState::new(&config.run_dir),
-            processes: Processes::new(Arc::clone(config), options.program.clone(), living),
+            processes: Processes::new(Arc::clone(config), options.program.clone(), kept.living),
             terminal: Terminal::new(config, options.console.clone()),
-            done,
+            done: kept.done,
             closing: Closing::No,
             timer: None,
             unclean: false,
             only: options.only,
-            admin: admin_address(config),
+            admin: kept.address,
+            records: kept.records,
             started: options.started,
         }
     });
@@ -195,15 +213,16 @@ fn start(
 }
 
 /// The peers of all nodes, and the service that hears them.
-fn links_of(config: &Config, master: &Addr<Master>) -> HashMap<NodeName, Peer> {
+fn links_of(config: &Config, master: &Addr<Master>, records: &Records) -> HashMap<NodeName, Peer> {
     let mut router = Router::default();
     let inbox = Inbox::new(Reception::NAME, RECEPTION, Taking::Batch);
     router
         .add::<Reception>(&inbox)
         .expect("because it is the only service");
-    let reception = master.clone();
+    let (reception, records) = (master.clone(), records.clone());
     host(inbox, move || Reception {
         master: reception.clone(),
+        records: records.clone(),
     });
     peers(config, &Arc::new(router), master)
 }

@@ -10,13 +10,15 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use lampyris_runtime::error::{ErrorKind, Fault};
 use lampyris_runtime::reply::{Permit, ReplyTo};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use tokio::net::tcp::OwnedWriteHalf;
 use tokio::sync::Notify;
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
+use utoipa::ToSchema;
 
 use super::counters::{Counters, CountersSnapshot, Reason};
+use super::follow::Follow;
 use super::line::Line;
 use super::pace::Pace;
 use super::session::{Session, SessionId};
@@ -47,6 +49,7 @@ pub(super) struct Net {
     /// Told when a session ends.
     ended: Notify,
     log: Mutex<Log>,
+    pub(super) follow: Follow,
 }
 
 /// Keeps the log of refused frames readable.
@@ -60,6 +63,7 @@ impl Net {
         // Without random bytes the node would not have got here: its incarnation is drawn first.
         let start = u64::from(getrandom::u32().unwrap_or_default());
         Arc::new(Self {
+            follow: Follow::new(settings.trace_sample),
             settings,
             router,
             counters: Counters::default(),
@@ -90,6 +94,7 @@ impl Net {
     /// A session's connection has ended.
     pub(super) fn unregister(&self, session: &Session, reason: Reason) {
         self.sessions().remove(&session.id().number);
+        self.follow.forget(session.addr());
         self.counters.closed(reason);
         self.ended.notify_waiters();
     }
@@ -140,11 +145,12 @@ pub struct Clients {
 }
 
 /// One client at one moment.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ClientInfo {
     /// The session's number.
     pub number: u64,
     /// Where the client connects from.
+    #[schema(value_type = String)]
     pub addr: SocketAddr,
     /// When it connected, in milliseconds of Unix time.
     pub since_ms: u64,
@@ -183,6 +189,11 @@ impl Clients {
     /// What happened at the port since the node started.
     pub fn counters(&self) -> CountersSnapshot {
         self.net.counters.snapshot()
+    }
+
+    /// The next request of the client at this address is part of a trace.
+    pub(crate) fn follow(&self, client: SocketAddr, trace: u128) {
+        self.net.follow.ask(client, trace);
     }
 
     /// Sends a frame to one client.

@@ -217,7 +217,8 @@ impl Connection {
     /// Gives a command to its service.
     fn hand_over(&self, call: Call, route: Option<&Route>) {
         let sink: Arc<dyn ReplySink> = Arc::clone(&self.line) as _;
-        let reply = ReplyTo::new(sink, call.number);
+        let traced = self.net.follow.request(self.line.addr);
+        let reply = ReplyTo::new(sink, call.number).traced(traced);
         match route {
             Some(route) => self.invoke(route, call.payload, call.deadline, reply),
             None => {

@@ -20,6 +20,7 @@ mod clients;
 mod connection;
 mod counters;
 mod error_frame;
+mod follow;
 mod limits;
 mod line;
 mod listener;

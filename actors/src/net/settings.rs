@@ -49,6 +49,8 @@ pub struct NetSettings {
     pub frame_timeout: Duration,
     /// Whether each command waits for the answer of the one before, whatever their numbers.
     pub serial: bool,
+    /// One of so many requests is traced; 0 for none.
+    pub trace_sample: u32,
 }
 
 impl NetSettings {
@@ -97,6 +99,7 @@ impl Default for NetSettings {
             write_stall: Duration::from_secs(10),
             frame_timeout: Duration::from_secs(5),
             serial: false,
+            trace_sample: 0,
         }
     }
 }

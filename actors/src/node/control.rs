@@ -11,6 +11,7 @@ use tokio::sync::{mpsc, watch};
 
 use super::Node;
 use super::handover::hand_over;
+use super::telling::Telling;
 use crate::error::CallError;
 use crate::message::Origin;
 use crate::protocol::{HandOver, KickFrom, NodeControl, ParentAt, PushTo, Stop};
@@ -39,6 +40,7 @@ pub(crate) struct Control {
     pub(crate) stop: mpsc::Sender<Cause>,
     /// The sockets of the node's ports.
     pub(crate) ports: Arc<Listeners>,
+    pub(crate) telling: Arc<Telling>,
 }
 
 impl Actor for Control {

@@ -9,6 +9,8 @@
 //! | `links` | who may come in, what the master is told |
 //! | `children` | addresses of several children of one application |
 //! | `control` | what the master and other nodes ask of a node itself |
+//! | `operator` | what an operator asks of a node, by way of the master |
+//! | `telling` | tells the master how the node fares |
 //! | `inbound` | from a link to a service's inbox |
 //! | `error` | why a node could not start |
 //! | `ports` | binds a port, and names who holds it when it is taken |
@@ -23,9 +25,11 @@ mod error;
 pub(crate) mod handover;
 pub(crate) mod inbound;
 mod links;
+mod operator;
 pub(crate) mod ports;
 mod running;
 mod sessions;
+mod telling;
 mod web;
 
 use std::collections::HashMap;

@@ -17,9 +17,11 @@ use super::control::{Cause, Control};
 use super::error::BootError;
 use super::links::{OwnChildren, Refusals, master_peer, parents_up, say_ready};
 use super::ports::{host_port, open_ports};
+use super::telling::{Telling, tell};
 use super::{Node, web};
 use crate::app::{App, Routes, StopHook, single};
 use crate::net;
+use crate::report::{Gatherer, SpanLog};
 use crate::service::Hosted;
 
 /// How long the goodbyes of the links may take.
@@ -50,17 +52,21 @@ impl Running {
         let ports = Arc::new(open_ports(&own)?);
         let secret = link_secret(config).map_err(BootError::Secret)?;
         let (targets, dialled) = targets(&own);
+        let telling = Telling::new(SpanLog::new(own.name.clone()));
         let control = {
             let (targets, stop, ports) = (Arc::clone(&targets), stop.clone(), Arc::clone(&ports));
+            let telling = Arc::clone(&telling);
             single(move |node: &Node| Control {
                 node: node.clone(),
                 targets: Arc::clone(&targets),
                 stop: stop.clone(),
                 ports: Arc::clone(&ports),
+                telling: Arc::clone(&telling),
             })
         };
         app.services.push(control);
         let (router, inboxes) = register(&app.services, own.max_in_flight)?;
+        inboxes.iter().for_each(|inbox| inbox.tell_spans(&telling.spans));
         let identity = identity(own.name.clone())?;
         let hooks = Hooks {
             up: std::mem::take(&mut app.node_up),
@@ -86,8 +92,16 @@ impl Running {
         };
         running.dial_all(&node, dialled, &secret, &stop);
         let (ready, serving) = watch::channel(false);
-        let telling = say_ready(node.clone(), running.master.clone(), master_links, serving, stop);
-        running.tasks.push(tokio::task::spawn_local(telling));
+        let saying = say_ready(node.clone(), running.master.clone(), master_links, serving, stop);
+        running.tasks.push(tokio::task::spawn_local(saying));
+        let inboxes = running
+            .services
+            .iter()
+            .map(|service| Arc::clone(&service.inbox))
+            .collect();
+        let gatherer = Gatherer::new(node.clone(), running.master.clone(), inboxes);
+        let reports = tell(node.clone(), running.master.clone(), gatherer, telling);
+        running.tasks.push(tokio::task::spawn_local(reports));
         parents_up(&node, news).await;
         for hook in &app.before_ready {
             hook(node.clone()).await.map_err(BootError::App)?;
@@ -128,7 +142,8 @@ impl Running {
             self.accepting = Some(tokio::task::spawn_local(accept(listener, Arc::new(acceptor))));
         }
         if let Some(listener) = copy("netport")? {
-            let settings = net::NetSettings::of(node.config());
+            let mut settings = net::NetSettings::of(node.config());
+            settings.trace_sample = node.cluster().trace.sample;
             let clients = net::serve(listener, settings, Arc::clone(node.router()))
                 .map_err(|why| BootError::System("netport", why))?;
             drop(node.0.clients.set(clients));

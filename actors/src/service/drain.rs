@@ -10,8 +10,9 @@ use std::time::{Duration, Instant};
 
 use actix::{Actor, ActorContext, AsyncContext, Handler, SyncContext};
 use lampyris_runtime::error::{ErrorKind, Fault};
+use lampyris_runtime::reply::ReplyTo;
 
-use super::{Inbox, Invocation, Respond, Responder, Service, Taking, Wake};
+use super::{Address, Entry, Inbox, Invocation, Respond, Responder, Service, Taking, Wake};
 use crate::message::Callable;
 use crate::scope::{self, Scope};
 
@@ -57,7 +58,11 @@ pub fn drain<A: Service<Context: ServiceContext>>(actor: &mut A, wake: &Wake, ct
     let mut more = inbox.take(most, &mut slice);
     let started = now();
     let mut clock = started;
-    while let Some(invocation) = slice.pop_front() {
+    // The first call of a slice is timed, and stands for those behind it: a clock costs as much as a small handler.
+    let mut timed = Some(started);
+    while let Some(mut invocation) = slice.pop_front() {
+        let entry = A::TABLE[usize::from(invocation.entry)];
+        begin(inbox, &entry, &mut invocation, timed.take(), clock);
         if invocation.deadline <= clock {
             invocation.reply.fault(Fault::new(
                 ErrorKind::Expired,
@@ -65,7 +70,6 @@ pub fn drain<A: Service<Context: ServiceContext>>(actor: &mut A, wake: &Wake, ct
             ));
             continue;
         }
-        let entry = A::TABLE[usize::from(invocation.entry)];
         if (entry.run)(actor, invocation, ctx) == Ended::Panicked {
             // Not `stop`, which the actor could refuse.
             ctx.terminate();
@@ -82,6 +86,32 @@ pub fn drain<A: Service<Context: ServiceContext>>(actor: &mut A, wake: &Wake, ct
     if more && inbox.taking == Taking::Batch {
         // Reaches this actor when it is free again, or its successor.
         wake_later(inbox);
+    }
+}
+
+/// Counts a call whose turn it is, and follows one that is traced. News of sessions are no calls.
+fn begin<A: Actor>(
+    inbox: &Inbox,
+    entry: &Entry<A>,
+    invocation: &mut Invocation,
+    timed: Option<Instant>,
+    clock: Instant,
+) {
+    let handlers = inbox.handlers().get(usize::from(invocation.entry));
+    let Some(handler) = handlers.filter(|_| !matches!(entry.address, Address::Opened | Address::Closed))
+    else {
+        return;
+    };
+    handler.meter.start();
+    invocation.reply.start(invocation.entry, timed);
+    if let (Some(traced), Some(spans)) = (invocation.reply.trace(), inbox.spans()) {
+        let reply = std::mem::replace(&mut invocation.reply, ReplyTo::nobody());
+        invocation.reply = spans.follow(
+            reply,
+            traced,
+            (inbox.service(), handler.name, handler.command),
+            clock,
+        );
     }
 }
 
@@ -126,7 +156,11 @@ where
             return Ended::Returned;
         }
     };
-    let scope = Scope { deadline, origin };
+    let scope = Scope {
+        deadline,
+        origin,
+        trace: reply.trace().map(|traced| traced.context),
+    };
     let handled = catch_unwind(AssertUnwindSafe(|| {
         scope::within(&scope, || actor.handle(message, ctx))
     }));

@@ -9,14 +9,17 @@
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Instant;
 
 use bytes::Bytes;
 use lampyris_runtime::error::{ErrorKind, Fault};
-use lampyris_runtime::reply::{Permit, ReplyTo};
+use lampyris_runtime::reply::{Desk, Permit, ReplyTo, Visit, take};
 
+use super::{Address, Entry};
 use crate::message::Origin;
+use crate::meter::HandlerMeter;
+use crate::report::SpanLog;
 
 /// One message on its way to a handler.
 #[derive(Debug)]
@@ -57,8 +60,20 @@ pub struct Inbox {
     service: &'static str,
     limit: usize,
     pub(crate) taking: Taking,
-    unanswered: Arc<AtomicUsize>,
+    unanswered: AtomicUsize,
+    /// Most of `unanswered` so far.
+    high_water: AtomicUsize,
+    handlers: OnceLock<Box<[Measured]>>,
+    spans: OnceLock<Arc<SpanLog>>,
     queue: Mutex<Queue>,
+}
+
+/// A handler of the service, with its numbers.
+pub(crate) struct Measured {
+    pub(crate) name: &'static str,
+    /// The command that it answers to.
+    pub(crate) command: Option<u32>,
+    pub(crate) meter: HandlerMeter,
 }
 
 #[derive(Default)]
@@ -76,9 +91,49 @@ impl Inbox {
             service,
             limit,
             taking,
-            unanswered: Arc::default(),
+            unanswered: AtomicUsize::new(0),
+            high_water: AtomicUsize::new(0),
+            handlers: OnceLock::new(),
+            spans: OnceLock::new(),
             queue: Mutex::default(),
         })
+    }
+
+    /// Begins to count what the handlers of a table do.
+    pub(crate) fn measure<A: actix::Actor>(&self, table: &[Entry<A>]) {
+        let measured = |entry: &Entry<A>| Measured {
+            name: entry.name,
+            command: match entry.address {
+                Address::Command { number, .. } => Some(number),
+                _ => None,
+            },
+            meter: HandlerMeter::new(),
+        };
+        self.handlers.get_or_init(|| table.iter().map(measured).collect());
+    }
+
+    /// Traced calls are told there from now on.
+    pub(crate) fn tell_spans(&self, spans: &Arc<SpanLog>) {
+        self.spans.get_or_init(|| Arc::clone(spans));
+    }
+
+    pub(crate) fn spans(&self) -> Option<&Arc<SpanLog>> {
+        self.spans.get()
+    }
+
+    /// The handlers with their numbers, in the order of the table.
+    pub(crate) fn handlers(&self) -> &[Measured] {
+        self.handlers.get().map_or(&[], |handlers| handlers)
+    }
+
+    /// How many invocations may wait or be worked on.
+    pub(crate) fn limit(&self) -> usize {
+        self.limit
+    }
+
+    /// The most that have waited or been worked on at one time.
+    pub(crate) fn high_water(&self) -> usize {
+        self.high_water.load(Ordering::Relaxed)
     }
 
     /// The service it belongs to.
@@ -98,14 +153,18 @@ impl Inbox {
 
     /// Hands an invocation to the service, or answers it with `overloaded` at once.
     pub fn push(self: &Arc<Self>, mut invocation: Invocation) {
-        let Some(permit) = Permit::acquire(&self.unanswered, self.limit) else {
+        if !take(&self.unanswered, self.limit) {
             let text = format!(
                 "service {} has {} calls waiting, its limit",
                 self.service, self.limit
             );
             return invocation.reply.fault(Fault::new(ErrorKind::Overloaded, text));
-        };
-        invocation.reply.hold(permit);
+        }
+        let unanswered = self.unanswered();
+        if unanswered > self.high_water() {
+            self.high_water.store(unanswered, Ordering::Relaxed);
+        }
+        invocation.reply.hold(Permit::of(Arc::clone(self) as _));
         let mut queue = self.lock();
         if queue.closed {
             drop(queue);
@@ -195,5 +254,18 @@ impl Inbox {
     fn lock(&self) -> MutexGuard<'_, Queue> {
         // Nothing panics while the lock is held, and a queue is whole after every statement.
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Desk for Inbox {
+    fn leave(&self, visit: &Visit) {
+        self.unanswered.fetch_sub(1, Ordering::Relaxed);
+        let handler = visit.kind.and_then(|kind| self.handlers().get(usize::from(kind)));
+        if let Some(Measured { meter, .. }) = handler {
+            if let Some(since) = visit.since {
+                meter.time(since.elapsed());
+            }
+            meter.end(visit.fault);
+        }
     }
 }

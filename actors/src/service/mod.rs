@@ -17,8 +17,8 @@ use actix::{Actor, Handler};
 
 pub use drain::{ServiceContext, drain};
 pub(crate) use host::{Hosted, host, host_pool};
-pub(crate) use inbox::Taking;
 pub use inbox::{Inbox, Invocation, Wake};
+pub(crate) use inbox::{Measured, Taking};
 pub use respond::{Answer, Outcome, Respond, Responder};
 pub use router::{Clash, Route, Router};
 

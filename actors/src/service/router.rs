@@ -73,6 +73,7 @@ impl Router {
     /// # Errors
     /// [`Clash`] when another service has one of them.
     pub fn add<A: Service>(&mut self, inbox: &Arc<Inbox>) -> Result<(), Clash> {
+        inbox.measure(A::TABLE);
         for (at, entry) in A::TABLE.iter().enumerate() {
             self.add_entry(inbox, at, entry)?;
         }

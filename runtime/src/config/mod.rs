@@ -13,17 +13,20 @@
 //! | `env` | overrides by variables, `${VARIABLE}` in texts |
 //! | `tree` | values with their spots |
 //! | `read`, `units` | one key of a section as a checked value |
-//! | `sections`, `nodes` | which keys there are |
+//! | `sections`, `nodes`, `admin` | which keys there are |
 //! | `model` | the typed result, with the defaults |
 //! | `check`, `parents`, `ports`, `exposure` | rules that concern several values, or the machine |
 //! | `machine` | what this process may do here |
+//! | `effective` | what holds for a node, with where each value comes from |
 //! | `written` | the tree and the text, kept for later questions |
 //! | `finding`, `render` | one fault or warning, and how people see it |
 //! | `secret` | the secret of the links |
 //!
 //! It starts nothing and binds nothing.
 
+mod admin;
 mod check;
+mod effective;
 mod env;
 mod exposure;
 mod file;
@@ -55,6 +58,8 @@ use read::{Reader, Section};
 use tree::{Kind, Node, Source, Spot};
 use written::Written;
 
+pub use admin::{AdminConfig, AdminToken, Role, TraceConfig};
+pub use effective::Setting;
 pub use finding::{Code, Finding, Origin, Place, Severity, Stretch};
 pub use machine::Machine;
 pub use model::{
@@ -85,6 +90,10 @@ pub struct Config {
     pub db: Option<DbConfig>,
     /// Section `memcached`.
     pub memcached: Option<MemcachedConfig>,
+    /// Section `admin`.
+    pub admin: AdminConfig,
+    /// Section `trace`.
+    pub trace: TraceConfig,
     /// The secret of the links as configured (`secret`, or the content of `secret_file`); see [`link_secret`].
     pub secret: Option<Secret>,
     /// What is odd, but no fault.
@@ -293,6 +302,8 @@ fn typed(path: &Path, written: Written, findings: &Findings) -> Config {
     let log = sections::log(&root, &run_dir);
     let db = sections::db(&root);
     let memcached = sections::memcached(&root);
+    let administration = admin::admin(&root);
+    let trace = admin::trace(&root);
     root.finish();
     let secret = exposure::secret(&written, top.secret, top.secret_file.as_deref(), findings);
     let name = top.name.unwrap_or(stem);
@@ -306,6 +317,8 @@ fn typed(path: &Path, written: Written, findings: &Findings) -> Config {
         log,
         db,
         memcached,
+        admin: administration,
+        trace,
         secret,
         warnings: Vec::new(),
         written,

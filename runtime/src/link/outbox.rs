@@ -44,6 +44,8 @@ pub(crate) struct Outbox {
     put: u64,
     /// Bytes of messages taken out since the beginning.
     taken: u64,
+    /// Messages put in since the beginning.
+    messages: u64,
 }
 
 impl Outbox {
@@ -55,6 +57,11 @@ impl Outbox {
     /// Bytes of messages that wait.
     pub(crate) fn waiting(&self) -> usize {
         usize::try_from(self.put - self.taken).unwrap_or(usize::MAX)
+    }
+
+    /// Messages put in since the beginning.
+    pub(crate) fn messages(&self) -> u64 {
+        self.messages
     }
 
     /// Bytes of heartbeats that wait.
@@ -85,6 +92,7 @@ impl Outbox {
             if self.open.len() >= SEGMENT {
                 self.seal();
             }
+            self.messages += 1;
         }
         Ok(())
     }
@@ -140,6 +148,7 @@ impl Outbox {
 
     fn put_long(&mut self, head: Head, body: &Bytes) {
         self.seal();
+        self.messages += 1;
         for (start, part) in wire::chunks(head, body) {
             self.put += (start.len() + part.len()) as u64;
             self.sealed.push_back(Segment {
@@ -175,6 +184,7 @@ mod tests {
             call,
             budget: 1,
             handler: HandlerId(7),
+            trace: None,
         };
         let mut write = |out: &mut BytesMut| {
             out.resize(out.len() + length, call as u8);

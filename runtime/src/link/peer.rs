@@ -132,6 +132,17 @@ impl Peer {
         self.0.epochs.load(Ordering::Relaxed)
     }
 
+    /// How many calls and notifications wait for the link, and their bytes.
+    pub fn held(&self) -> (usize, usize) {
+        let held = self.lock();
+        (held.calls.len(), held.bytes)
+    }
+
+    /// Why the link is down, as far as it is known.
+    pub fn why_down(&self) -> Option<String> {
+        self.lock().why.clone().filter(|_| !self.is_up())
+    }
+
     pub(super) fn settings(&self) -> &Arc<LinkSettings> {
         &self.0.settings
     }

@@ -16,6 +16,7 @@ use super::outbox::Stage;
 use super::peer::{Peer, Request};
 use crate::error::{ErrorKind, Fault};
 use crate::reply::ReplyTo;
+use crate::trace::Traced;
 use crate::wire::{Broken, Decoder, Frame, Goodbye};
 
 /// What a link can run over: TCP, TLS, or memory in tests.
@@ -184,9 +185,11 @@ impl<S: Stream> Task<S> {
                 call,
                 budget,
                 handler,
+                trace,
                 body,
             } => {
-                let reply = ReplyTo::new(self.conn.clone(), call);
+                let traced = trace.map(|context| Traced { context, since: now });
+                let reply = ReplyTo::new(self.conn.clone(), call).traced(traced);
                 if budget == 0 {
                     reply.fault(Fault::new(ErrorKind::Expired, "no time was left when it arrived"));
                     return Ok(());

@@ -12,6 +12,11 @@ pub fn raise_open_files() -> Option<u64> {
     Some(hard)
 }
 
+/// How many files this process may open; `None` if it cannot be known.
+pub fn open_files() -> Option<u64> {
+    getrlimit(Resource::RLIMIT_NOFILE).ok().map(|(soft, _)| soft)
+}
+
 #[cfg(test)]
 mod tests {
     #[test]

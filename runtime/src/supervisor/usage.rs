@@ -26,6 +26,21 @@ pub fn processor_time(pid: u32) -> Option<Duration> {
     processor_time_of(&fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)
 }
 
+/// How many files and sockets the process has open; `None` if it is gone or not known.
+pub fn open_files(pid: u32) -> Option<u64> {
+    let folder = format!("/proc/{pid}/fd");
+    // Newer kernels say the number as the folder's size, which saves looking at each.
+    match fs::metadata(&folder).ok()?.len() {
+        0 => u64::try_from(fs::read_dir(&folder).ok()?.count()).ok(),
+        count => Some(count),
+    }
+}
+
+/// How many threads the process has; `None` if it is gone or not known.
+pub fn threads(pid: u32) -> Option<u64> {
+    field(&fs::read_to_string(format!("/proc/{pid}/stat")).ok()?, 20)
+}
+
 /// The processes that this one has started or adopted, and that are still there.
 pub fn children(pid: u32) -> Vec<u32> {
     let Ok(processes) = fs::read_dir("/proc") else {
@@ -89,6 +104,8 @@ mod tests {
     fn this_process_has_memory_and_a_beginning() {
         let pid = std::process::id();
         assert!(resident_bytes(pid).is_some_and(|bytes| bytes > 100_000));
+        assert!(open_files(pid).is_some_and(|count| count >= 3));
+        assert!(threads(pid).is_some_and(|count| count >= 1));
         assert!(start_time(pid) > start_time(1));
         assert_eq!(start_time(u32::MAX), None);
     }

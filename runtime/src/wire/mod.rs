@@ -5,9 +5,10 @@
 //! ┌────────┬──────────┬────────────────────────────────────────────────────────────┐
 //! │ 0..4   │ length   │ u32: bytes behind this field, 2 to MAX_FRAME                │
 //! │ 4      │ kind     │ u8, below                                                  │
-//! │ 5      │ flags    │ u8: 1 = MORE, the body goes on in CHUNK frames; others 0   │
+//! │ 5      │ flags    │ u8: 1 = MORE, the body goes on in CHUNK frames; 2 = TRACE  │
 //! ├────────┼──────────┼────────────────────────────────────────────────────────────┤
-//! │ 6..    │ REQUEST 1│ call u64, budget u32 (ms left), handler u32, body          │
+//! │ 6..    │ REQUEST 1│ call u64, budget u32 (ms left), handler u32,               │
+//! │        │          │ with TRACE: trace u128, span u64; body                     │
 //! │        │ NOTIFY  2│ handler u32, body                                          │
 //! │        │ REPLY   3│ call u64, body                                             │
 //! │        │ FAULT   4│ call u64, code u8, text length u16, text (UTF-8), detail   │
@@ -32,6 +33,7 @@ use bytes::{Buf, BufMut, Bytes, BytesMut};
 
 use crate::error::Fault;
 use crate::name::HandlerId;
+use crate::trace::Context;
 pub use put::{chunks, put_control, put_fault, put_message};
 pub use take::Decoder;
 use take::take_fault;
@@ -40,7 +42,7 @@ use take::take_fault;
 pub const CHUNK: usize = 64 * 1024;
 
 /// Longest frame behind its length field: a whole chunk behind the longest head.
-pub const MAX_FRAME: usize = CHUNK + HEAD + REQUEST;
+pub const MAX_FRAME: usize = CHUNK + HEAD + REQUEST + TRACE_FIELDS;
 
 /// Bytes of kind and flags.
 const HEAD: usize = 2;
@@ -48,8 +50,12 @@ const HEAD: usize = 2;
 const LENGTH: usize = 4;
 /// Bytes of a request's own fields.
 const REQUEST: usize = 16;
+/// Bytes of a request's place in a trace.
+const TRACE_FIELDS: usize = 24;
 
 const MORE: u8 = 1;
+/// The request is part of a distributed trace.
+const TRACE: u8 = 2;
 
 /// Why bytes are no frames. Each ends the link: behind it nothing can be understood.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -82,6 +88,8 @@ pub enum Frame {
         budget: u32,
         /// Which handler.
         handler: HandlerId,
+        /// Its place in a trace.
+        trace: Option<Context>,
         /// The message.
         body: Bytes,
     },
@@ -138,6 +146,8 @@ pub enum Head {
         budget: u32,
         /// Which handler.
         handler: HandlerId,
+        /// Its place in a trace.
+        trace: Option<Context>,
     },
     /// Of a notification.
     Notify {
@@ -166,16 +176,28 @@ impl Head {
         }
     }
 
+    const fn flags(self) -> u8 {
+        match self {
+            Self::Request { trace: Some(_), .. } => TRACE,
+            _ => 0,
+        }
+    }
+
     fn put(self, out: &mut BytesMut) {
         match self {
             Self::Request {
                 call,
                 budget,
                 handler,
+                trace,
             } => {
                 out.put_u64(call);
                 out.put_u32(budget);
                 out.put_u32(handler.0);
+                if let Some(Context { trace, span }) = trace {
+                    out.put_u128(trace);
+                    out.put_u64(span);
+                }
             }
             Self::Notify { handler } => out.put_u32(handler.0),
             Self::Reply { call } | Self::Fault { call } => out.put_u64(call),
@@ -183,8 +205,9 @@ impl Head {
     }
 
     /// Reads the fields of a kind; gives them and how many bytes they take.
-    fn parse(kind: u8, mut from: &[u8]) -> Result<(Self, usize), Broken> {
+    fn parse(kind: u8, flags: u8, mut from: &[u8]) -> Result<(Self, usize), Broken> {
         let fields = match kind {
+            1 if flags & TRACE != 0 => REQUEST + TRACE_FIELDS,
             1 => REQUEST,
             2 => 4,
             3 | 4 => 8,
@@ -198,6 +221,10 @@ impl Head {
                 call: from.get_u64(),
                 budget: from.get_u32(),
                 handler: HandlerId(from.get_u32()),
+                trace: (flags & TRACE != 0).then(|| Context {
+                    trace: from.get_u128(),
+                    span: from.get_u64(),
+                }),
             },
             2 => Self::Notify {
                 handler: HandlerId(from.get_u32()),
@@ -214,10 +241,12 @@ impl Head {
                 call,
                 budget,
                 handler,
+                trace,
             } => Frame::Request {
                 call,
                 budget,
                 handler,
+                trace,
                 body,
             },
             Self::Notify { handler } => Frame::Notify { handler, body },

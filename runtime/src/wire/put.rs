@@ -2,7 +2,7 @@
 
 use bytes::{BufMut, Bytes, BytesMut};
 
-use super::{CHUNK, Frame, Goodbye, HEAD, Head, LENGTH, MORE, REQUEST};
+use super::{CHUNK, Frame, Goodbye, HEAD, Head, LENGTH, MORE, REQUEST, TRACE_FIELDS};
 use crate::error::{ErrorKind, Fault, MAX_MESSAGE};
 use crate::reply::{Write, Wrote};
 
@@ -23,7 +23,7 @@ pub fn put_message(
         armed: true,
     };
     let (start, out) = (undo.start, &mut *undo.out);
-    put_head(out, head.kind(), 0, 0);
+    put_head(out, head.kind(), head.flags(), 0);
     head.put(out);
     let body = out.len();
     // A reply that says nothing is an empty body to a peer; only clients know the difference.
@@ -63,9 +63,14 @@ pub fn chunks(head: Head, body: &Bytes) -> impl Iterator<Item = (Bytes, Bytes)> 
     let count = body.len().div_ceil(CHUNK);
     (0..count).map(move |at| {
         let part = body.slice(at * CHUNK..body.len().min((at + 1) * CHUNK));
-        let flags = if at + 1 < count { MORE } else { 0 };
-        let mut out = BytesMut::with_capacity(LENGTH + HEAD + REQUEST);
-        put_head(&mut out, if at == 0 { head.kind() } else { 5 }, flags, 0);
+        let more = if at + 1 < count { MORE } else { 0 };
+        let (kind, flags) = if at == 0 {
+            (head.kind(), head.flags())
+        } else {
+            (5, 0)
+        };
+        let mut out = BytesMut::with_capacity(LENGTH + HEAD + REQUEST + TRACE_FIELDS);
+        put_head(&mut out, kind, flags | more, 0);
         if at == 0 {
             head.put(&mut out);
         }

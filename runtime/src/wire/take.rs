@@ -48,7 +48,7 @@ impl Decoder {
                 }
                 _ if self.long.is_some() => return Err(Broken::Order(kind)),
                 _ => {
-                    let (head, fields) = Head::parse(kind, rest)?;
+                    let (head, fields) = Head::parse(kind, flags, rest)?;
                     if flags & MORE == 0 {
                         // The body is cut out of the read buffer once, and shares its memory.
                         buffer.advance(LENGTH + HEAD + fields);

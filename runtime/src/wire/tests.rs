@@ -4,17 +4,27 @@ use super::*;
 use crate::error::ErrorKind;
 use crate::reply::Wrote;
 
-const HEADS: [Head; 4] = [
+const HEADS: [Head; 5] = [
     Head::Request {
         call: u64::MAX - 1,
         budget: 5_000,
         handler: HandlerId(0xdead_beef),
+        trace: None,
     },
     Head::Notify {
         handler: HandlerId(7),
     },
     Head::Reply { call: 3 },
     Head::Fault { call: 4 },
+    Head::Request {
+        call: 5,
+        budget: 6,
+        handler: HandlerId(7),
+        trace: Some(Context {
+            trace: u128::MAX - 8,
+            span: 9,
+        }),
+    },
 ];
 
 fn message(head: Head, body: &[u8]) -> BytesMut {
@@ -49,9 +59,12 @@ fn every_kind_comes_back_however_it_is_split() {
                 frames.push(frame);
             }
         }
-        assert_eq!(frames.len(), 9);
+        assert_eq!(frames.len(), 10);
         assert!(matches!(&frames[0], Frame::Request { budget: 5_000, body, .. } if &body[..] == b"body"));
         assert!(matches!(&frames[3], Frame::Fault { call: 4, fault } if fault.kind == ErrorKind::TooLarge));
+        let traced = matches!(&frames[4], Frame::Request { call: 5, trace: Some(place), body, .. }
+            if place.span == 9 && place.trace == u128::MAX - 8 && &body[..] == b"body");
+        assert!(traced, "{:?}", frames[4]);
         let rest = [
             Frame::Ping(1),
             Frame::Pong(2),
@@ -59,7 +72,7 @@ fn every_kind_comes_back_however_it_is_split() {
             Frame::Drain,
             Frame::Drained,
         ];
-        assert_eq!(frames[4..], rest);
+        assert_eq!(frames[5..], rest);
     }
 }
 

@@ -135,6 +135,11 @@ impl Conn {
         self.lock().outbox.waiting()
     }
 
+    /// Messages that were put on their way, heartbeats not among them.
+    pub fn frames_out(&self) -> u64 {
+        self.lock().outbox.messages()
+    }
+
     /// When the last byte came.
     pub fn heard(&self) -> Instant {
         self.lock().heard
@@ -207,6 +212,7 @@ impl Conn {
             call: inner.calls.next_id(),
             budget,
             handler,
+            trace: reply.trace().map(|traced| traced.context),
         };
         let mark = inner.outbox.mark();
         if let Err(fault) = inner.outbox.put(head, write, self.settings.max_message) {

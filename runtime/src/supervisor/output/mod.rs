@@ -52,6 +52,49 @@ pub(super) fn last_lines(log: &File, start: u64) -> io::Result<Vec<String>> {
     Ok(last.into())
 }
 
+/// The last lines of a log, cut and escaped as everywhere: those for which `wanted` says so, at most `most`, found in
+/// its last `bytes` bytes. Oldest first.
+///
+/// # Errors
+/// The file cannot be read. That there is none is no error.
+pub fn tail(
+    log: &Path,
+    bytes: u64,
+    most: usize,
+    mut wanted: impl FnMut(&str) -> bool,
+) -> io::Result<Vec<String>> {
+    let file = match File::open(log) {
+        Ok(file) => file,
+        Err(error) => return if_there(Err(error)).map(|()| Vec::new()),
+    };
+    let end = file.metadata()?.len();
+    let start = end.saturating_sub(bytes);
+    // A line that began before is no whole line.
+    let mut is_whole = start == 0;
+    let (mut lines, mut last) = (Lines::default(), VecDeque::new());
+    let mut keep = |line: String| {
+        if std::mem::replace(&mut is_whole, true) && most > 0 && wanted(&line) {
+            if last.len() == most {
+                last.pop_front();
+            }
+            last.push_back(line);
+        }
+    };
+    let (mut at, mut chunk) = (start, vec![0; CHUNK]);
+    while at < end {
+        let count = file.read_at(&mut chunk, at)?;
+        if count == 0 {
+            break;
+        }
+        at += count as u64;
+        lines.take(&chunk[..count], &mut keep);
+    }
+    if let Some(line) = lines.rest() {
+        keep(line);
+    }
+    Ok(last.into())
+}
+
 fn keep(last: &mut VecDeque<String>, line: String) {
     if last.len() == LAST_LINES {
         last.pop_front();

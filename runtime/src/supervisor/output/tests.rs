@@ -113,3 +113,29 @@ async fn following_ends_when_nobody_reads_and_waits_for_a_log_that_is_not_there_
     log.write(b"nobody wants this\n");
     task.await.expect("it ends");
 }
+
+#[test]
+fn the_tail_has_whole_lines_that_are_wanted_and_nothing_that_steers_a_terminal() {
+    let folder = tempfile::tempdir().unwrap();
+    let log = folder.path().join("a.log");
+    assert_eq!(tail(&log, 100, 5, |_| true).unwrap(), Vec::<String>::new());
+    let mut text = b"one\ntwo \x1b[31mred\x1b[0m\nthree \xff\xfe\n".to_vec();
+    text.extend(vec![b'x'; 1 << 20]);
+    text.extend(b"\nfour\nfive");
+    std::fs::write(&log, &text).unwrap();
+    let all = tail(&log, u64::MAX, 10, |_| true).unwrap();
+    assert_eq!(all.len(), 6);
+    assert_eq!(all[1], "two \\u{1b}[31mred\\u{1b}[0m");
+    assert_eq!(all[2], "three \u{fffd}\u{fffd}");
+    assert!(all[3].len() <= MAX_LINE + '…'.len_utf8());
+    assert_eq!(all[4..], ["four", "five"]);
+    assert_eq!(
+        tail(&log, 100, 10, |_| true).unwrap(),
+        ["four", "five"],
+        "no half line"
+    );
+    assert_eq!(
+        tail(&log, u64::MAX, 1, |line| line.contains('o')).unwrap(),
+        ["four"]
+    );
+}

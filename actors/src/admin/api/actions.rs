@@ -1,0 +1,247 @@
+//! What is asked of a node or of the cluster. With `dry_run` nothing is done: the answer says what would be.
+
+use actix_web::HttpResponse;
+use actix_web::web::{Data, Path, Query};
+use lampyris_runtime::config::Role;
+use lampyris_runtime::name::NodeName;
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+use crate::admin::auth::{Admin, Operator};
+use crate::admin::body::Body;
+use crate::admin::effect::Situation;
+use crate::admin::problem::Problem;
+use crate::admin::seat::Seat;
+use crate::master::{Act, Action, Kill, NodeView, Refused, StopCluster};
+use crate::protocol::SetDrained;
+
+/// What can be asked of a node.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::admin) enum NodeAction {
+    Start,
+    Stop,
+    Restart,
+    Drain,
+    Undrain,
+    Kill,
+}
+
+const NODE_ACTIONS: [(&str, NodeAction); 6] = [
+    ("start", NodeAction::Start),
+    ("stop", NodeAction::Stop),
+    ("restart", NodeAction::Restart),
+    ("drain", NodeAction::Drain),
+    ("undrain", NodeAction::Undrain),
+    ("kill", NodeAction::Kill),
+];
+
+/// How an action is to be done.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(in crate::admin) struct ActionRequest {
+    /// Why, for the events.
+    reason: Option<String>,
+    /// Only say what would be done.
+    dry_run: bool,
+}
+
+/// The same in the query.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub(in crate::admin) struct DryRun {
+    /// Only say what would be done.
+    #[serde(default)]
+    dry_run: bool,
+}
+
+/// What is being done, or would be.
+#[derive(Debug, Serialize, ToSchema)]
+pub(in crate::admin) struct ActionAnswer {
+    /// The action.
+    action: String,
+    /// The node; `null` for the cluster.
+    node: Option<String>,
+    /// Whether nothing was done.
+    dry_run: bool,
+    /// What it does, in words.
+    effect: String,
+}
+
+impl ActionAnswer {
+    fn respond(self) -> HttpResponse {
+        match self.dry_run {
+            true => HttpResponse::Ok().json(self),
+            false => HttpResponse::Accepted().json(self),
+        }
+    }
+}
+
+/// Asks something of a node: start, stop, restart, drain, undrain, or kill (which needs the role admin).
+#[utoipa::path(post, path = "/api/v1/nodes/{name}/actions/{action}", tag = "actions",
+    params(("name" = String, Path, description = "The node"),
+           ("action" = String, Path, description = "start, stop, restart, drain, undrain or kill"), DryRun),
+    request_body(content = Option<ActionRequest>),
+    responses((status = 202, description = "It is being done", body = ActionAnswer),
+              (status = 200, description = "What would be done", body = ActionAnswer)))]
+pub(in crate::admin) async fn of_node(
+    Operator(who): Operator,
+    seat: Data<Seat>,
+    path: Path<(String, String)>,
+    query: Query<DryRun>,
+    Body(request): Body<ActionRequest>,
+) -> Result<HttpResponse, Problem> {
+    let (name, word) = path.into_inner();
+    let known = NODE_ACTIONS.iter().find(|(known, _)| *known == word);
+    let action = known
+        .map(|(_, action)| *action)
+        .ok_or_else(|| no_such_action(&word))?;
+    if action == NodeAction::Kill && who.role < Role::Admin {
+        let text = "to kill a node is for the role admin";
+        return Err(Problem::new(
+            actix_web::http::StatusCode::FORBIDDEN,
+            "forbidden",
+            text,
+        ));
+    }
+    let nodes = seat.nodes().await?;
+    let is_meant = |node: &&NodeView| node.supervision.name.as_str() == name;
+    let node = nodes
+        .iter()
+        .find(is_meant)
+        .ok_or_else(|| Problem::no_such_node(&name))?;
+    let answer = ActionAnswer {
+        effect: situation(&seat, &nodes, &name).of_node(node, action),
+        action: word.clone(),
+        node: Some(name.clone()),
+        dry_run: query.dry_run || request.dry_run,
+    };
+    if matches!(action, NodeAction::Drain | NodeAction::Undrain) {
+        check_drain(&seat, &name)?;
+    }
+    if !answer.dry_run {
+        carry_out(&seat, &node.supervision.name, action).await?;
+        let why = request.reason.map(|why| format!(" ({why})")).unwrap_or_default();
+        seat.audit(&who.name, Some(&name), format!("{word}{why}"));
+    }
+    Ok(answer.respond())
+}
+
+/// Asks something of the cluster: stop.
+#[utoipa::path(post, path = "/api/v1/cluster/actions/{action}", tag = "actions",
+    params(("action" = String, Path, description = "stop"), DryRun),
+    request_body(content = Option<ActionRequest>),
+    responses((status = 202, description = "It is being done", body = ActionAnswer),
+              (status = 200, description = "What would be done", body = ActionAnswer)))]
+pub(in crate::admin) async fn of_cluster(
+    Admin(who): Admin,
+    seat: Data<Seat>,
+    word: Path<String>,
+    query: Query<DryRun>,
+    Body(request): Body<ActionRequest>,
+) -> Result<HttpResponse, Problem> {
+    if *word != "stop" {
+        return Err(no_such_action(&word));
+    }
+    let nodes = seat.nodes().await?;
+    let answer = ActionAnswer {
+        effect: situation(&seat, &nodes, "").of_stop(),
+        action: word.into_inner(),
+        node: None,
+        dry_run: query.dry_run || request.dry_run,
+    };
+    if !answer.dry_run {
+        let why = request.reason.map(|why| format!(" ({why})")).unwrap_or_default();
+        seat.audit(&who.name, None, format!("stop of the cluster{why}"));
+        let stop = StopCluster {
+            by: "the admin API",
+            now: false,
+        };
+        seat.master.send(stop).await.map_err(|_| Problem::unavailable())?;
+    }
+    Ok(answer.respond())
+}
+
+async fn carry_out(seat: &Seat, node: &NodeName, action: NodeAction) -> Result<(), Problem> {
+    let drained = match action {
+        NodeAction::Start => return act(seat, node, Action::Start).await,
+        NodeAction::Stop => return act(seat, node, Action::Stop).await,
+        NodeAction::Restart => return act(seat, node, Action::Restart).await,
+        NodeAction::Kill => return kill(seat, node).await,
+        NodeAction::Drain => true,
+        NodeAction::Undrain => false,
+    };
+    seat.ask(node.as_str(), SetDrained { drained }).await
+}
+
+async fn act(seat: &Seat, node: &NodeName, action: Action) -> Result<(), Problem> {
+    let name = node.clone();
+    let done = seat
+        .master
+        .send(Act { name, action })
+        .await
+        .map_err(|_| Problem::unavailable())?;
+    done.map_err(|refused| match refused {
+        Refused::NoSuchNode => Problem::no_such_node(node.as_str()),
+        Refused::NotStartedHere => {
+            let text =
+                format!("{node} is started by hand, on this host or another (--only, or start = false)");
+            Problem::conflict("not started here", text).node(node)
+        }
+        Refused::Stopping => Problem::conflict(
+            "stopping",
+            "the whole cluster is stopping; nothing is started any more",
+        ),
+    })
+}
+
+async fn kill(seat: &Seat, node: &NodeName) -> Result<(), Problem> {
+    let pid = seat
+        .master
+        .send(Kill(node.clone()))
+        .await
+        .map_err(|_| Problem::unavailable())?;
+    let none = || {
+        let text = format!("{node} has no process that this master could kill");
+        Problem::conflict("no process", text).node(node)
+    };
+    pid.map(drop).ok_or_else(none)
+}
+
+/// Only a node that nobody connects to can be taken out of service: its links are its own to make again.
+fn check_drain(seat: &Seat, name: &str) -> Result<(), Problem> {
+    let Some(node) = seat.config.node(name) else {
+        return Err(Problem::no_such_node(name));
+    };
+    if node.netport.is_none() && seat.config.children_of(&node.name).next().is_none() {
+        return Ok(());
+    }
+    let text = format!("{name} has clients or children, which would be without it");
+    let problem = Problem::conflict("cannot be drained", text).node(name);
+    Err(problem.hint("restart it: it finishes its calls first, and its successor takes over"))
+}
+
+fn situation<'a>(seat: &'a Seat, nodes: &'a [NodeView], name: &str) -> Situation<'a> {
+    let numbers = seat.records.node(name, |known| {
+        let clients = known
+            .report
+            .clients
+            .as_ref()
+            .map_or(0, |clients| clients.connected);
+        (known.report.depth(), clients)
+    });
+    let (in_flight, clients) = numbers.unwrap_or_default();
+    Situation {
+        config: &seat.config,
+        nodes,
+        in_flight,
+        clients,
+    }
+}
+
+fn no_such_action(word: &str) -> Problem {
+    let text = format!(
+        "no action is called {word:?}; a node has start, stop, restart, drain, undrain and kill, the cluster has stop"
+    );
+    Problem::new(actix_web::http::StatusCode::NOT_FOUND, "no such action", text)
+}

@@ -1,0 +1,127 @@
+//! Who may use the API: a bearer's token, or the page's session; in one of three roles.
+//!
+//! | file | what it is for |
+//! | --- | --- |
+//! | `tokens` | the tokens, and whose they are |
+//! | `sessions` | sessions of the page, one-time codes, the limit of attempts; pure |
+//! | `guard` | what a request must show before it is looked at |
+//! | `host` | which names and origins are the page's own; pure |
+//! | `roles` | what a handler asks for |
+
+mod guard;
+mod host;
+mod roles;
+mod sessions;
+mod tokens;
+
+use std::io;
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use lampyris_runtime::config::{Config, Role};
+
+pub(super) use guard::{COOKIE, check_host, require};
+pub(super) use roles::{Admin, Operator, Viewer};
+
+use sessions::Sessions;
+use tokens::{Tokens, draw};
+
+/// How long the code is good that is printed at the start.
+const FIRST_CODE: Duration = Duration::from_secs(600);
+
+/// How long a code is good that somebody has asked for.
+const CODE: Duration = Duration::from_secs(60);
+
+/// Somebody who has shown who he is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Who {
+    /// The name of his token, for events.
+    pub(crate) name: String,
+    /// What he may do.
+    pub(crate) role: Role,
+}
+
+/// Knows who may come in.
+pub(crate) struct FrontDesk {
+    tokens: Tokens,
+    hosts: Vec<String>,
+    open_metrics: bool,
+    secure: bool,
+    sessions: Mutex<Sessions>,
+}
+
+/// Why nobody was let in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Refused {
+    /// Neither a token nor a code that is good.
+    Wrong,
+    /// Too many attempts; after this time one is looked at again.
+    TooMany(Duration),
+    /// The system has no random bytes.
+    NoRandom,
+}
+
+impl FrontDesk {
+    /// The desk of a cluster, and a code that opens the page once.
+    ///
+    /// # Errors
+    /// The token in the run folder cannot be read or written, or there are no random bytes.
+    pub(crate) fn open(config: &Config) -> io::Result<(Arc<Self>, String)> {
+        let desk = Self {
+            tokens: Tokens::of(config)?,
+            hosts: config.admin.hosts.clone(),
+            open_metrics: config.admin.open_metrics,
+            secure: config.admin.behind_proxy,
+            sessions: Mutex::default(),
+        };
+        let admin = Who {
+            name: "terminal".to_owned(),
+            role: Role::Admin,
+        };
+        let code = draw()?;
+        desk.sessions()
+            .add_code(code.clone(), admin, Instant::now() + FIRST_CODE);
+        Ok((Arc::new(desk), code))
+    }
+
+    /// Whether cookies are for TLS alone.
+    pub(super) fn is_secure(&self) -> bool {
+        self.secure
+    }
+
+    /// Whether `/metrics` needs no token.
+    pub(super) fn open_metrics(&self) -> bool {
+        self.open_metrics
+    }
+
+    /// A code that opens a session of the same rights, and for how long it is good.
+    pub(super) fn code_for(&self, who: Who) -> io::Result<(String, Duration)> {
+        let code = draw()?;
+        self.sessions().add_code(code.clone(), who, Instant::now() + CODE);
+        Ok((code, CODE))
+    }
+
+    /// Opens a session for a token or a code: its id, and whose it is.
+    pub(super) fn log_in(&self, shown: &str, from: Option<IpAddr>) -> Result<(String, Who), Refused> {
+        let now = Instant::now();
+        let mut sessions = self.sessions();
+        sessions.may_try(from, now).map_err(Refused::TooMany)?;
+        let Some(who) = self.tokens.whose(shown).or_else(|| sessions.use_code(shown, now)) else {
+            sessions.failed(from, now);
+            return Err(Refused::Wrong);
+        };
+        let id = draw().map_err(|_| Refused::NoRandom)?;
+        sessions.open(id.clone(), who.clone(), now);
+        Ok((id, who))
+    }
+
+    /// Ends a session.
+    pub(super) fn log_out(&self, id: &str) {
+        self.sessions().close(id);
+    }
+
+    fn sessions(&self) -> MutexGuard<'_, Sessions> {
+        self.sessions.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

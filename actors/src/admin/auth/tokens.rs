@@ -1,0 +1,85 @@
+//! The tokens: those of the configuration, and the administrator's, from LAMPYRIS_ADMIN_TOKEN or made at the first start
+//! and kept in the run folder. None is ever printed.
+
+use std::fs::OpenOptions;
+use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+
+use lampyris_runtime::config::{Config, Role, Secret};
+use subtle::ConstantTimeEq;
+
+use super::Who;
+
+/// The variable that may hold the administrator's token.
+const VARIABLE: &str = "LAMPYRIS_ADMIN_TOKEN";
+
+/// Random bytes of what is made here.
+const DRAWN: usize = 24;
+
+/// All tokens.
+pub(super) struct Tokens(Vec<(Who, Secret)>);
+
+impl Tokens {
+    /// The tokens of a cluster.
+    ///
+    /// # Errors
+    /// The file in the run folder cannot be read or written.
+    pub(super) fn of(config: &Config) -> io::Result<Self> {
+        let admin = Who {
+            name: "admin".to_owned(),
+            role: Role::Admin,
+        };
+        let configured = config.admin.tokens.iter().map(|token| {
+            let who = Who {
+                name: token.name.clone(),
+                role: token.role,
+            };
+            (who, token.token.clone())
+        });
+        let own = (admin, Secret::new(administrators(&config.run_dir)?));
+        Ok(Self(std::iter::once(own).chain(configured).collect()))
+    }
+
+    /// Whose a token is. All are compared, so that the time tells nothing.
+    pub(super) fn whose(&self, given: &str) -> Option<Who> {
+        let fits = |token: &Secret| bool::from(token.expose().as_bytes().ct_eq(given.as_bytes()));
+        self.0
+            .iter()
+            .filter(|(_, token)| fits(token))
+            .fold(None, |found, (who, _)| found.or_else(|| Some(who.clone())))
+    }
+}
+
+fn administrators(run_dir: &Path) -> io::Result<String> {
+    if let Some(token) = std::env::var(VARIABLE).ok().filter(|token| !token.is_empty()) {
+        return Ok(token);
+    }
+    let path = run_dir.join("admin.token");
+    match std::fs::read_to_string(&path) {
+        Ok(token) if !token.trim().is_empty() => Ok(token.trim().to_owned()),
+        Ok(_) => make(&path),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => make(&path),
+        Err(error) => Err(error),
+    }
+}
+
+fn make(path: &Path) -> io::Result<String> {
+    let token = draw()?;
+    let mut open = OpenOptions::new();
+    let mut file = open
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(path)?;
+    writeln!(file, "{token}")?;
+    Ok(token)
+}
+
+/// Something that nobody can guess, in hexadecimal digits.
+pub(super) fn draw() -> io::Result<String> {
+    let mut bytes = [0; DRAWN];
+    getrandom::fill(&mut bytes).map_err(io::Error::other)?;
+    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+}

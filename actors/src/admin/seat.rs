@@ -1,0 +1,115 @@
+//! What every part of the admin side works with: the master to ask, the records to read, the desk that lets people in.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
+use std::time::Duration;
+
+use actix::Addr;
+use lampyris_runtime::config::Config;
+use lampyris_runtime::link::Peer;
+use lampyris_runtime::name::NodeName;
+
+use super::FrontDesk;
+use super::problem::Problem;
+use crate::error::{AppError, CallError};
+use crate::master::{HowStands, LinkTo, Master, NodeView, Nodes, Standing};
+use crate::message::Remote;
+use crate::protocol::NodeControl;
+use crate::records::{EventKind, News, Records};
+use crate::remote::RemoteAddr;
+use crate::service::Serves;
+
+/// How long a node may take to answer a question of its own.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// The operator's seat. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Seat {
+    pub(super) config: Arc<Config>,
+    pub(super) master: Addr<Master>,
+    pub(super) records: Records,
+    pub(super) desk: Arc<FrontDesk>,
+    /// Streams that are open.
+    pub(super) streams: Arc<AtomicUsize>,
+}
+
+impl Seat {
+    pub(crate) fn new(
+        config: Arc<Config>,
+        master: Addr<Master>,
+        records: Records,
+        desk: Arc<FrontDesk>,
+    ) -> Self {
+        Self {
+            config,
+            master,
+            records,
+            desk,
+            streams: Arc::default(),
+        }
+    }
+
+    /// All nodes as the master sees them.
+    pub(super) async fn nodes(&self) -> Result<Vec<NodeView>, Problem> {
+        self.master.send(Nodes).await.map_err(|_| Problem::unavailable())
+    }
+
+    /// One of them.
+    pub(super) async fn node(&self, name: &str) -> Result<NodeView, Problem> {
+        let nodes = self.nodes().await?.into_iter();
+        let mut found = nodes.filter(|node| node.supervision.name.as_str() == name);
+        found.next().ok_or_else(|| Problem::no_such_node(name))
+    }
+
+    /// How the whole is.
+    pub(super) async fn standing(&self) -> Result<Standing, Problem> {
+        self.master
+            .send(HowStands)
+            .await
+            .map_err(|_| Problem::unavailable())
+    }
+
+    /// The link to a node, while it is up.
+    pub(super) async fn link(&self, name: &str) -> Result<Peer, Problem> {
+        let no_such_node = || Problem::no_such_node(name);
+        let node = NodeName::new(name).map_err(|_| no_such_node())?;
+        let link = self
+            .master
+            .send(LinkTo(node))
+            .await
+            .map_err(|_| Problem::unavailable())?;
+        let link = link.ok_or_else(no_such_node)?;
+        let down = || {
+            let text = format!("{name} has no link to the master, so it cannot be asked");
+            Problem::conflict("unreachable", text).node(name)
+        };
+        Some(link).filter(Peer::is_up).ok_or_else(down)
+    }
+
+    /// Asks a node itself.
+    pub(super) async fn ask<M: Remote>(&self, name: &str, question: M) -> Result<M::Reply, Problem>
+    where
+        NodeControl: Serves<M>,
+    {
+        let address: RemoteAddr<NodeControl> = RemoteAddr::new(self.link(name).await?, PATIENCE);
+        address
+            .call(question)
+            .await
+            .map_err(|error| unanswered(name, error))
+    }
+
+    /// Notes what somebody has asked for.
+    pub(super) fn audit(&self, who: &str, node: Option<&str>, text: String) {
+        tracing::info!(by = who, node, text, "an operator asked");
+        let news = News::new(EventKind::Action, text).by(who);
+        self.records.note(match node {
+            Some(node) => news.node(node),
+            None => news,
+        });
+    }
+}
+
+fn unanswered<E: AppError>(name: &str, error: CallError<E>) -> Problem {
+    let fault = error.into_fault();
+    Problem::conflict("no answer of the node", format!("{name}: {fault}")).node(name)
+}

@@ -1,0 +1,120 @@
+//! Tells the master once a second how the node fares, and of every traced call at once; keeps a drained node out of
+//! service.
+//!
+//! What cannot be told is dropped: the next report has the newer numbers.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use lampyris_runtime::link::{Conn, Peer};
+use lampyris_runtime::wire::Goodbye;
+use tokio::sync::Notify;
+use tokio::time::{Instant, sleep_until};
+
+use super::Node;
+use crate::protocol::{MasterControl, Report, Spans};
+use crate::remote::RemoteAddr;
+use crate::report::{Gatherer, SpanLog};
+
+/// How often the lateness of timers is measured, and new links of a drained node are looked for.
+const STEP: Duration = Duration::from_millis(100);
+
+/// How many steps lie between two reports.
+const STEPS: u32 = 10;
+
+/// What the node's own service and the telling task share.
+#[derive(Debug)]
+pub(crate) struct Telling {
+    pub(crate) spans: Arc<SpanLog>,
+    wanted: Notify,
+    drained: AtomicBool,
+}
+
+impl Telling {
+    pub(crate) fn new(spans: Arc<SpanLog>) -> Arc<Self> {
+        Arc::new(Self {
+            spans,
+            wanted: Notify::new(),
+            drained: AtomicBool::new(false),
+        })
+    }
+
+    /// Asks for a report now.
+    pub(crate) fn report_now(&self) {
+        self.wanted.notify_one();
+    }
+
+    /// Takes the node out of service, or back into it.
+    pub(crate) fn set_drained(&self, drained: bool) {
+        self.drained.store(drained, Ordering::Relaxed);
+        self.wanted.notify_one();
+    }
+
+    fn is_drained(&self) -> bool {
+        self.drained.load(Ordering::Relaxed)
+    }
+}
+
+/// Tells until the node ends.
+pub(super) async fn tell(node: Node, master: Peer, mut gatherer: Gatherer, telling: Arc<Telling>) {
+    let address: RemoteAddr<MasterControl> = node.remote(master.clone());
+    let mut aside = Aside::default();
+    let (mut next, mut steps, mut lag) = (Instant::now() + STEP, 0, Duration::ZERO);
+    loop {
+        tokio::select! {
+            () = sleep_until(next) => {
+                let now = Instant::now();
+                lag = lag.max(now - next);
+                next = now + STEP;
+                steps += 1;
+                aside.keep(&node, telling.is_drained());
+            }
+            () = telling.wanted.notified() => {
+                aside.keep(&node, telling.is_drained());
+                steps = STEPS;
+            }
+            () = telling.spans.news() => {}
+        }
+        let spans = telling.spans.take();
+        // Reports of the time without a master are of no use to it later.
+        if !master.is_up() {
+            continue;
+        }
+        if !spans.is_empty() {
+            drop(address.notify(Spans { spans }));
+        }
+        if steps >= STEPS {
+            let report = gatherer.report(std::mem::take(&mut lag), telling.is_drained());
+            drop(address.notify(Report { report }));
+            steps = 0;
+        }
+    }
+}
+
+/// The links of a node that is out of service: the other ends hold their calls back, as for a node that restarts.
+#[derive(Default)]
+struct Aside {
+    asked: Vec<Arc<Conn>>,
+}
+
+impl Aside {
+    /// Asks the other ends of all links for no more calls; or, back in service, closes the links that were asked, once
+    /// the node's own calls on them are answered: the dialers make new ones.
+    fn keep(&mut self, node: &Node, drained: bool) {
+        self.asked.retain(|conn| !conn.has_ended());
+        if !drained {
+            self.asked
+                .iter()
+                .filter(|conn| conn.is_drained())
+                .for_each(|conn| conn.close(Goodbye::Replaced));
+            return;
+        }
+        for conn in node.parents().filter_map(Peer::conn) {
+            if !self.asked.iter().any(|known| Arc::ptr_eq(known, &conn)) {
+                conn.drain();
+                self.asked.push(conn);
+            }
+        }
+    }
+}

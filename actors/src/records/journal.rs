@@ -1,0 +1,139 @@
+//! The events on disk: `events.jsonl` in the run folder, one JSON object a line, so that they outlive the master.
+//!
+//! A file that has grown too large becomes `events.jsonl.1`; what was there is dropped. A disk that takes no more costs
+//! the lines, and is told once.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use super::events::{Event, MOST};
+
+/// The size at which a file is put aside, in bytes.
+const MAX_SIZE: u64 = 4 * 1024 * 1024;
+
+/// The file that is written to.
+pub(super) struct Journal {
+    path: PathBuf,
+    file: Option<File>,
+    size: u64,
+    failed: bool,
+}
+
+impl Journal {
+    /// Opens the file, and reads the events that it and the one before hold. What is no event is passed over.
+    pub(super) fn open(path: &Path) -> (Self, Vec<Event>) {
+        let mut former: Vec<Event> = [aside(path), path.to_owned()]
+            .iter()
+            .flat_map(|file| read(file))
+            .collect();
+        former.drain(..former.len().saturating_sub(MOST));
+        let mut journal = Self {
+            path: path.to_owned(),
+            file: None,
+            size: 0,
+            failed: false,
+        };
+        let opened = journal.reopen();
+        journal.tell(opened);
+        (journal, former)
+    }
+
+    pub(super) fn write(&mut self, event: &Event) {
+        let written = self.append(event);
+        self.tell(written);
+    }
+
+    fn append(&mut self, event: &Event) -> io::Result<()> {
+        if self.size > MAX_SIZE {
+            self.file = None;
+            fs::rename(&self.path, aside(&self.path))?;
+        }
+        if self.file.is_none() {
+            self.reopen()?;
+        }
+        let mut line = serde_json::to_vec(event).map_err(io::Error::other)?;
+        line.push(b'\n');
+        if let Some(file) = &mut self.file {
+            file.write_all(&line)?;
+        }
+        self.size += line.len() as u64;
+        Ok(())
+    }
+
+    fn reopen(&mut self) -> io::Result<()> {
+        let mut open = OpenOptions::new();
+        let mut file = open.append(true).create(true).mode(0o600).open(&self.path)?;
+        self.size = file.metadata()?.len();
+        // A master that was killed may have left half a line.
+        if self.size > 0 && !fs::read(&self.path)?.ends_with(b"\n") {
+            file.write_all(b"\n")?;
+        }
+        self.file = Some(file);
+        Ok(())
+    }
+
+    fn tell(&mut self, done: io::Result<()>) {
+        match done {
+            Ok(()) => self.failed = false,
+            Err(error) if !std::mem::replace(&mut self.failed, true) => {
+                tracing::error!(path = %self.path.display(), %error, "events cannot be written");
+            }
+            Err(_) => {}
+        }
+    }
+}
+
+fn aside(path: &Path) -> PathBuf {
+    path.with_extension("jsonl.1")
+}
+
+fn read(path: &Path) -> Vec<Event> {
+    let text = fs::read(path).unwrap_or_default();
+    let lines = text.split(|byte| *byte == b'\n');
+    lines
+        .filter_map(|line| serde_json::from_slice(line).ok())
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::events::{EventKind, Events, News};
+    use super::*;
+
+    #[test]
+    fn events_outlive_the_master_and_half_lines_are_passed_over() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("events.jsonl");
+        let (mut journal, former) = Journal::open(&path);
+        assert_eq!(former, []);
+        let mut events = Events::new(former);
+        let first = events
+            .add(News::new(EventKind::Action, "restart").node("gate").by("ops"), 5)
+            .clone();
+        journal.write(&first);
+        let mut file = OpenOptions::new().append(true).open(&path).unwrap();
+        file.write_all(b"{\"seq\": 2, \"at_").unwrap();
+        let (mut journal, former) = Journal::open(&path);
+        assert_eq!(former, [first.clone()]);
+        let second = Events::new(former)
+            .add(News::new(EventKind::Exit, "gone"), 6)
+            .clone();
+        journal.write(&second);
+        assert_eq!(Journal::open(&path).1, [first, second]);
+    }
+
+    #[test]
+    fn a_large_file_is_put_aside() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("events.jsonl");
+        let (mut journal, _) = Journal::open(&path);
+        let mut events = Events::new(Vec::new());
+        journal.size = MAX_SIZE + 1;
+        journal.write(events.add(News::new(EventKind::Config, "a"), 1));
+        journal.write(events.add(News::new(EventKind::Config, "b"), 2));
+        assert!(aside(&path).exists());
+        assert_eq!(Journal::open(&path).1.len(), 2);
+    }
+}

@@ -1,0 +1,219 @@
+//! Gathers a node's report out of what its parts count anyway.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use lampyris_runtime::link::{Conn, Peer};
+use lampyris_runtime::name::NodeName;
+use lampyris_runtime::supervisor::{limits, usage};
+
+use super::{ClientsReport, HandlerReport, LinkReport, NodeReport, ProcessReport, Relation, ServiceReport};
+use crate::net::CountersSnapshot;
+use crate::node::Node;
+use crate::service::Inbox;
+
+/// What a report is gathered from.
+pub(crate) struct Gatherer {
+    node: Node,
+    master: Peer,
+    inboxes: Vec<Arc<Inbox>>,
+    links: HashMap<NodeName, Sums>,
+    fd_limit: Option<u64>,
+    started: Instant,
+}
+
+/// The counts of a link's former connections, and the one that is counted now.
+#[derive(Default)]
+struct Sums {
+    before: Counts,
+    now: Option<Arc<Conn>>,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+struct Counts {
+    frames_in: u64,
+    frames_out: u64,
+    bytes_in: u64,
+    bytes_out: u64,
+    late_replies: u64,
+}
+
+impl Counts {
+    fn of(conn: &Conn) -> Self {
+        let counters = &conn.counters;
+        Self {
+            frames_in: counters.frames_in.load(Ordering::Relaxed),
+            frames_out: conn.frames_out(),
+            bytes_in: counters.bytes_in.load(Ordering::Relaxed),
+            bytes_out: counters.bytes_out.load(Ordering::Relaxed),
+            late_replies: counters.late_replies.load(Ordering::Relaxed),
+        }
+    }
+
+    fn plus(self, other: Self) -> Self {
+        Self {
+            frames_in: self.frames_in + other.frames_in,
+            frames_out: self.frames_out + other.frames_out,
+            bytes_in: self.bytes_in + other.bytes_in,
+            bytes_out: self.bytes_out + other.bytes_out,
+            late_replies: self.late_replies + other.late_replies,
+        }
+    }
+}
+
+impl Sums {
+    /// The counts with those of the connection that is current now.
+    fn with(&mut self, current: Option<Arc<Conn>>) -> Counts {
+        let same = match (&self.now, &current) {
+            (Some(now), Some(current)) => Arc::ptr_eq(now, current),
+            (None, None) => true,
+            _ => false,
+        };
+        if !same {
+            if let Some(ended) = self.now.take() {
+                self.before = self.before.plus(Counts::of(&ended));
+            }
+            self.now = current;
+        }
+        self.before
+            .plus(self.now.as_deref().map(Counts::of).unwrap_or_default())
+    }
+}
+
+impl Gatherer {
+    pub(crate) fn new(node: Node, master: Peer, inboxes: Vec<Arc<Inbox>>) -> Self {
+        Self {
+            node,
+            master,
+            inboxes,
+            links: HashMap::new(),
+            fd_limit: limits::open_files(),
+            started: Instant::now(),
+        }
+    }
+
+    /// The report of this moment; `lag` is by how much timers were late at most since the last one.
+    pub(crate) fn report(&mut self, lag: Duration, drained: bool) -> NodeReport {
+        NodeReport {
+            incarnation: self.node.incarnation(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            uptime: self.started.elapsed().as_secs_f64(),
+            drained,
+            process: self.process(lag),
+            services: self.inboxes.iter().map(|inbox| service(inbox)).collect(),
+            handlers: self.inboxes.iter().flat_map(|inbox| handlers(inbox)).collect(),
+            links: self.links(),
+            clients: self.clients(),
+        }
+    }
+
+    fn process(&self, lag: Duration) -> ProcessReport {
+        let pid = std::process::id();
+        ProcessReport {
+            rss: usage::resident_bytes(pid),
+            cpu_seconds: usage::processor_time(pid).map(|time| time.as_secs_f64()),
+            fds: usage::open_files(pid),
+            fd_limit: self.fd_limit,
+            threads: usage::threads(pid),
+            lag: lag.as_secs_f64(),
+        }
+    }
+
+    fn links(&mut self) -> Vec<LinkReport> {
+        let (node, sums) = (&self.node, &mut self.links);
+        let parents = node.parents().map(|peer| (peer, Relation::Parent));
+        let children = node.all_children().map(|peer| (peer, Relation::Child));
+        let all = parents.chain(children).chain([(&self.master, Relation::Master)]);
+        let mut links: Vec<_> = all
+            .map(|(peer, relation)| link(peer, relation, sums.entry(peer.name().clone()).or_default()))
+            .collect();
+        links.sort_by(|left, right| left.peer.cmp(&right.peer));
+        links
+    }
+
+    fn clients(&self) -> Option<ClientsReport> {
+        let clients = self.node.clients()?;
+        let counters = clients.counters();
+        Some(ClientsReport {
+            connected: clients.count() as u64,
+            most: self.node.config().clients.max_clients as u64,
+            refused: refused(&counters),
+            accepted: counters.accepted,
+            closed: owned(counters.closed),
+            late_answers: counters.late_answers,
+            dropped_pushes: counters.dropped_pushes,
+        })
+    }
+}
+
+/// Connections that got no session, by reason.
+fn refused(counters: &CountersSnapshot) -> Vec<(String, u64)> {
+    owned(vec![
+        ("full", counters.rejected_full),
+        ("socket", counters.rejected_socket),
+        ("accept_error", counters.accept_errors),
+    ])
+}
+
+fn owned(counts: Vec<(&'static str, u64)>) -> Vec<(String, u64)> {
+    counts
+        .into_iter()
+        .map(|(name, count)| (name.to_owned(), count))
+        .collect()
+}
+
+fn service(inbox: &Inbox) -> ServiceReport {
+    ServiceReport {
+        name: inbox.service().to_owned(),
+        depth: inbox.unanswered() as u64,
+        capacity: inbox.limit() as u64,
+        high_water: inbox.high_water() as u64,
+    }
+}
+
+fn handlers(inbox: &Inbox) -> impl Iterator<Item = HandlerReport> {
+    let service = inbox.service();
+    let called = |handler: &&crate::service::Measured| {
+        handler.command.is_some() || handler.meter.started() > 0 || !super::is_internal(service)
+    };
+    inbox
+        .handlers()
+        .iter()
+        .filter(called)
+        .map(move |handler| HandlerReport {
+            service: service.to_owned(),
+            name: handler.name.to_owned(),
+            command: handler.command,
+            calls: handler.meter.started(),
+            running: handler.meter.running(),
+            errors: handler.meter.faults(),
+            times: handler.meter.times(),
+        })
+}
+
+fn link(peer: &Peer, relation: Relation, sums: &mut Sums) -> LinkReport {
+    let conn = peer.conn();
+    let counts = sums.with(conn.clone());
+    let trip = conn
+        .as_ref()
+        .map(|conn| conn.counters.round_trip.load(Ordering::Relaxed));
+    LinkReport {
+        peer: peer.name().clone(),
+        relation,
+        up: conn.is_some(),
+        epoch: peer.epoch(),
+        addr: conn.as_ref().map(|conn| conn.id().addr.to_string()),
+        rtt_us: trip.filter(|micros| *micros > 0),
+        frames_in: counts.frames_in,
+        frames_out: counts.frames_out,
+        bytes_in: counts.bytes_in,
+        bytes_out: counts.bytes_out,
+        late_replies: counts.late_replies,
+        calls: conn.as_ref().map_or(0, |conn| conn.calls() as u64),
+        queued: conn.as_ref().map_or(0, |conn| conn.queued() as u64),
+        held: peer.held().0 as u64,
+        why_down: peer.why_down(),
+    }
+}
