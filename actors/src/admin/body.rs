@@ -18,10 +18,10 @@ pub(super) const MAX_BODY: usize = 256 * 1024;
 /// How long a body may take from the end of the headers.
 const BODY_TIME: Duration = Duration::from_secs(5);
 
-/// A body in JSON; none is the default.
+/// A body in JSON; one that is absent counts as `null`.
 pub(super) struct Body<T>(pub(super) T);
 
-impl<T: DeserializeOwned + Default + 'static> FromRequest for Body<T> {
+impl<T: DeserializeOwned + 'static> FromRequest for Body<T> {
     type Error = Problem;
     type Future = Pin<Box<dyn Future<Output = Result<Self, Problem>>>>;
 
@@ -31,10 +31,8 @@ impl<T: DeserializeOwned + Default + 'static> FromRequest for Body<T> {
         Box::pin(async move {
             let bytes = tokio::time::timeout(BODY_TIME, bytes).await.map_err(|_| late())?;
             let bytes = bytes.map_err(|error| unread(&error))?;
-            if bytes.iter().all(u8::is_ascii_whitespace) {
-                return Ok(Self(T::default()));
-            }
-            if !is_json {
+            let is_absent = bytes.iter().all(u8::is_ascii_whitespace);
+            if !is_json && !is_absent {
                 let text = "the body is to be application/json";
                 return Err(Problem::new(
                     StatusCode::UNSUPPORTED_MEDIA_TYPE,
@@ -42,7 +40,7 @@ impl<T: DeserializeOwned + Default + 'static> FromRequest for Body<T> {
                     text,
                 ));
             }
-            let body = serde_json::from_slice(&bytes);
+            let body = serde_json::from_slice(if is_absent { b"null" } else { &bytes });
             body.map(Self)
                 .map_err(|error| Problem::bad_request(format!("the body: {error}")))
         })

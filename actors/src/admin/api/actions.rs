@@ -89,8 +89,9 @@ pub(in crate::admin) async fn of_node(
     seat: Data<Seat>,
     path: Path<(String, String)>,
     query: Query<DryRun>,
-    Body(request): Body<ActionRequest>,
+    Body(request): Body<Option<ActionRequest>>,
 ) -> Result<HttpResponse, Problem> {
+    let request = request.unwrap_or_default();
     let (name, word) = path.into_inner();
     let known = NODE_ACTIONS.iter().find(|(known, _)| *known == word);
     let action = known
@@ -138,11 +139,12 @@ pub(in crate::admin) async fn of_cluster(
     seat: Data<Seat>,
     word: Path<String>,
     query: Query<DryRun>,
-    Body(request): Body<ActionRequest>,
+    Body(request): Body<Option<ActionRequest>>,
 ) -> Result<HttpResponse, Problem> {
     if *word != "stop" {
         return Err(no_such_action(&word));
     }
+    let request = request.unwrap_or_default();
     let nodes = seat.nodes().await?;
     let answer = ActionAnswer {
         effect: situation(&seat, &nodes, "").of_stop(),

@@ -38,27 +38,84 @@ const MOST_MS: u64 = 60_000;
 const SPANS_WAIT: Duration = Duration::from_millis(1000);
 const SPANS_QUIET: Duration = Duration::from_millis(60);
 
-/// One call: `node`, and either `command` or `handler`.
-#[derive(Debug, Default, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields, default)]
-pub(in crate::admin) struct CallRequest {
-    /// The node that is called.
-    #[schema(required = true)]
+/// One call.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(untagged)]
+pub(in crate::admin) enum CallRequest {
+    /// A client's command, through the node's port for clients.
+    Command(CommandCall),
+    /// A message to a handler.
+    Handler(HandlerCall),
+}
+
+/// A client's command. Its payload is the first of `hex`, `text` and `json` that is given.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(in crate::admin) struct CommandCall {
+    /// The node; it needs a port for clients.
     node: String,
-    /// The number of a client's command; the node needs a port for clients.
-    command: Option<u32>,
-    /// The name of a handler's message, such as `game.play`.
-    handler: Option<String>,
-    /// The payload as text, of a command.
-    text: Option<String>,
-    /// The payload as JSON: of a command its text, of a handler the message.
-    #[schema(value_type = Option<Object>)]
-    json: Option<Value>,
-    /// The payload as hexadecimal digits: of a handler, MessagePack.
+    /// The number of the command.
+    #[schema(minimum = 0, maximum = 4294967295i64)]
+    command: u32,
+    /// The payload as hexadecimal digits.
+    #[schema(pattern = "^([0-9a-fA-F]{2})*$")]
     hex: Option<String>,
-    /// How long the call may take, in milliseconds.
+    /// The payload as text.
+    text: Option<String>,
+    /// The payload as JSON, which goes as its text.
+    json: Option<Value>,
+    /// How long the call may take, in milliseconds; 5000 if it is absent.
     #[schema(minimum = 1, maximum = 60000)]
     deadline_ms: Option<u64>,
+}
+
+/// A message to a handler: the first of `hex` and `json` that is given.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(in crate::admin) struct HandlerCall {
+    /// The node.
+    node: String,
+    /// The name of the message, such as `game.play`.
+    handler: String,
+    /// The message in MessagePack, as hexadecimal digits.
+    #[schema(pattern = "^([0-9a-fA-F]{2})*$")]
+    hex: Option<String>,
+    /// The message as JSON.
+    json: Option<Value>,
+    /// How long the call may take, in milliseconds; 5000 if it is absent.
+    #[schema(minimum = 1, maximum = 60000)]
+    deadline_ms: Option<u64>,
+}
+
+impl CallRequest {
+    fn node(&self) -> &str {
+        match self {
+            Self::Command(call) => &call.node,
+            Self::Handler(call) => &call.node,
+        }
+    }
+
+    fn time(&self) -> Result<Duration, Problem> {
+        let time = match self {
+            Self::Command(call) => call.deadline_ms,
+            Self::Handler(call) => call.deadline_ms,
+        };
+        let time = time.unwrap_or(TIME_MS);
+        if !(1..=MOST_MS).contains(&time) {
+            return Err(Problem::bad_request(format!(
+                "deadline_ms is {time}; allowed are 1 to {MOST_MS}"
+            )));
+        }
+        Ok(Duration::from_millis(time))
+    }
+
+    /// What is called, in words.
+    fn called(&self) -> String {
+        match self {
+            Self::Command(call) => format!("command {}", call.command),
+            Self::Handler(call) => format!("handler {:?}", call.handler),
+        }
+    }
 }
 
 /// What came of a call.
@@ -84,7 +141,6 @@ struct Reply {
     /// As text, if it is text.
     text: Option<String>,
     /// As JSON, of a handler's reply or a text that is JSON.
-    #[schema(value_type = Option<Object>)]
     json: Option<Value>,
 }
 
@@ -124,29 +180,20 @@ pub(in crate::admin) async fn call(
         let text = "calls are not allowed by this configuration (admin.calls)";
         return Err(Problem::new(StatusCode::FORBIDDEN, "forbidden", text));
     }
-    let node = seat
-        .config
-        .node(&request.node)
-        .ok_or_else(|| Problem::no_such_node(&request.node))?;
-    let time = request.deadline_ms.unwrap_or(TIME_MS);
-    if !(1..=MOST_MS).contains(&time) {
-        return Err(Problem::bad_request(format!(
-            "deadline_ms is {time}; allowed are 1 to {MOST_MS}"
-        )));
-    }
-    let (time, trace) = (Duration::from_millis(time), new_trace());
+    let no_such_node = || Problem::no_such_node(request.node());
+    let node = seat.config.node(request.node()).ok_or_else(no_such_node)?;
+    let (time, trace) = (request.time()?, new_trace());
     let started = Instant::now();
-    let outcome = match (request.command, &request.handler) {
-        (Some(command), None) => as_client(&seat, node, command, payload(&request)?, time, trace).await?,
-        (None, Some(handler)) => of_handler(&seat, handler, &request, time, trace).await?,
-        _ => return Err(Problem::bad_request("name either a command or a handler")),
+    let outcome = match &request {
+        CallRequest::Command(call) => as_client(&seat, node, call, time, trace).await?,
+        CallRequest::Handler(call) => of_handler(&seat, call, time, trace).await?,
     };
     let seconds = started.elapsed().as_secs_f64();
-    let called = request.command.map_or_else(
-        || request.handler.clone().unwrap_or_default(),
-        |id| id.to_string(),
+    seat.audit(
+        &who.name,
+        Some(request.node()),
+        format!("call of {}", request.called()),
     );
-    seat.audit(&who.name, Some(&request.node), format!("call of {called:?}"));
     let trace = trace.map(trace_text);
     let spans = match &trace {
         Some(trace) => spans(&seat, trace).await,
@@ -197,49 +244,38 @@ async fn spans(seat: &Seat, trace: &str) -> Vec<Span> {
     spans
 }
 
-fn payload(request: &CallRequest) -> Result<Bytes, Problem> {
-    match (&request.text, &request.json, &request.hex) {
-        (None, None, None) => Ok(Bytes::new()),
-        (Some(text), None, None) => Ok(text.clone().into()),
-        (None, Some(json), None) => Ok(json.to_string().into()),
-        (None, None, Some(hex)) => from_hex(hex),
-        _ => Err(Problem::bad_request("give the payload once: text, json or hex")),
-    }
-}
-
 async fn of_handler(
     seat: &Seat,
-    handler: &str,
-    request: &CallRequest,
+    call: &HandlerCall,
     time: Duration,
     trace: Option<u128>,
 ) -> Result<Outcome, Problem> {
-    let body = match &request.hex {
+    if call.handler.starts_with("lampyris.") {
+        let text = "the runtime's own messages are not for hand";
+        return Err(Problem::new(StatusCode::FORBIDDEN, "forbidden", text));
+    }
+    let body = match &call.hex {
         Some(hex) => from_hex(hex)?,
         None => {
-            let json = request.json.clone().or(request.text.clone().map(Value::String));
-            let message = codec::to_bytes(&json.unwrap_or(Value::Null));
+            let message = codec::to_bytes(call.json.as_ref().unwrap_or(&Value::Null));
             message.map_err(|fault| Problem::bad_request(fault.to_string()))?
         }
     };
-    if handler.starts_with("lampyris.") {
-        return Err(Problem::bad_request(
-            "the runtime's own messages are not for hand",
-        ));
-    }
-    let link = seat.link(&request.node).await?;
+    let link = seat.link(&call.node).await?;
     let traced = trace.map(|trace| Traced {
         context: Context { trace, span: 0 },
         since: Instant::now(),
     });
-    Ok(match call_by_name(&link, handler, body, time, traced).await {
-        Ok(body) => Outcome::Reply(Reply {
-            hex: to_hex(&body),
-            text: None,
-            json: codec::decode(&body).ok(),
-        }),
-        Err(fault) => Outcome::Failure(failure(&fault)),
-    })
+    Ok(
+        match call_by_name(&link, &call.handler, body, time, traced).await {
+            Ok(body) => Outcome::Reply(Reply {
+                hex: to_hex(&body),
+                text: None,
+                json: codec::decode(&body).ok(),
+            }),
+            Err(fault) => Outcome::Failure(failure(&fault)),
+        },
+    )
 }
 
 fn failure(fault: &Fault) -> Failure {
@@ -250,15 +286,26 @@ fn failure(fault: &Fault) -> Failure {
     }
 }
 
+fn payload(call: &CommandCall) -> Result<Bytes, Problem> {
+    if let Some(hex) = &call.hex {
+        return from_hex(hex);
+    }
+    let text = call
+        .text
+        .clone()
+        .or_else(|| call.json.as_ref().map(Value::to_string));
+    Ok(text.unwrap_or_default().into())
+}
+
 /// A command over a connection of its own, as any client's.
 async fn as_client(
     seat: &Seat,
     node: &NodeConfig,
-    command: u32,
-    payload: Bytes,
+    call: &CommandCall,
     time: Duration,
     trace: Option<u128>,
 ) -> Result<Outcome, Problem> {
+    let (command, payload) = (call.command, payload(call)?);
     let name = node.name.as_str();
     let no_port = || Problem::conflict("no port for clients", format!("{name} has no netport")).node(name);
     let port = node.netport.ok_or_else(no_port)?;

@@ -28,6 +28,7 @@ pub(in crate::admin) struct ClientsQuery {
     /// Only those whose address contains this.
     q: Option<String>,
     /// The `next` of the page before.
+    #[param(pattern = "^[^:]{1,64}:[0-9]{1,15}$")]
     cursor: Option<String>,
     /// How many.
     #[param(minimum = 1, maximum = 1000)]

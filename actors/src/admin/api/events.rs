@@ -12,16 +12,21 @@ use crate::records::{Event, EventKind};
 /// Events of one answer, unless a number is given.
 const PAGE: usize = 500;
 
+/// The greatest number that JSON keeps exact.
+const MOST_EXACT: u64 = (1 << 53) - 1;
+
 /// Which events.
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(in crate::admin) struct EventsQuery {
     /// Only those behind this number.
+    #[param(minimum = 0, maximum = 9007199254740991i64)]
     since: Option<u64>,
     /// Only those of this node.
     node: Option<String>,
     /// Only those of this kind.
+    #[param(inline)]
     kind: Option<EventKind>,
     /// At most so many, the newest.
     #[param(minimum = 1, maximum = 5000)]
@@ -51,6 +56,12 @@ pub(in crate::admin) async fn events(
             "limit is {limit}; allowed are 1 to 5000"
         )));
     }
+    let since = query.since.unwrap_or(0);
+    if since > MOST_EXACT {
+        return Err(Problem::bad_request(format!(
+            "since is {since}; allowed are 0 to {MOST_EXACT}"
+        )));
+    }
     let fits = |event: &Event| {
         query
             .node
@@ -59,7 +70,7 @@ pub(in crate::admin) async fn events(
             && query.kind.is_none_or(|kind| event.kind == kind)
     };
     Ok(Json(EventsPage {
-        events: seat.records.events(query.since.unwrap_or(0), limit, fits),
+        events: seat.records.events(since, limit, fits),
         last: *seat.records.last_event().borrow(),
     }))
 }

@@ -29,6 +29,7 @@ pub(in crate::admin) struct HandlersQuery {
     /// Only those of this node.
     node: Option<String>,
     /// Sorted by this, the most first.
+    #[param(inline)]
     top: Option<Top>,
 }
 

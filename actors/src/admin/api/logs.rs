@@ -47,6 +47,7 @@ pub(in crate::admin) struct LogsQuery {
     /// Names of nodes with commas between, or `master`; all nodes if it is absent.
     node: Option<String>,
     /// Only lines that are at least so severe. A line without a level counts with the one before.
+    #[param(inline)]
     level: Option<Level>,
     /// Only lines that contain this.
     q: Option<String>,

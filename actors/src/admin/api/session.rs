@@ -18,14 +18,30 @@ use crate::records::{EventKind, News};
 /// How long the browser keeps the cookie; the session itself may end before.
 const COOKIE_LIFE: time::Duration = time::Duration::hours(12);
 
-/// What opens a session: one of the two.
-#[derive(Debug, Default, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields, default)]
-pub(in crate::admin) struct LogIn {
+/// What opens a session.
+#[derive(Deserialize, ToSchema)]
+#[serde(untagged)]
+pub(in crate::admin) enum LogIn {
     /// A token.
-    token: Option<String>,
+    Token(Token),
     /// A one-time code.
-    code: Option<String>,
+    Code(Code),
+}
+
+/// A token.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(in crate::admin) struct Token {
+    /// The token.
+    token: String,
+}
+
+/// A one-time code.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(in crate::admin) struct Code {
+    /// The code.
+    code: String,
 }
 
 /// Somebody who is in.
@@ -64,11 +80,9 @@ pub(in crate::admin) async fn log_in(
     seat: Data<Seat>,
     Body(shown): Body<LogIn>,
 ) -> Result<HttpResponse, Problem> {
-    let (Some(text), None) = (
-        shown.token.as_ref().or(shown.code.as_ref()),
-        shown.token.as_ref().and(shown.code.as_ref()),
-    ) else {
-        return Err(Problem::bad_request("send either a token or a code"));
+    let text = match &shown {
+        LogIn::Token(Token { token }) => token,
+        LogIn::Code(Code { code }) => code,
     };
     let from = request.peer_addr().map(|addr| addr.ip());
     let (id, who) = seat.desk.log_in(text, from).map_err(refused)?;
