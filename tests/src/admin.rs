@@ -32,6 +32,39 @@ impl Admin {
             .unwrap_or_else(|why| panic!("{method} {path}: {why}"))
     }
 
+    /// One request with a body in JSON.
+    ///
+    /// # Panics
+    /// When there is no answer.
+    #[track_caller]
+    pub fn send(&self, method: &str, path: &str, body: &Value) -> Answer {
+        let headers = [("Authorization", self.authorization.as_str())];
+        http::send(self.to, method, path, &headers, &body.to_string())
+            .unwrap_or_else(|why| panic!("{method} {path}: {why}"))
+    }
+
+    /// What is behind a path of the API.
+    ///
+    /// # Panics
+    /// When it is not told.
+    #[track_caller]
+    pub fn get(&self, path: &str) -> Value {
+        let answer = self.request("GET", &format!("/api/v1/{path}"));
+        assert_eq!(answer.status, 200, "{path}: {}", answer.body);
+        answer.json()
+    }
+
+    /// Waits until something is told as wanted, and gives it.
+    ///
+    /// # Panics
+    /// When it is not in time.
+    #[track_caller]
+    pub fn until_told(&self, path: &str, what: &str, is: impl Fn(&Value) -> bool) -> Value {
+        until(&format!("{path}: {what}"), || {
+            Some(self.get(path)).filter(|told| is(told))
+        })
+    }
+
     /// Asks for an action: `nodes/game1/actions/restart`.
     ///
     /// # Panics

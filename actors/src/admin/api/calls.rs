@@ -13,7 +13,8 @@ use lampyris_runtime::error::Fault;
 use lampyris_runtime::packet::{Decoded, Dialect, Packet};
 use lampyris_runtime::reply::Wrote;
 use lampyris_runtime::trace::{Context, Traced};
-use serde::{Deserialize, Serialize};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -56,6 +57,7 @@ pub(in crate::admin) struct CommandCall {
     node: String,
     /// The number of the command.
     #[schema(minimum = 0, maximum = 4294967295i64)]
+    #[serde(deserialize_with = "command")]
     command: u32,
     /// The payload as hexadecimal digits.
     #[schema(pattern = "^([0-9a-fA-F]{2})*$")]
@@ -66,6 +68,7 @@ pub(in crate::admin) struct CommandCall {
     json: Option<Value>,
     /// How long the call may take, in milliseconds; 5000 if it is absent.
     #[schema(minimum = 1, maximum = 60000)]
+    #[serde(default, deserialize_with = "whole")]
     deadline_ms: Option<u64>,
 }
 
@@ -84,6 +87,7 @@ pub(in crate::admin) struct HandlerCall {
     json: Option<Value>,
     /// How long the call may take, in milliseconds; 5000 if it is absent.
     #[schema(minimum = 1, maximum = 60000)]
+    #[serde(default, deserialize_with = "whole")]
     deadline_ms: Option<u64>,
 }
 
@@ -391,6 +395,23 @@ fn error_frame(payload: &[u8]) -> Failure {
         ran: text("ran"),
         message: text("message"),
     }
+}
+
+/// A whole number, which JSON may write with a fraction of nothing: `5.0`.
+fn whole<'de, D: Deserializer<'de>>(from: D) -> Result<Option<u64>, D::Error> {
+    const MOST_EXACT: f64 = 9_007_199_254_740_991.0;
+    let Some(number) = Option::<f64>::deserialize(from)? else {
+        return Ok(None);
+    };
+    if number.fract() != 0.0 || !(0.0..=MOST_EXACT).contains(&number) {
+        return Err(D::Error::custom(format!("{number} is no whole number from 0 on")));
+    }
+    Ok(Some(number as u64))
+}
+
+fn command<'de, D: Deserializer<'de>>(from: D) -> Result<u32, D::Error> {
+    let number = whole(from)?.and_then(|number| u32::try_from(number).ok());
+    number.ok_or_else(|| D::Error::custom("command: a whole number from 0 to 4294967295"))
 }
 
 fn to_hex(bytes: &[u8]) -> String {
