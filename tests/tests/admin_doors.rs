@@ -281,3 +281,39 @@ fn readers_that_never_read_do_not_hold_up_the_others() {
         (first[9..] == *b"200").then_some(())
     });
 }
+
+#[test]
+fn a_reader_that_lets_too_much_gather_is_cut_off() {
+    /// More than sockets and the master's own buffer hold together, in lines of 4 KiB.
+    const LINES: usize = 8_000;
+    let cluster = with_roles();
+    let request = format!(
+        "GET /api/v1/stream?topics=logs:game1 HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer {}\r\n\r\n",
+        cluster.token()
+    );
+    let mut stream = TcpStream::connect(cluster.webport()).expect("a connection");
+    stream.write_all(request.as_bytes()).expect("to send");
+    let mut first = [0; 12];
+    stream.read_exact(&mut first).expect("an answer");
+    let log = cluster.run_dir().join("logs").join("game1.log");
+    let line = [&[b'x'; 4000][..], b"\n"].concat().repeat(LINES);
+    let mut file = std::fs::OpenOptions::new()
+        .append(true)
+        .open(log)
+        .expect("the log");
+    file.write_all(&line).expect("to write");
+    // It says so before anything is read here.
+    cluster.admin().until_told(
+        "logs?node=master&q=too%20slow",
+        "the end of the reader",
+        |lines| lines.as_array().is_some_and(|lines| !lines.is_empty()),
+    );
+    stream
+        .set_read_timeout(Some(Duration::from_secs(20)))
+        .expect("to set it");
+    let (mut rest, mut read) = (vec![0; 1 << 20], 0);
+    while let Ok(count @ 1..) = stream.read(&mut rest) {
+        read += count;
+    }
+    assert!(read < line.len(), "{read} bytes came");
+}

@@ -12,34 +12,46 @@ use utoipa::ToSchema;
 pub(crate) struct Problem {
     /// Always `about:blank`: the title says which it is.
     #[serde(rename = "type")]
-    kind: &'static str,
+    #[schema(inline)]
+    kind: Kind,
     /// Which problem, in a few words that stay the same.
     title: &'static str,
     /// The HTTP status.
     status: u16,
     /// What is the matter this time.
-    detail: String,
+    #[schema(value_type = String)]
+    detail: Box<str>,
     /// The node that it is about.
     #[serde(skip_serializing_if = "Option::is_none")]
-    node: Option<String>,
+    #[schema(value_type = Option<String>)]
+    node: Option<Box<str>>,
     /// What to do.
     #[serde(skip_serializing_if = "Option::is_none")]
-    hint: Option<String>,
+    #[schema(value_type = Option<String>)]
+    hint: Option<Box<str>>,
     /// Seconds after which another attempt makes sense.
     #[serde(skip)]
-    retry_after: Option<u64>,
+    retry_after: Option<u32>,
     /// The methods that the path has, where another was tried.
     #[serde(skip)]
-    allow: Option<String>,
+    allow: Option<Box<str>>,
+}
+
+/// A problem has no page of its own.
+#[derive(Debug, Clone, Copy, Serialize, ToSchema)]
+enum Kind {
+    /// The title says it all.
+    #[serde(rename = "about:blank")]
+    Blank,
 }
 
 impl Problem {
     pub(super) fn new(status: StatusCode, title: &'static str, detail: impl Into<String>) -> Self {
         Self {
-            kind: "about:blank",
+            kind: Kind::Blank,
             title,
             status: status.as_u16(),
-            detail: detail.into(),
+            detail: detail.into().into(),
             node: None,
             hint: None,
             retry_after: None,
@@ -48,17 +60,17 @@ impl Problem {
     }
 
     pub(super) fn node(mut self, node: impl ToString) -> Self {
-        self.node = Some(node.to_string());
+        self.node = Some(node.to_string().into());
         self
     }
 
     pub(super) fn hint(mut self, hint: impl Into<String>) -> Self {
-        self.hint = Some(hint.into());
+        self.hint = Some(hint.into().into());
         self
     }
 
     pub(super) fn retry_after(mut self, seconds: u64) -> Self {
-        self.retry_after = Some(seconds);
+        self.retry_after = u32::try_from(seconds).ok();
         self
     }
 
@@ -69,7 +81,7 @@ impl Problem {
             "method not allowed",
             format!("this path takes {allow}"),
         );
-        problem.allow = Some(allow.to_owned());
+        problem.allow = Some(allow.into());
         problem
     }
 
@@ -109,7 +121,7 @@ impl Problem {
             response.insert_header((header::RETRY_AFTER, seconds));
         }
         if let Some(allow) = &self.allow {
-            response.insert_header((header::ALLOW, allow.as_str()));
+            response.insert_header((header::ALLOW, &**allow));
         }
         response.body(serde_json::to_string(self).unwrap_or_default())
     }

@@ -117,14 +117,10 @@ pub(crate) async fn run(config: Arc<Config>, options: RunOptions) -> Result<u8, 
     let (done, mut ended) = mpsc::channel(1);
     let (living, mut all_dead) = mpsc::channel(1);
     let records = Records::open(&config.run_dir);
-    // Whoever reads the terminal may open the page once; the code is worth nothing afterwards.
-    let desk = web.as_ref().map(|_| FrontDesk::open(&config)).transpose();
-    let (desk, code) = desk.map_err(failed("the admin token"))?.unzip();
+    let (desk, address) = front_desk(&config).map_err(failed("the admin token"))?;
     let kept = Kept {
         records: records.clone(),
-        address: admin_address(&config)
-            .zip(code)
-            .map(|(page, code)| format!("{page}#code={code}")),
+        address,
         done,
         living,
     };
@@ -225,6 +221,15 @@ fn links_of(config: &Config, master: &Addr<Master>, records: &Records) -> HashMa
         records: records.clone(),
     });
     peers(config, &Arc::new(router), master)
+}
+
+/// Who lets people in by the page, and the page's address with a code: whoever reads the terminal may open it once.
+fn front_desk(config: &Config) -> io::Result<(Option<Arc<FrontDesk>>, Option<String>)> {
+    let Some(page) = admin_address(config) else {
+        return Ok((None, None));
+    };
+    let (desk, code) = FrontDesk::open(config)?;
+    Ok((Some(desk), Some(format!("{page}#code={code}"))))
 }
 
 fn admin_address(config: &Config) -> Option<String> {

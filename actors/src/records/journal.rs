@@ -116,7 +116,7 @@ mod tests {
         let mut file = OpenOptions::new().append(true).open(&path).unwrap();
         file.write_all(b"{\"seq\": 2, \"at_").unwrap();
         let (mut journal, former) = Journal::open(&path);
-        assert_eq!(former, [first.clone()]);
+        assert_eq!(former, std::slice::from_ref(&first));
         let second = Events::new(former)
             .add(News::new(EventKind::Exit, "gone"), 6)
             .clone();

@@ -175,7 +175,9 @@ impl Peer {
                 Err(Refused::Ended(back)) => reply = back,
             }
         }
-        if let Err((fault, Some(reply))) = self.hold(handler, now, timeout, write, Some(reply)) {
+        if let Err(refused) = self.hold(handler, now, timeout, write, Some(reply))
+            && let (fault, Some(reply)) = *refused
+        {
             reply.fault(fault);
         }
     }
@@ -191,7 +193,7 @@ impl Peer {
             return Ok(());
         }
         self.hold(handler, now, self.0.settings.wait, write, None)
-            .map_err(|(fault, _)| fault)
+            .map_err(|refused| refused.0)
     }
 
     /// Lets a call wait for the link; gives it back with the fault of one that may not.
@@ -202,12 +204,12 @@ impl Peer {
         timeout: Duration,
         write: Write<'_>,
         reply: Option<ReplyTo>,
-    ) -> Result<(), (Fault, Option<ReplyTo>)> {
+    ) -> Result<(), Box<(Fault, Option<ReplyTo>)>> {
         let mut body = BytesMut::new();
         let written = write(&mut body).and_then(|_: Wrote| self.check_size(body.len()));
         let mut held = self.lock();
         if let Err(fault) = written.and_then(|()| self.check_room(&held, body.len())) {
-            return Err((fault, reply));
+            return Err(Box::new((fault, reply)));
         }
         let deadline = now + timeout;
         let gives_up = deadline.min(now + self.0.settings.wait);

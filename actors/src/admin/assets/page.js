@@ -1,4 +1,4 @@
-// Shows the nodes once a second. The token stays in this page's memory.
+// Shows the nodes once a second. A code in the address opens a session; a token stays in this page's memory.
 "use strict";
 const marks = { ready: "✓", degraded: "▲", starting: "…", backoff: "↺", failed: "✕", unreachable: "?" };
 const text = (value) => (value === null || value === undefined ? "–" : String(value));
@@ -17,9 +17,10 @@ function row(node) {
 async function show(token) {
   const verdict = document.getElementById("verdict");
   try {
-    const answer = await fetch("/api/v1/nodes", { headers: { Authorization: `Bearer ${token}` }, cache: "no-store" });
+    const headers = token === null ? {} : { Authorization: `Bearer ${token}` };
+    const answer = await fetch("/api/v1/nodes", { headers, cache: "no-store" });
     if (answer.status === 401) {
-      verdict.textContent = "That is not the token.";
+      if (token !== null) verdict.textContent = "That is not the token.";
       return;
     }
     const nodes = await answer.json();
@@ -38,3 +39,15 @@ document.getElementById("login").addEventListener("submit", (event) => {
   event.preventDefault();
   show(document.getElementById("token").value.trim());
 });
+
+async function start() {
+  const code = /^#code=([0-9a-f]+)$/.exec(location.hash)?.[1];
+  if (code) {
+    history.replaceState(null, "", "/");
+    const headers = { "Content-Type": "application/json", "X-Lampyris": "1" };
+    await fetch("/api/v1/session", { method: "POST", headers, body: JSON.stringify({ code }) });
+  }
+  show(null);
+}
+
+start();
