@@ -118,13 +118,7 @@ pub(crate) async fn run(config: Arc<Config>, options: RunOptions) -> Result<u8, 
     let (living, mut all_dead) = mpsc::channel(1);
     let records = Records::open(&config.run_dir);
     let (desk, address) = front_desk(&config).map_err(failed("the admin token"))?;
-    let kept = Kept {
-        records: records.clone(),
-        address,
-        done,
-        living,
-    };
-    let (master, peers) = start(&config, &options, kept)?;
+    let (master, peers) = start(&config, &options, &records, address, (done, living))?;
     let acceptor = Acceptor {
         me: identity(NodeName::master())
             .map_err(|why| MasterError::System("identity", io::Error::other(why)))?,
@@ -169,23 +163,23 @@ pub(crate) async fn run(config: Arc<Config>, options: RunOptions) -> Result<u8, 
 
 type Started = (Addr<Master>, HashMap<NodeName, Peer>);
 
-/// What the master's actor is given.
-struct Kept {
-    records: Records,
-    /// The page, for the terminal.
-    address: Option<String>,
-    done: mpsc::Sender<u8>,
-    living: mpsc::Sender<()>,
-}
+/// Says that the end has come, with the exit code; and held by whatever must be waited for.
+type Ends = (mpsc::Sender<u8>, mpsc::Sender<()>);
 
-fn start(config: &Arc<Config>, options: &RunOptions, kept: Kept) -> Result<Started, MasterError> {
+fn start(
+    config: &Arc<Config>,
+    options: &RunOptions,
+    records: &Records,
+    address: Option<String>,
+    (done, living): Ends,
+) -> Result<Started, MasterError> {
     let now = super::now();
     let specs = config.nodes.iter().map(|node| spec(node, options.only)).collect();
     let mut seed = Random::new(u64::from(std::process::id()));
     let roster = Roster::new(now, specs, seed.next())?;
     let mut links = HashMap::new();
     let master = Master::create(|ctx| {
-        links = links_of(config, &ctx.address(), &kept.records);
+        links = links_of(config, &ctx.address(), records);
         Master {
             config: Arc::clone(config),
             roster,
@@ -193,15 +187,15 @@ fn start(config: &Arc<Config>, options: &RunOptions, kept: Kept) -> Result<Start
             ports: super::Ports::default(),
             restarting: std::collections::HashSet::new(),
             saved: super::SavedState::new(&config.run_dir),
-            processes: Processes::new(Arc::clone(config), options.program.clone(), kept.living),
+            processes: Processes::new(Arc::clone(config), options.program.clone(), living),
             terminal: Terminal::new(config, options.console.clone()),
-            done: kept.done,
+            done,
             closing: Closing::No,
             timer: None,
             unclean: false,
             only: options.only,
-            admin: kept.address,
-            records: kept.records,
+            admin: address,
+            records: records.clone(),
             started: options.started,
         }
     });
