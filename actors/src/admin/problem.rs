@@ -12,7 +12,7 @@ use utoipa::ToSchema;
 pub(crate) struct Problem {
     /// Always `about:blank`: the title says which it is.
     #[serde(rename = "type")]
-    #[schema(inline)]
+    #[schema(value_type = String)]
     kind: Kind,
     /// Which problem, in a few words that stay the same.
     title: &'static str,
@@ -38,7 +38,7 @@ pub(crate) struct Problem {
 }
 
 /// A problem has no page of its own.
-#[derive(Debug, Clone, Copy, Serialize, ToSchema)]
+#[derive(Debug, Clone, Copy, Serialize)]
 enum Kind {
     /// The title says it all.
     #[serde(rename = "about:blank")]
