@@ -22,7 +22,7 @@ pub struct Scope {
     /// Who called.
     pub origin: Arc<Origin>,
     /// The trace that it is part of, and the span of this handler; calls from inside go on with it.
-    pub trace: Option<Trace>,
+    pub trace: Option<Box<Trace>>,
 }
 
 thread_local! {
@@ -41,7 +41,7 @@ pub(crate) fn deadline() -> Option<Instant> {
 
 /// The trace that a call made now is part of.
 pub(crate) fn traced(now: Instant) -> Option<Traced> {
-    let context = CURRENT.with_borrow(|scope| scope.as_ref().and_then(|scope| scope.trace));
+    let context = CURRENT.with_borrow(|scope| scope.as_ref()?.trace.as_deref().copied());
     context.map(|context| Traced { context, since: now })
 }
 

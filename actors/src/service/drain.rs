@@ -90,6 +90,7 @@ pub fn drain<A: Service<Context: ServiceContext>>(actor: &mut A, wake: &Wake, ct
 }
 
 /// Counts a call whose turn it is, and follows one that is traced. News of sessions are no calls.
+#[inline]
 fn begin<A: Actor>(
     inbox: &Inbox,
     entry: &Entry<A>,
@@ -159,7 +160,7 @@ where
     let scope = Scope {
         deadline,
         origin,
-        trace: reply.trace().map(|traced| traced.context),
+        trace: reply.trace().map(|traced| Box::new(traced.context)),
     };
     let handled = catch_unwind(AssertUnwindSafe(|| {
         scope::within(&scope, || actor.handle(message, ctx))

@@ -188,7 +188,10 @@ impl<S: Stream> Task<S> {
                 trace,
                 body,
             } => {
-                let traced = trace.map(|context| Traced { context, since: now });
+                let traced = trace.map(|context| Traced {
+                    context: *context,
+                    since: now,
+                });
                 let reply = ReplyTo::new(self.conn.clone(), call).traced(traced);
                 if budget == 0 {
                     reply.fault(Fault::new(ErrorKind::Expired, "no time was left when it arrived"));

@@ -88,8 +88,8 @@ pub enum Frame {
         budget: u32,
         /// Which handler.
         handler: HandlerId,
-        /// Its place in a trace.
-        trace: Option<Context>,
+        /// Its place in a trace; in a box, as few have one and all are moved about.
+        trace: Option<Box<Context>>,
         /// The message.
         body: Bytes,
     },
@@ -246,7 +246,7 @@ impl Head {
                 call,
                 budget,
                 handler,
-                trace,
+                trace: trace.map(Box::new),
                 body,
             },
             Self::Notify { handler } => Frame::Notify { handler, body },
