@@ -15,6 +15,7 @@ use super::ports::host_port;
 use super::{Node, Shared};
 use crate::app::{NodeHook, ServiceSpec};
 use crate::service::{Clash, Inbox, Router};
+use crate::store::Store;
 
 /// A parent, and where it is as far as it is known.
 pub(super) type Target = (NodeName, watch::Receiver<Option<String>>);
@@ -60,6 +61,7 @@ pub(super) fn assemble(
     router: Arc<Router>,
     hooks: Hooks,
     ups: watch::Sender<u64>,
+    store: Store,
 ) -> Node {
     let link = Arc::new(settings(config));
     Node(Arc::new_cyclic(|shared: &Weak<Shared>| {
@@ -82,6 +84,7 @@ pub(super) fn assemble(
             link: Arc::clone(&link),
             router: Arc::clone(&router),
             clients: OnceLock::new(),
+            store,
         }
     }))
 }

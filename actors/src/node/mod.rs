@@ -41,6 +41,7 @@ use lampyris_runtime::name::{Incarnation, NodeName};
 use crate::net::Clients;
 use crate::remote::RemoteAddr;
 use crate::service::Router;
+use crate::store::Store;
 
 /// A running node. Cheap to clone; what a service's factory is given.
 #[derive(Clone)]
@@ -57,6 +58,7 @@ pub(crate) struct Shared {
     /// Answers for names that are neither; never connected.
     nobody: Arc<dyn Inbound>,
     clients: OnceLock<Clients>,
+    store: Store,
 }
 
 impl Node {
@@ -118,6 +120,12 @@ impl Node {
     /// This node's own game clients, `None` without a `netport`.
     pub fn clients(&self) -> Option<&Clients> {
         self.0.clients.get()
+    }
+
+    /// This node's database and cache. Without `db = true` everything asked of it is
+    /// [`NotConfigured`](crate::store::StoreError::NotConfigured).
+    pub fn store(&self) -> &Store {
+        &self.0.store
     }
 
     pub(crate) fn router(&self) -> &Arc<Router> {

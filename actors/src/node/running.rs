@@ -21,6 +21,7 @@ use super::{Node, web};
 use crate::app::{App, Routes, StopHook, single};
 use crate::net;
 use crate::service::Hosted;
+use crate::store;
 
 /// How long the goodbyes of the links may take.
 const FAREWELL: Duration = Duration::from_millis(300);
@@ -67,7 +68,9 @@ impl Running {
             down: std::mem::take(&mut app.node_down),
         };
         let (ups, news) = watch::channel(0);
-        let node = assemble(config, own, identity.clone(), Arc::new(router), hooks, ups);
+        // It does not wait for the database.
+        let store = store::open(config, &own).map_err(BootError::Store)?;
+        let node = assemble(config, own, identity.clone(), Arc::new(router), hooks, ups, store);
         let services = app
             .services
             .iter()
@@ -170,6 +173,11 @@ impl Running {
                 tracing::warn!("a hook before the stop took too long");
             }
         }
+        if node.store().is_configured()
+            && let Err(why) = node.store().close(left(deadline)).await
+        {
+            tracing::warn!(%why, "the store is not closed in order; the next life of this node goes on with it");
+        }
         if let Some(web) = &self.web {
             web.stop(false).await;
         }
@@ -227,6 +235,11 @@ impl Running {
             sleep(DRAIN_STEP).await;
         }
     }
+}
+
+/// The time until a deadline; a little when it is over, as nothing is lost by trying.
+fn left(deadline: Instant) -> Duration {
+    deadline.saturating_duration_since(Instant::now()).max(FAREWELL)
 }
 
 fn neighbours(node: &Node) -> impl Iterator<Item = &Peer> {

@@ -112,6 +112,10 @@ codes! {
     Plaintext = 29, "links between hosts are not encrypted";
     /// A folder that cannot be written to.
     Folder = 30, "a folder cannot be used";
+    /// Not a database.
+    BadDatabase = 31, "no such database";
+    /// Not a cache server.
+    BadCacheServer = 32, "not a cache server";
     /// No cache server.
     NoCacheServer = 33, "no cache server is named";
     /// A variable that is not set.

@@ -13,7 +13,7 @@
 //! | `env` | overrides by variables, `${VARIABLE}` in texts |
 //! | `tree` | values with their spots |
 //! | `read`, `units` | one key of a section as a checked value |
-//! | `sections`, `nodes` | which keys there are |
+//! | `sections`, `nodes`, `data` | which keys there are |
 //! | `model` | the typed result, with the defaults |
 //! | `check`, `parents`, `ports`, `exposure` | rules that concern several values, or the machine |
 //! | `machine` | what this process may do here |
@@ -24,6 +24,7 @@
 //! It starts nothing and binds nothing.
 
 mod check;
+mod data;
 mod env;
 mod exposure;
 mod file;
@@ -55,11 +56,12 @@ use read::{Reader, Section};
 use tree::{Kind, Node, Source, Spot};
 use written::Written;
 
+pub use data::{DataConfig, DbConfig, JournalConfig, MemcachedConfig, RedisConfig, StoreConfig};
 pub use finding::{Code, Finding, Origin, Place, Severity, Stretch};
 pub use machine::Machine;
 pub use model::{
-    ClientConfig, ClientErrors, DEFAULT_MASTER_PORT, DbConfig, LinkConfig, LogConfig, LogFormat,
-    MasterConfig, MemcachedConfig, NodeConfig, OnMasterLoss, Parent,
+    ClientConfig, ClientErrors, DEFAULT_MASTER_PORT, LinkConfig, LogConfig, LogFormat, MasterConfig,
+    NodeConfig, OnMasterLoss, Parent,
 };
 pub use render::render_human;
 pub use secret::{MIN_SECRET, Secret, link_secret, make_run_dir, share_secret};
@@ -81,10 +83,8 @@ pub struct Config {
     pub link: LinkConfig,
     /// Section `log`.
     pub log: LogConfig,
-    /// Section `db`.
-    pub db: Option<DbConfig>,
-    /// Section `memcached`.
-    pub memcached: Option<MemcachedConfig>,
+    /// Sections `db`, `memcached`, `redis`, `store` and `journal`.
+    pub data: DataConfig,
     /// The secret of the links as configured (`secret`, or the content of `secret_file`); see [`link_secret`].
     pub secret: Option<Secret>,
     /// What is odd, but no fault.
@@ -291,8 +291,7 @@ fn typed(path: &Path, written: Written, findings: &Findings) -> Config {
     let nodes = nodes::nodes(&root, master.restart);
     let link = sections::link(&root);
     let log = sections::log(&root, &run_dir);
-    let db = sections::db(&root);
-    let memcached = sections::memcached(&root);
+    let data = data::data(&root);
     root.finish();
     let secret = exposure::secret(&written, top.secret, top.secret_file.as_deref(), findings);
     let name = top.name.unwrap_or(stem);
@@ -304,8 +303,7 @@ fn typed(path: &Path, written: Written, findings: &Findings) -> Config {
         nodes,
         link,
         log,
-        db,
-        memcached,
+        data,
         secret,
         warnings: Vec::new(),
         written,
