@@ -38,10 +38,18 @@ pub(crate) fn open(config: &Config, own: &NodeConfig) -> Result<Store, StoreErro
         Some(db) => database(db),
         None => settings.database,
     };
-    let journals = data.journal.dir.clone().unwrap_or_else(|| config.run_dir.join("journal"));
+    let journals = data
+        .journal
+        .dir
+        .clone()
+        .unwrap_or_else(|| config.run_dir.join("journal"));
     settings.journal = JournalSettings {
         folder: journals.join(own.name.as_str()),
-        sync: if data.journal.sync { Sync::Always } else { Sync::Never },
+        sync: if data.journal.sync {
+            Sync::Always
+        } else {
+            Sync::Never
+        },
         interval: data.journal.interval,
         batch: data.journal.batch,
         max_backlog: data.journal.max_backlog,
@@ -77,17 +85,28 @@ fn database(db: &DbConfig) -> DatabaseSettings {
 
 fn cache(data: &DataConfig, name: &str) -> CacheSettings {
     let (target, hostname) = match (&data.memcached, &data.redis) {
-        (Some(memcached), _) => (CacheTarget::Memcached(memcached.urls.clone()), &memcached.hostname),
+        (Some(memcached), _) => (
+            CacheTarget::Memcached(memcached.urls.clone()),
+            &memcached.hostname,
+        ),
         (None, Some(redis)) => {
             let target = CacheTarget::Redis {
                 server: redis.server.clone(),
                 user: redis.user.clone(),
-                password: redis.passwd.as_ref().map(|passwd| Hidden(passwd.expose().to_owned())),
+                password: redis
+                    .passwd
+                    .as_ref()
+                    .map(|passwd| Hidden(passwd.expose().to_owned())),
                 database: redis.db,
             };
             (target, &redis.hostname)
         }
-        (None, None) => (CacheTarget::Local { rows: data.store.cache_rows }, &None),
+        (None, None) => (
+            CacheTarget::Local {
+                rows: data.store.cache_rows,
+            },
+            &None,
+        ),
     };
     CacheSettings {
         target,

@@ -3,6 +3,8 @@
 use lampyris::App;
 use lampyris::prelude::*;
 
+use crate::players::Players;
+
 /// What the gate calls.
 #[derive(Serialize, Deserialize, Remote)]
 #[remote(name = "game1.handle", reply = Payload)]
@@ -29,5 +31,7 @@ impl Handler<Game1Handle> for Game1 {
 
 /// `"app": "app.game1server"` in the configuration.
 pub(crate) fn app() -> App {
-    App::new("app.game1server").service(|_node| Game1)
+    App::new("app.game1server")
+        .service(|_node| Game1)
+        .service(|node| Players::of(node))
 }

@@ -4,6 +4,7 @@ use lampyris::App;
 use lampyris::prelude::*;
 
 use crate::game1::{Game1, Game1Handle};
+use crate::players::{Ask, Players};
 
 /// Answered here.
 #[derive(Serialize, Deserialize, Remote)]
@@ -19,11 +20,17 @@ pub(crate) struct GateHandle2 {
     pub(crate) data: Payload,
 }
 
+/// Answered by the players on game1.
+#[derive(Serialize, Deserialize, Remote)]
+#[remote(name = "gate.players", reply = Payload)]
+pub(crate) struct GatePlayers(pub(crate) Ask);
+
 /// The gate's actor.
 #[derive(Service)]
-#[service(name = "gate", serves(GateHandle1, GateHandle2))]
+#[service(name = "gate", serves(GateHandle1, GateHandle2, GatePlayers))]
 pub(crate) struct Gate {
     game1: RemoteAddr<Game1>,
+    players: RemoteAddr<Players>,
 }
 
 impl Actor for Gate {
@@ -46,9 +53,18 @@ impl Handler<GateHandle2> for Gate {
     }
 }
 
+impl Handler<GatePlayers> for Gate {
+    type Result = Answer<GatePlayers>;
+
+    fn handle(&mut self, GatePlayers(ask): GatePlayers, _: &mut Context<Self>) -> Self::Result {
+        self.players.call(ask).into()
+    }
+}
+
 /// `"app": "app.gateserver"` in the configuration.
 pub(crate) fn app() -> App {
     App::new("app.gateserver").service(|node| Gate {
         game1: node.child("game1"),
+        players: node.child("game1"),
     })
 }

@@ -4,6 +4,7 @@ use lampyris::App;
 use lampyris::prelude::*;
 
 use crate::gate::{Gate, GateHandle1, GateHandle2};
+use crate::net_players::NetPlayers;
 
 /// Answered here.
 #[derive(Command)]
@@ -57,7 +58,11 @@ impl Handler<NetHandle300> for Net {
 
 /// `"app": "app.netserver"` in the configuration.
 pub(crate) fn app() -> App {
-    App::new("app.netserver").service(|node| Net {
-        gate: node.parent("gate"),
-    })
+    App::new("app.netserver")
+        .service(|node| Net {
+            gate: node.parent("gate"),
+        })
+        .service(|node| NetPlayers {
+            gate: node.parent("gate"),
+        })
 }

@@ -1,5 +1,6 @@
 //! One entity in the hands of a handler.
 
+use std::convert::Infallible;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -92,25 +93,24 @@ impl<E: Entity> Object<E> {
     /// After [`StoreError::Uncertain`] the change may have become safe all the same; the object is then
     /// [`StoreError::Lost`], and the entity is to be loaded again. After any other nothing has changed.
     pub async fn update<R>(&self, change: impl FnOnce(&mut E) -> R) -> Result<R, StoreError> {
-        let updated = self
-            .try_update(|entity| Ok::<R, std::convert::Infallible>(change(entity)))
-            .await?;
-        let Ok(result) = updated;
-        Ok(result)
+        let gate = Arc::clone(&self.cell.gate).lock_owned().await;
+        let Ok(((result, _), staged)) = self.stage(|entity| Ok::<R, Infallible>(change(entity)))?;
+        self.settle(staged, gate).await.map(|()| result)
     }
 
-    /// As [`Object::update`], with a change that may decide otherwise: after its `Err` nothing has changed.
+    /// As [`Object::update`], with a change that may decide otherwise: after its `Err` nothing has changed. Gives the
+    /// entity as this change has left it.
     ///
     /// # Errors
     /// As [`Object::update`].
-    pub async fn try_update<R, X>(
+    pub async fn try_update<X>(
         &self,
-        change: impl FnOnce(&mut E) -> Result<R, X>,
-    ) -> Result<Result<R, X>, StoreError> {
+        change: impl FnOnce(&mut E) -> Result<(), X>,
+    ) -> Result<Result<E, X>, StoreError> {
         let gate = Arc::clone(&self.cell.gate).lock_owned().await;
         match self.stage(change)? {
             Err(otherwise) => Ok(Err(otherwise)),
-            Ok((result, staged)) => self.settle(staged, gate).await.map(|()| Ok(result)),
+            Ok((((), after), staged)) => self.settle(staged, gate).await.map(|()| Ok(after)),
         }
     }
 
@@ -155,8 +155,8 @@ impl<E: Entity> Object<E> {
     fn stage<R, X>(
         &self,
         change: impl FnOnce(&mut E) -> Result<R, X>,
-    ) -> Result<Result<(R, Staged<E>), X>, StoreError> {
-        let mut outcome = None;
+    ) -> Result<Result<((R, E), Staged<E>), X>, StoreError> {
+        let (mut outcome, mut left) = (None, None);
         let staged = self.replace(|entity| {
             let before = entity.as_ref().ok_or_else(|| self.absent())?;
             let mut after = before.clone();
@@ -165,6 +165,7 @@ impl<E: Entity> Object<E> {
             outcome = Some(changed);
             let old = before.to_row();
             if !wanted || after.to_row() == old {
+                left = Some(after);
                 return Ok(None);
             }
             if after.key() != self.cell.key {
@@ -174,13 +175,14 @@ impl<E: Entity> Object<E> {
                 )));
             }
             after.touch();
+            left = Some(after.clone());
             Ok(Some((
                 Op::Set(assignments::<E>(after.to_row(), Some(&old))),
                 Some(after),
             )))
         })?;
-        let outcome = outcome.expect("because replace has called the closure");
-        Ok(outcome.map(|result| (result, staged)))
+        let (outcome, left) = outcome.zip(left).expect("because replace has called the closure");
+        Ok(outcome.map(|result| ((result, left), staged)))
     }
 
     /// Has `decide` say what becomes of the entity. Behind, it becomes so at once.
@@ -290,10 +292,7 @@ impl<E: Entity> Locked<E> {
     /// # Errors
     /// As [`Object::update`].
     pub async fn update<R>(&self, change: impl FnOnce(&mut E) -> R) -> Result<R, StoreError> {
-        let staged = self
-            .object
-            .stage(|entity| Ok::<R, std::convert::Infallible>(change(entity)))?;
-        let Ok((result, staged)) = staged;
+        let Ok(((result, _), staged)) = self.object.stage(|entity| Ok::<R, Infallible>(change(entity)))?;
         match staged {
             Staged::Through { change, next } => {
                 self.object

@@ -95,11 +95,22 @@ async fn two_loads_of_one_key_are_one_object_and_changes_are_seen_by_both() {
         "what changes nothing is no version"
     );
     assert_eq!(two.read(|ann| ann.version), Ok(1));
-    let refused = one
-        .try_update(|ann| if ann.gold < 9 { Err("too poor") } else { Ok(()) })
-        .await
-        .unwrap();
-    assert_eq!(refused, Err("too poor"));
+    let spend = |amount: i64| {
+        move |ann: &mut Player| {
+            if ann.gold < amount {
+                return Err("too poor");
+            }
+            ann.gold -= amount;
+            Ok(())
+        }
+    };
+    assert_eq!(one.try_update(spend(9)).await.unwrap(), Err("too poor"));
+    let left = Player {
+        gold: 3,
+        version: 2,
+        ..player("ann")
+    };
+    assert_eq!(one.try_update(spend(2)).await.unwrap(), Ok(left));
     assert!(matches!(
         players.insert(player("ann")).await,
         Err(StoreError::Exists { .. })
