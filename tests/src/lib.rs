@@ -14,6 +14,7 @@
 //! | [`ports`] | ports that nobody else takes |
 //! | [`programs`] | where the programs are, built when they are missing or old |
 //! | [`proxy`] | a bad network between two ends |
+//! | [`servers`] | databases and caches of a test's own |
 //! | [`tell`] | lines that everybody sees, also from tests that pass |
 //! | [`wait`] | waiting with a deadline |
 //!
@@ -31,6 +32,7 @@ pub mod ports;
 pub mod process;
 pub mod programs;
 pub mod proxy;
+pub mod servers;
 pub mod tell;
 pub mod wait;
 
