@@ -2,6 +2,7 @@
 //!
 //! ```text
 //!  node → master   Ready                  it serves; said on every new link
+//!  node → master   Lacks                  its database is down, or up again; said on every new link
 //!  master → node   ParentAt               where one of its parents listens
 //!  master → node   HandOver               its listening sockets, for a master that adopts it
 //!  master → node   Stop                   finish the calls in flight and end
@@ -21,6 +22,16 @@ use crate::net::SessionId;
 pub(crate) struct Ready {
     /// Which life of it.
     pub(crate) incarnation: Incarnation,
+}
+
+/// What the node lacks besides its parents.
+#[derive(Debug, Clone, Serialize, Deserialize, Remote)]
+#[remote(name = "lampyris.master.lacks")]
+pub(crate) struct Lacks {
+    /// Which life of it.
+    pub(crate) incarnation: Incarnation,
+    /// In words; `None` for nothing.
+    pub(crate) what: Option<String>,
 }
 
 /// Where a parent of the node listens for its children.
@@ -74,5 +85,5 @@ crate::service! {
 
 crate::service! {
     /// What the master answers.
-    pub(crate) MasterControl { Ready }
+    pub(crate) MasterControl { Ready, Lacks }
 }

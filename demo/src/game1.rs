@@ -33,5 +33,5 @@ impl Handler<Game1Handle> for Game1 {
 pub(crate) fn app() -> App {
     App::new("app.game1server")
         .service(|_node| Game1)
-        .service(|node| Players::of(node))
+        .service(Players::of)
 }

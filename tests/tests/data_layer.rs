@@ -1,5 +1,10 @@
 //! The data layer keeps its promises over each database and each cache, also when they die.
 
+#![allow(
+    clippy::unwrap_used,
+    reason = "tests may; the steps that they share are not told from other functions"
+)]
+
 use std::time::{Duration, Instant};
 
 use cluster_tests::servers::{Kind, Server};

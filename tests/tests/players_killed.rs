@@ -130,6 +130,32 @@ fn players() -> Cluster {
 }
 
 #[test]
+fn a_node_whose_database_is_down_is_degraded_and_does_everything_else() {
+    let Some(mut server) = Server::start(Kind::MariaDb) else {
+        let test = "a_node_whose_database_is_down_is_degraded_and_does_everything_else";
+        return skipped(test, "no MariaDB on this machine");
+    };
+    let mut cluster = players();
+    cluster.set("db", serde_json::json!({"url": server.url()}));
+    server.kill();
+    cluster.run(&[]);
+    let node = cluster.admin().until_state("game1", "degraded");
+    assert!(
+        node["reason"]
+            .as_str()
+            .is_some_and(|why| why.contains("database")),
+        "{node}"
+    );
+    cluster.until_answered(300, "msgdata", "game1Handle completed");
+    let refused = cluster.ask(402, "ann 5").expect("an answer");
+    assert_eq!(refused.error_of(), (402, "not_sent".to_owned(), "no".to_owned()));
+    server.resume_after_kill();
+    let node = cluster.admin().until_state("game1", "ready");
+    assert_eq!(node["restarts"], 0);
+    cluster.until_answered(402, "ann 5", r#"{"id":"ann","gold":5,"version":1}"#);
+}
+
+#[test]
 fn game1_is_killed_over_sqlite() {
     let cluster = players();
     killed_again_and_again("game1 over SQLite", &cluster, |round| kill_game1(&cluster, round));

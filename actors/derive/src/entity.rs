@@ -61,10 +61,7 @@ impl<'a> Column<'a> {
         let mut column = Self {
             ident,
             ty: &field.ty,
-            name: LitStr::new(
-                &ident.to_string().trim_start_matches("r#").to_owned(),
-                ident.span(),
-            ),
+            name: LitStr::new(ident.to_string().trim_start_matches("r#"), ident.span()),
             key: false,
             generated: false,
             foreign: false,

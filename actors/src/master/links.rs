@@ -14,7 +14,7 @@ use super::{Happened, Joined, Master};
 use crate::error::CallError;
 use crate::message::{Origin, Remote};
 use crate::node::inbound::{FromPeer, Listener, News};
-use crate::protocol::{HandOver, MasterControl, NodeControl, ParentAt, Ready, Stop};
+use crate::protocol::{HandOver, Lacks, MasterControl, NodeControl, ParentAt, Ready, Stop};
 use crate::remote::RemoteAddr;
 use crate::scope;
 use crate::service::{Router, Serves};
@@ -40,6 +40,23 @@ impl Handler<Ready> for Reception {
         self.master.do_send(Happened(Event::Ready {
             name,
             incarnation: ready.incarnation,
+        }));
+        Ok(())
+    }
+}
+
+impl Handler<Lacks> for Reception {
+    type Result = Result<(), CallError>;
+
+    fn handle(&mut self, lacks: Lacks, _: &mut Context<Self>) -> Self::Result {
+        let Some(Origin::Node(name)) = scope::current().map(|scope| (*scope.origin).clone()) else {
+            return Err("only a node can lack something".into());
+        };
+        let Lacks { incarnation, what } = lacks;
+        self.master.do_send(Happened(Event::Lacks {
+            name,
+            incarnation,
+            what,
         }));
         Ok(())
     }

@@ -12,8 +12,9 @@ use tokio::time::{Instant, timeout};
 use super::Node;
 use super::control::Cause;
 use super::inbound::{FromPeer, Listener, News};
-use crate::protocol::{MasterControl, Ready};
+use crate::protocol::{Lacks, MasterControl, Ready};
 use crate::remote::RemoteAddr;
+use crate::store::Health;
 
 /// How long a node waits for its parents before it says that it is ready without them.
 const PARENTS_WAIT: Duration = Duration::from_millis(500);
@@ -95,6 +96,33 @@ pub(super) async fn say_ready(
             Ok(Ok(())) => {}
             Ok(Err(_)) => return,
             Err(_) => return drop(stop.send(Cause::MasterLost).await),
+        }
+    }
+}
+
+/// Tells the master, on every link to it and whenever it changes, whether the node's database is there.
+pub(super) async fn say_lacks(node: Node, master: Peer, mut links: watch::Receiver<MasterLink>) {
+    let Some(mut health) = node.store().health() else {
+        return;
+    };
+    let address: RemoteAddr<MasterControl> = node.remote(master);
+    let incarnation = node.incarnation();
+    loop {
+        let what = match &*health.borrow_and_update() {
+            Health::Down { why, .. } => Some(format!("its database is down: {why}")),
+            _ => None,
+        };
+        if links.borrow_and_update().up
+            && let Err(error) = address.notify(Lacks { incarnation, what })
+        {
+            tracing::warn!(%error, "could not tell the master of the database");
+        }
+        let changed = tokio::select! {
+            changed = links.changed() => changed,
+            changed = health.changed() => changed,
+        };
+        if changed.is_err() {
+            return;
         }
     }
 }

@@ -15,7 +15,7 @@ use tokio::time::{Instant, sleep, timeout_at};
 use super::assemble::{Hooks, Target, assemble, identity, register, targets};
 use super::control::{Cause, Control};
 use super::error::BootError;
-use super::links::{OwnChildren, Refusals, master_peer, parents_up, say_ready};
+use super::links::{OwnChildren, Refusals, master_peer, parents_up, say_lacks, say_ready};
 use super::ports::{host_port, open_ports};
 use super::{Node, web};
 use crate::app::{App, Routes, StopHook, single};
@@ -89,6 +89,8 @@ impl Running {
         };
         running.dial_all(&node, dialled, &secret, &stop);
         let (ready, serving) = watch::channel(false);
+        let lacking = say_lacks(node.clone(), running.master.clone(), master_links.clone());
+        running.tasks.push(tokio::task::spawn_local(lacking));
         let telling = say_ready(node.clone(), running.master.clone(), master_links, serving, stop);
         running.tasks.push(tokio::task::spawn_local(telling));
         parents_up(&node, news).await;

@@ -26,15 +26,30 @@ struct Player {
 }
 
 fn main() {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .expect("a runtime");
     runtime.block_on(async {
         let folder = tempfile::tempdir().expect("a folder");
         sqlx::any::install_default_drivers();
         let file = folder.path().join("reference.sqlite");
         let own = Target::Sqlite(folder.path().join("store.sqlite"));
-        run("SQLite", folder.path(), own, format!("sqlite:{}?mode=rwc", file.display())).await;
+        run(
+            "SQLite",
+            folder.path(),
+            own,
+            format!("sqlite:{}?mode=rwc", file.display()),
+        )
+        .await;
         if let Ok(url) = std::env::var("DATABASE_URL") {
-            run("DATABASE_URL", folder.path(), Target::Url(Hidden(url.clone())), url).await;
+            run(
+                "DATABASE_URL",
+                folder.path(),
+                Target::Url(Hidden(url.clone())),
+                url,
+            )
+            .await;
         }
     });
 }
@@ -46,15 +61,28 @@ async fn run(name: &str, folder: &Path, target: Target, reference: String) {
     let store = Store::open(settings).expect("a store");
     let players = store.entities::<Player>();
     for id in 0..PLAYERS as i64 {
-        players.load_or_insert(id, || Player { id, gold: 0, version: 0 }).await.expect("a player");
+        players
+            .load_or_insert(id, || Player {
+                id,
+                gold: 0,
+                version: 0,
+            })
+            .await
+            .expect("a player");
     }
     let reads = reads(&players).await;
     println!("{name}: reads of entities in memory       {reads:>12.0}/s");
     let single = single_statements(&reference).await;
     println!("{name}: updates as single statements      {single:>12.0}/s");
     let behind = updates(&store, &players).await;
-    println!("{name}: updates of entities, all written  {behind:>12.0}/s   {:.1}x", behind / single);
-    store.close(Duration::from_secs(60)).await.expect("everything is written");
+    println!(
+        "{name}: updates of entities, all written  {behind:>12.0}/s   {:.1}x",
+        behind / single
+    );
+    store
+        .close(Duration::from_secs(60))
+        .await
+        .expect("everything is written");
 }
 
 async fn reads(players: &Entities<Player>) -> f64 {
@@ -81,7 +109,11 @@ async fn updates(store: &Store, players: &Entities<Player>) -> f64 {
                 let mut at = caller;
                 while begun.elapsed() < TIME {
                     at = (at * 31 + 7) % PLAYERS;
-                    let player = players.load(at as i64).await.expect("a player").expect("a player");
+                    let player = players
+                        .load(at as i64)
+                        .await
+                        .expect("a player")
+                        .expect("a player");
                     player.update(|player| player.gold += 1).await.expect("an update");
                     count += 1;
                 }
@@ -100,7 +132,11 @@ async fn updates(store: &Store, players: &Entities<Player>) -> f64 {
 /// The same updates, a statement and a transaction for each, over as many connections as the store has.
 async fn single_statements(url: &str) -> f64 {
     const CONNECTIONS: u32 = 8;
-    let pool = sqlx::any::AnyPoolOptions::new().max_connections(CONNECTIONS).connect(url).await.expect("a database");
+    let pool = sqlx::any::AnyPoolOptions::new()
+        .max_connections(CONNECTIONS)
+        .connect(url)
+        .await
+        .expect("a database");
     prepare(&pool, url).await;
     let begun = Instant::now();
     let writers: Vec<_> = (0..CONNECTIONS as usize)
@@ -116,7 +152,11 @@ async fn single_statements(url: &str) -> f64 {
                 let mut at = writer;
                 while begun.elapsed() < TIME {
                     at = (at * 31 + 7) % PLAYERS;
-                    sqlx::query(sql).bind(at as i64).execute(&pool).await.expect("an update");
+                    sqlx::query(sql)
+                        .bind(at as i64)
+                        .execute(&pool)
+                        .await
+                        .expect("an update");
                     count += 1;
                 }
                 count
@@ -134,13 +174,22 @@ async fn prepare(pool: &AnyPool, url: &str) {
     let mut conn = pool.acquire().await.expect("a connection");
     if url.starts_with("sqlite") {
         // The same durability as the store's own file. The journal's mode is the file's, the rest is SQLite's default.
-        sqlx::raw_sql("PRAGMA journal_mode = WAL").execute(&mut *conn).await.expect("a pragma");
-        sqlx::raw_sql("PRAGMA synchronous = FULL").execute(&mut *conn).await.expect("a pragma");
+        sqlx::raw_sql("PRAGMA journal_mode = WAL")
+            .execute(&mut *conn)
+            .await
+            .expect("a pragma");
+        sqlx::raw_sql("PRAGMA synchronous = FULL")
+            .execute(&mut *conn)
+            .await
+            .expect("a pragma");
     }
     let table = "CREATE TABLE IF NOT EXISTS bench_reference \
                  (id BIGINT NOT NULL PRIMARY KEY, gold BIGINT NOT NULL, version BIGINT NOT NULL)";
     sqlx::raw_sql(table).execute(&mut *conn).await.expect("a table");
-    sqlx::raw_sql("DELETE FROM bench_reference").execute(&mut *conn).await.expect("an empty table");
+    sqlx::raw_sql("DELETE FROM bench_reference")
+        .execute(&mut *conn)
+        .await
+        .expect("an empty table");
     let mut tx = conn.begin().await.expect("a transaction");
     for id in 0..PLAYERS {
         let row = sqlx::AssertSqlSafe(format!("INSERT INTO bench_reference VALUES ({id}, 0, 0)"));

@@ -47,6 +47,9 @@ enum Staged<E> {
     Through { change: Change, next: Option<E> },
 }
 
+/// What the closure gave, the entity as it left it, and how that becomes safe.
+type Outcome<R, E> = ((R, E), Staged<E>);
+
 /// Shared with the task that writes, so that a change that nobody waits for is not overtaken.
 type Gate = Arc<OwnedMutexGuard<()>>;
 
@@ -155,7 +158,7 @@ impl<E: Entity> Object<E> {
     fn stage<R, X>(
         &self,
         change: impl FnOnce(&mut E) -> Result<R, X>,
-    ) -> Result<Result<((R, E), Staged<E>), X>, StoreError> {
+    ) -> Result<Result<Outcome<R, E>, X>, StoreError> {
         let (mut outcome, mut left) = (None, None);
         let staged = self.replace(|entity| {
             let before = entity.as_ref().ok_or_else(|| self.absent())?;

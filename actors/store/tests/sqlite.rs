@@ -1,5 +1,10 @@
 //! The store over SQLite: identity, journal, leases, one life after the other.
 
+#![allow(
+    clippy::unwrap_used,
+    reason = "tests may; the steps that they share are not told from other functions"
+)]
+
 use std::path::Path;
 use std::time::{Duration, Instant};
 

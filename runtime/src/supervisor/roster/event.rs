@@ -21,7 +21,7 @@ pub enum State {
     Starting,
     /// Linked with the master, and said that it is ready.
     Ready,
-    /// Ready itself, but a parent is not there.
+    /// Ready itself, but something that it needs is not there: a parent, or its database.
     Degraded,
     /// Asked to stop; it finishes its calls in flight.
     Draining,
@@ -161,6 +161,15 @@ pub enum Event {
         /// Which life.
         incarnation: Incarnation,
     },
+    /// What the node lacks besides its parents, such as its database, in words; `None` when nothing any more.
+    Lacks {
+        /// Who.
+        name: NodeName,
+        /// Which life.
+        incarnation: Incarnation,
+        /// What, and since when.
+        what: Option<String>,
+    },
     /// The node's link to the master is down.
     LinkLost {
         /// Who.
@@ -194,6 +203,7 @@ impl Event {
             | Self::Adopted { name, .. }
             | Self::Joined { name, .. }
             | Self::Ready { name, .. }
+            | Self::Lacks { name, .. }
             | Self::LinkLost { name, .. }
             | Self::Exited { name, .. } => Some(name),
         }

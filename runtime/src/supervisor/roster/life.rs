@@ -50,6 +50,8 @@ pub(super) struct Life {
     pub(super) ending: Option<Ending>,
     /// Whether SIGKILL was sent, or is due as soon as the pid is known.
     pub(super) killed: bool,
+    /// What it lacks besides its parents, as it says.
+    pub(super) lacks: Option<String>,
 }
 
 impl Life {
@@ -63,6 +65,7 @@ impl Life {
             ready_since: None,
             ending: None,
             killed: false,
+            lacks: None,
         }
     }
 

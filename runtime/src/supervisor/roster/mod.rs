@@ -175,6 +175,9 @@ impl Roster {
             Event::Adopted { pid, restarts, .. } => node.adopted(now, pid, restarts, out),
             Event::Joined { incarnation, pid, .. } => node.joined(now, incarnation, pid, out),
             Event::Ready { incarnation, .. } => node.ready(now, incarnation, out),
+            Event::Lacks {
+                incarnation, what, ..
+            } => node.lacks(incarnation, what),
             Event::LinkLost { incarnation, .. } => node.link_lost(now, incarnation, out),
             Event::StartAll | Event::StopAll | Event::KillAll | Event::Tick | Event::Exited { .. } => {}
         }
@@ -239,7 +242,10 @@ impl Roster {
             match missing {
                 None if node.is_due(now) => node.spawn(now, out),
                 Some(why) if node.is_due(now) => node.wait(now, why, out),
-                missing => node.weigh(now, missing, out),
+                missing => {
+                    let missing = missing.or_else(|| node.lacking());
+                    node.weigh(now, missing, out);
+                }
             }
         }
         if self.closing == Closing::Asked {

@@ -226,11 +226,16 @@ impl Node {
         }
     }
 
-    /// Ready or degraded, by what its parents are; `missing` names one that is not up.
+    /// What it says that it lacks.
+    pub(super) fn lacking(&self) -> Option<String> {
+        self.life.as_ref()?.lacks.clone()
+    }
+
+    /// Ready or degraded; `missing` says what is not up.
     pub(super) fn weigh(&mut self, now: Instant, missing: Option<String>, out: &mut Vec<Command>) {
         match (self.state, missing) {
             (State::Ready | State::Degraded, Some(why)) => self.enter(now, State::Degraded, why, out),
-            (State::Degraded, None) => self.enter(now, State::Ready, "all parents are up", out),
+            (State::Degraded, None) => self.enter(now, State::Ready, "everything it needs is up", out),
             _ => {}
         }
     }

@@ -111,6 +111,13 @@ impl Node {
         }
     }
 
+    /// What it lacks besides its parents. Weighed together with them.
+    pub(crate) fn lacks(&mut self, incarnation: Incarnation, what: Option<String>) {
+        if let Some(life) = self.life.as_mut().filter(|life| life.is_linked_as(incarnation)) {
+            life.lacks = what;
+        }
+    }
+
     pub(crate) fn link_lost(&mut self, now: Instant, incarnation: Incarnation, out: &mut Vec<Command>) {
         let Some(life) = self.life.as_mut().filter(|life| life.is_linked_as(incarnation)) else {
             return;
