@@ -11,6 +11,7 @@ use actix::SyncContext;
 use actix_web::web::ServiceConfig;
 use lampyris_runtime::name::NodeName;
 
+use crate::logging::Lost;
 use crate::node::Node;
 use crate::service::{Clash, Hosted, Inbox, Router, Service, Taking, host, host_pool};
 
@@ -51,6 +52,8 @@ pub struct App {
     pub(crate) node_down: Vec<NodeHook>,
     pub(crate) before_ready: Vec<ReadyHook>,
     pub(crate) before_stop: Vec<StopHook>,
+    /// What of the node's log is lost, which the node tells the master.
+    pub(crate) lost: Lost,
 }
 
 impl App {
@@ -64,6 +67,7 @@ impl App {
             node_down: vec![],
             before_ready: vec![],
             before_stop: vec![],
+            lost: Lost::default(),
         }
     }
 

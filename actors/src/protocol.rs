@@ -2,6 +2,7 @@
 //!
 //! ```text
 //!  node → master   Ready                  it serves; said on every new link
+//!  node → master   LostLines              so much of its log could not be written
 //!  master → node   ParentAt               where one of its parents listens
 //!  master → node   HandOver               its listening sockets, for a master that adopts it
 //!  master → node   Stop                   finish the calls in flight and end
@@ -21,6 +22,16 @@ use crate::net::SessionId;
 pub(crate) struct Ready {
     /// Which life of it.
     pub(crate) incarnation: Incarnation,
+}
+
+/// So many lines of the node's log could not be written since its start.
+#[derive(Debug, Clone, Serialize, Deserialize, Remote)]
+#[remote(name = "lampyris.master.lost_lines")]
+pub(crate) struct LostLines {
+    /// Which life of it.
+    pub(crate) incarnation: Incarnation,
+    /// All of them.
+    pub(crate) lines: u64,
 }
 
 /// Where a parent of the node listens for its children.
@@ -74,5 +85,5 @@ crate::service! {
 
 crate::service! {
     /// What the master answers.
-    pub(crate) MasterControl { Ready }
+    pub(crate) MasterControl { Ready, LostLines }
 }

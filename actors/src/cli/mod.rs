@@ -169,13 +169,17 @@ fn run_master(config: Arc<Config>, only: bool, started: Instant) -> u8 {
 
 fn run_node(config: Arc<Config>, name: &str, apps: Vec<App>) -> u8 {
     let own = config.node(name);
-    if let Err(error) = logging::start(&config, name, own.and_then(|node| node.log.as_deref()), None) {
-        eprint_line(&format!("error: the log: {error}"));
-        return EX_OSERR;
-    }
+    let lost = match logging::start(&config, name, own.and_then(|node| node.log.as_deref()), None) {
+        Ok(lost) => lost,
+        Err(error) => {
+            eprint_line(&format!("error: the log: {error}"));
+            return EX_OSERR;
+        }
+    };
     let app = own.and_then(|node| apps.into_iter().find(|app| app.name() == node.app));
     // Without an entry there is no app either; the boot says which nodes there are.
-    let app = app.unwrap_or_else(|| App::new(""));
+    let mut app = app.unwrap_or_else(|| App::new(""));
+    app.lost = lost;
     let span = tracing::info_span!("node", name);
     let _in_span = span.enter();
     in_system(async {

@@ -10,11 +10,12 @@ use lampyris_runtime::link::{Gatekeeper, Identity, LinkSettings, Peer, Refusal};
 use lampyris_runtime::name::NodeName;
 use lampyris_runtime::supervisor::roster::Event;
 
+use super::lost_lines::LinesLost;
 use super::{Happened, Joined, Master};
 use crate::error::CallError;
 use crate::message::{Origin, Remote};
 use crate::node::inbound::{FromPeer, Listener, News};
-use crate::protocol::{HandOver, MasterControl, NodeControl, ParentAt, Ready, Stop};
+use crate::protocol::{HandOver, LostLines, MasterControl, NodeControl, ParentAt, Ready, Stop};
 use crate::remote::RemoteAddr;
 use crate::scope;
 use crate::service::{Router, Serves};
@@ -41,6 +42,22 @@ impl Handler<Ready> for Reception {
             name,
             incarnation: ready.incarnation,
         }));
+        Ok(())
+    }
+}
+
+impl Handler<LostLines> for Reception {
+    type Result = Result<(), CallError>;
+
+    fn handle(&mut self, lost: LostLines, _: &mut Context<Self>) -> Self::Result {
+        let Some(Origin::Node(name)) = scope::current().map(|scope| (*scope.origin).clone()) else {
+            return Err("only a node has a log".into());
+        };
+        self.master.do_send(LinesLost {
+            name,
+            incarnation: lost.incarnation,
+            lines: lost.lines,
+        });
         Ok(())
     }
 }

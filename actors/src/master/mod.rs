@@ -12,6 +12,7 @@
 mod handover;
 mod links;
 mod lock;
+mod lost_lines;
 mod messages;
 mod ports;
 mod processes;
@@ -40,6 +41,7 @@ pub use view::{NodeView, Nodes};
 use handover::HandedOver;
 use lampyris_runtime::supervisor::orphans::reap_orphans;
 use lampyris_runtime::supervisor::process::Sign;
+use lost_lines::Losses;
 use ports::Ports;
 use processes::Processes;
 use state::State as SavedState;
@@ -55,6 +57,7 @@ pub struct Master {
     /// Nodes between two lives that an operator wants; their ports stay open.
     restarting: HashSet<NodeName>,
     saved: SavedState,
+    losses: Losses,
     terminal: Terminal,
     /// Ends the master's process with an exit code.
     done: mpsc::Sender<u8>,

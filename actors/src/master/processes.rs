@@ -65,7 +65,9 @@ impl Processes {
         master: Addr<Master>,
     ) -> Result<(u32, Output), SpawnError> {
         let log_file = self.log_file(name);
-        if let Err(error) = output::rotate(&log_file, self.config.log.max_size, self.config.log.max_files) {
+        if let Err(error) =
+            output::rotation::rotate(&log_file, self.config.log.max_size, self.config.log.max_files)
+        {
             tracing::warn!(node = %name, %error, "the log could not be rotated");
         }
         let spec = SpawnSpec {

@@ -180,6 +180,7 @@ fn start(
             ports: super::Ports::default(),
             restarting: std::collections::HashSet::new(),
             saved: super::SavedState::new(&config.run_dir),
+            losses: super::Losses::default(),
             processes: Processes::new(Arc::clone(config), options.program.clone(), living),
             terminal: Terminal::new(config, options.console.clone()),
             done,

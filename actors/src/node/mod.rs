@@ -7,6 +7,7 @@
 //! | `assemble` | routes, peers and hooks from configuration and app |
 //! | `handover` | copies of the listening sockets for an adopting master |
 //! | `links` | who may come in, what the master is told |
+//! | `lost_lines` | what the log lacks, told to the master |
 //! | `children` | addresses of several children of one application |
 //! | `control` | what the master and other nodes ask of a node itself |
 //! | `inbound` | from a link to a service's inbox |
@@ -23,6 +24,7 @@ mod error;
 pub(crate) mod handover;
 pub(crate) mod inbound;
 mod links;
+mod lost_lines;
 pub(crate) mod ports;
 mod running;
 mod sessions;

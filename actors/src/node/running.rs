@@ -16,6 +16,7 @@ use super::assemble::{Hooks, Target, assemble, identity, register, targets};
 use super::control::{Cause, Control};
 use super::error::BootError;
 use super::links::{OwnChildren, Refusals, master_peer, parents_up, say_ready};
+use super::lost_lines::tell_of_lost_lines;
 use super::ports::{host_port, open_ports};
 use super::{Node, web};
 use crate::app::{App, Routes, StopHook, single};
@@ -88,6 +89,8 @@ impl Running {
         let (ready, serving) = watch::channel(false);
         let telling = say_ready(node.clone(), running.master.clone(), master_links, serving, stop);
         running.tasks.push(tokio::task::spawn_local(telling));
+        let losses = tell_of_lost_lines(node.clone(), running.master.clone(), app.lost);
+        running.tasks.push(tokio::task::spawn_local(losses));
         parents_up(&node, news).await;
         for hook in &app.before_ready {
             hook(node.clone()).await.map_err(BootError::App)?;

@@ -7,13 +7,12 @@
 //! Must not know nodes, links, or when to start again.
 
 use std::ffi::OsString;
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io;
 use std::os::fd::OwnedFd;
-use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::ExitStatusExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{ExitStatus, Stdio};
 use std::sync::Arc;
 
@@ -100,6 +99,7 @@ fn stdin(sockets: &Listeners) -> io::Result<Stdio> {
 pub struct Child {
     process: tokio::process::Child,
     pid: Pid,
+    log_file: PathBuf,
     log: Arc<File>,
     /// Where in the log this life begins, in bytes.
     log_start: u64,
@@ -122,7 +122,7 @@ impl Child {
             path: spec.log_file.clone(),
             source,
         };
-        let log = open_log(&spec.log_file).map_err(log_failed)?;
+        let log = output::open(&spec.log_file).map_err(log_failed)?;
         let log_start = log.metadata().map_err(log_failed)?.len();
         let mut command = tokio::process::Command::new(&spec.program);
         command.args(&spec.args).process_group(0);
@@ -144,6 +144,7 @@ impl Child {
         Ok(Self {
             process,
             pid,
+            log_file: spec.log_file.clone(),
             log: Arc::new(log),
             log_start,
             swept: false,
@@ -164,8 +165,8 @@ impl Child {
     pub async fn wait(&mut self) -> Exit {
         let status = self.process.wait().await;
         self.sweep();
-        let (log, start) = (Arc::clone(&self.log), self.log_start);
-        let last_lines = tokio::task::spawn_blocking(move || output::last_lines(&log, start)).await;
+        let (path, log, start) = (self.log_file.clone(), Arc::clone(&self.log), self.log_start);
+        let last_lines = tokio::task::spawn_blocking(move || output::last_lines(&path, &log, start)).await;
         let last_lines: Arc<[String]> = match last_lines {
             Ok(Ok(lines)) => lines.into(),
             Ok(Err(error)) => Arc::new([format!("(the log cannot be read: {error})")]),
@@ -231,15 +232,6 @@ impl Child {
             tracing::warn!(pid = self.pid(), %error, "what a node left behind cannot be killed");
         }
     }
-}
-
-fn open_log(path: &Path) -> io::Result<File> {
-    OpenOptions::new()
-        .create(true)
-        .append(true)
-        .read(true)
-        .mode(0o600)
-        .open(path)
 }
 
 fn gone_is_fine(result: nix::Result<()>) -> io::Result<()> {
