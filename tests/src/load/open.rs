@@ -144,9 +144,7 @@ impl Player {
                 break;
             }
             let (command, payload) = self.notes.borrow_mut().next(due);
-            let mut under_way = self.under_way.borrow_mut();
-            under_way.entry(command).or_default().push_back(due);
-            drop(under_way);
+            self.is_under_way(command, due);
             self.due.set(due + self.rate.every());
             to.write_all(&client::encode(command, &payload)).await?;
         }
@@ -178,6 +176,11 @@ impl Player {
         if let (true, Some(due)) = (self.notes.borrow_mut().frame(frame), due) {
             self.shared.was_served(due);
         }
+    }
+
+    fn is_under_way(&self, command: u32, due: Instant) {
+        let mut under_way = self.under_way.borrow_mut();
+        under_way.entry(command).or_default().push_back(due);
     }
 
     fn is_waiting(&self) -> bool {
