@@ -7,13 +7,15 @@
 //! | [`process`] | one started program, its output and its end |
 //! | [`checker`] | joins what clients saw with a node's ledger, and finds broken promises |
 //! | [`client`] | a game client: Firefly's frames over a plain socket |
-//! | [`experiment`] | a cluster under load, and the checker's word |
+//! | [`experiments`] | the table of promises under faults, and what was measured |
 //! | [`http`] | a plain HTTP client |
 //! | [`load`] | clients that ask for rows in the ledger |
 //! | [`namespace`] | hosts of one's own: network namespaces joined by a cable |
 //! | [`ports`] | ports that nobody else takes |
 //! | [`programs`] | where the programs are, built when they are missing or old |
 //! | [`proxy`] | a bad network between two ends |
+//! | [`rig`] | a cluster under load, and the checker's word |
+//! | [`spread`] | what most of many times were |
 //! | [`tell`] | lines that everybody sees, also from tests that pass |
 //! | [`wait`] | waiting with a deadline |
 //!
@@ -23,7 +25,7 @@ pub mod admin;
 pub mod checker;
 pub mod client;
 pub mod cluster;
-pub mod experiment;
+pub mod experiments;
 pub mod http;
 pub mod load;
 pub mod namespace;
@@ -31,6 +33,8 @@ pub mod ports;
 pub mod process;
 pub mod programs;
 pub mod proxy;
+pub mod rig;
+pub mod spread;
 pub mod tell;
 pub mod wait;
 

@@ -4,8 +4,9 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::{Duration, Instant};
 
 use cluster_tests::Cluster;
-use cluster_tests::experiment::Experiment;
+use cluster_tests::experiments::Strength;
 use cluster_tests::proxy::{Faults, Proxy, Way};
+use cluster_tests::rig::Rig;
 use cluster_tests::tell::measured;
 use cluster_tests::wait::until;
 use serde_json::json;
@@ -19,7 +20,7 @@ const NOTICED: Duration = Duration::from_millis(3500);
 const HEALED: Duration = Duration::from_secs(1);
 
 /// A cluster whose gate is reached by some of its children through a proxy.
-fn started(children: &[&str]) -> (Experiment, Proxy) {
+fn started(children: &[&str]) -> (Rig, Proxy) {
     let mut cluster = Cluster::of_test_apps();
     let port = cluster.port_of("servers.gate.rootport");
     cluster
@@ -33,13 +34,13 @@ fn started(children: &[&str]) -> (Experiment, Proxy) {
     }
     let proxy = Proxy::start(SocketAddr::new(BAD_NETWORK, port), SocketAddr::new(GATE, port));
     cluster.start();
-    let experiment = Experiment::on(cluster);
+    let rig = Rig::on(cluster, Strength::Short);
     assert_eq!(
         proxy.connections(),
         children.len() as u64,
         "the links go through it"
     );
-    (experiment, proxy)
+    (rig, proxy)
 }
 
 /// How often a node has lost or got its link to another one.
@@ -62,20 +63,19 @@ const BLACK: Way = Way {
 
 #[track_caller]
 fn both_ends_know_of_a_blackhole(name: &str, faults: Faults) {
-    let (experiment, proxy) = started(&["game1"]);
-    experiment.load.go_on_for(Duration::from_millis(200));
+    let (rig, proxy) = started(&["game1"]);
+    rig.load.go_on_for(Duration::from_millis(200));
     let before = Instant::now();
     proxy.set(faults);
-    let lost =
-        |node, peer| (count(&experiment.cluster, node, "link lost", peer) == 1).then(|| before.elapsed());
+    let lost = |node, peer| (count(&rig.cluster, node, "link lost", peer) == 1).then(|| before.elapsed());
     let known = until("both ends know", || {
         Some((lost("gate", "game1")?, lost("game1", "gate")?))
     });
-    experiment.load.go_on_for(Duration::from_millis(1500));
+    rig.load.go_on_for(Duration::from_millis(1500));
     let healed = Instant::now();
     proxy.heal();
-    experiment.load.until_served();
-    let (cluster, outcome) = experiment.conclude(name);
+    rig.load.until_served();
+    let (cluster, outcome) = rig.conclude(name);
     let served = outcome.served_after(healed);
     measured(format_args!(
         "{name}: both ends knew after {known:.1?}, served {served:.1?} after it"
@@ -120,17 +120,17 @@ fn a_blackhole_towards_the_child_is_noticed_at_both_ends() {
 
 #[test]
 fn a_short_silence_fails_nothing() {
-    let (experiment, proxy) = started(&["net", "game1"]);
+    let (rig, proxy) = started(&["net", "game1"]);
     for _ in 0..2 {
         proxy.set(Faults {
             up: BLACK,
             down: BLACK,
         });
-        experiment.load.go_on_for(Duration::from_secs(1));
+        rig.load.go_on_for(Duration::from_secs(1));
         proxy.heal();
-        experiment.load.until_served();
+        rig.load.until_served();
     }
-    let (_cluster, outcome) = experiment.conclude("two blackholes of 1 s");
+    let (_cluster, outcome) = rig.conclude("two blackholes of 1 s");
     assert_eq!(outcome.failed() + outcome.refused(), 0, "{outcome}");
     assert_eq!(proxy.connections(), 2, "the same links");
 }
@@ -139,14 +139,14 @@ fn a_short_silence_fails_nothing() {
 fn a_link_that_is_reset_again_and_again_serves_between() {
     const EVERY: Duration = Duration::from_millis(200);
     const RESETS: u64 = 25;
-    let (experiment, proxy) = started(&["net", "game1"]);
+    let (rig, proxy) = started(&["net", "game1"]);
     for _ in 0..RESETS {
-        experiment.load.go_on_for(EVERY);
+        rig.load.go_on_for(EVERY);
         proxy.reset();
     }
-    experiment.load.until_served();
-    let most = experiment.most_in_flight();
-    let (_cluster, outcome) = experiment.conclude("a reset each 200 ms for 5 s");
+    rig.load.until_served();
+    let most = rig.load.most_in_flight();
+    let (_cluster, outcome) = rig.conclude("a reset each 200 ms for 5 s");
     measured(format_args!(
         "{RESETS} resets, {} connections",
         proxy.connections()
@@ -160,7 +160,7 @@ fn a_link_that_is_reset_again_and_again_serves_between() {
 
 #[test]
 fn slices_of_one_byte_and_a_slow_unsteady_network_change_no_answer() {
-    let (experiment, proxy) = started(&["net", "game1"]);
+    let (rig, proxy) = started(&["net", "game1"]);
     let slice = Some(1);
     let sliced = Way {
         slice,
@@ -170,14 +170,14 @@ fn slices_of_one_byte_and_a_slow_unsteady_network_change_no_answer() {
         up: sliced,
         down: sliced,
     });
-    experiment.load.go_on_for(Duration::from_secs(2));
+    rig.load.go_on_for(Duration::from_secs(2));
     let slow = Way {
         latency: Duration::from_millis(100),
         jitter: Duration::from_millis(50),
         ..Way::default()
     };
     proxy.set(Faults { up: slow, down: slow });
-    experiment.load.go_on_for(Duration::from_secs(2));
+    rig.load.go_on_for(Duration::from_secs(2));
     let narrow = Way {
         limit: Some(40_000),
         ..Way::default()
@@ -186,8 +186,8 @@ fn slices_of_one_byte_and_a_slow_unsteady_network_change_no_answer() {
         up: narrow,
         down: narrow,
     });
-    experiment.load.go_on_for(Duration::from_secs(2));
-    let (_cluster, outcome) = experiment.conclude("slices, latency and a narrow way");
+    rig.load.go_on_for(Duration::from_secs(2));
+    let (_cluster, outcome) = rig.conclude("slices, latency and a narrow way");
     assert_eq!(outcome.failed() + outcome.refused(), 0, "{outcome}");
     assert_eq!(proxy.connections(), 2, "the same links");
 }
@@ -198,7 +198,7 @@ fn a_bad_network_to_the_clients_changes_no_answer_and_runs_nothing_twice() {
     let clients = SocketAddr::new(BAD_NETWORK, cluster.port());
     cluster.start();
     let proxy = Proxy::start(clients, cluster.netport());
-    let experiment = Experiment::by_way_of(clients, cluster);
+    let rig = Rig::by_way_of(clients, cluster, Strength::Short);
     let slice = Some(1);
     let sliced = Way {
         slice,
@@ -208,13 +208,13 @@ fn a_bad_network_to_the_clients_changes_no_answer_and_runs_nothing_twice() {
         up: sliced,
         down: sliced,
     });
-    experiment.load.go_on_for(Duration::from_secs(2));
+    rig.load.go_on_for(Duration::from_secs(2));
     for _ in 0..10 {
-        experiment.load.go_on_for(Duration::from_millis(200));
+        rig.load.go_on_for(Duration::from_millis(200));
         proxy.reset();
     }
-    experiment.load.until_served();
-    let (_cluster, outcome) = experiment.conclude("clients' connections in slices, and reset ten times");
+    rig.load.until_served();
+    let (_cluster, outcome) = rig.conclude("clients' connections in slices, and reset ten times");
     assert_eq!(outcome.failed(), outcome.count("closed"), "{outcome}");
     assert_eq!(outcome.refused(), 0, "{outcome}");
 }

@@ -3,8 +3,9 @@
 use std::time::{Duration, Instant};
 
 use cluster_tests::Cluster;
-use cluster_tests::experiment::Experiment;
+use cluster_tests::experiments::{Strength, short};
 use cluster_tests::process::{End, kill_pid, signal_pid};
+use cluster_tests::rig::Rig;
 use cluster_tests::tell::measured;
 use nix::sys::signal::Signal;
 use serde_json::Value;
@@ -23,18 +24,18 @@ const ASLEEP: Duration = Duration::from_secs(4);
 /// How soon a silent node must be noticed.
 const NOTICED: Duration = Duration::from_millis(3500);
 
-fn started() -> Experiment {
+fn started() -> Rig {
     let cluster = Cluster::of_test_apps();
     cluster.start();
-    Experiment::on(cluster)
+    Rig::on(cluster, Strength::Short)
 }
 
 /// Kills a node again and again; gives the moments, and tells how soon it was ready again.
-fn kill_again_and_again(experiment: &Experiment, name: &str) -> Vec<Instant> {
-    let admin = experiment.cluster.admin();
+fn kill_again_and_again(rig: &Rig, name: &str) -> Vec<Instant> {
+    let admin = rig.cluster.admin();
     let (mut moments, mut ready) = (Vec::new(), Vec::new());
     for _ in 0..KILLS {
-        experiment.until_proven();
+        rig.until_proven();
         let (old, pid) = (admin.node(name), admin.pid(name));
         let moment = Instant::now();
         kill_pid(pid);
@@ -42,49 +43,28 @@ fn kill_again_and_again(experiment: &Experiment, name: &str) -> Vec<Instant> {
         admin.until(name, "its next life", is_new);
         ready.push(moment.elapsed().as_millis());
         moments.push(moment);
-        experiment.load.until_served();
+        rig.load.until_served();
     }
     ready.sort_unstable();
     measured(format_args!("kill of {name} to ready: {ready:?} ms"));
     moments
 }
 
-/// Kills a node beside the clients' one: their connections stay, and only calls in flight fail.
-#[track_caller]
-fn calls_in_flight_fail_and_no_other(name: &str) {
-    let experiment = started();
-    let moments = kill_again_and_again(&experiment, name);
-    let most = experiment.most_in_flight();
-    let (_cluster, outcome) = experiment.conclude(&format!("{KILLS} kills of {name}"));
-    let served: Vec<u128> = moments
-        .iter()
-        .map(|at| outcome.served_after(*at).as_millis())
-        .collect();
-    measured(format_args!(
-        "kill of {name} to the first new answer: {served:?} ms"
-    ));
-    assert_eq!(outcome.count("closed") + outcome.refused(), 0, "{outcome}");
-    assert_eq!(outcome.failed(), outcome.count("link_lost"), "{outcome}");
-    assert!(outcome.failed() <= KILLS * most, "{outcome}");
-    let under_way: usize = moments.iter().map(|at| outcome.failed_under_way_at(*at)).sum();
-    assert_eq!(outcome.failed(), under_way, "{outcome}");
-}
-
 #[test]
 fn a_killed_game_fails_the_calls_in_flight_and_no_other() {
-    calls_in_flight_fail_and_no_other("game1");
+    short("R-01");
 }
 
 #[test]
 fn a_killed_gate_fails_the_calls_in_flight_and_no_other() {
-    calls_in_flight_fail_and_no_other("gate");
+    short("R-02");
 }
 
 #[test]
 fn a_killed_net_node_refuses_no_connection_and_serves_again() {
-    let experiment = started();
-    let moments = kill_again_and_again(&experiment, "net");
-    let (_cluster, outcome) = experiment.conclude(&format!("{KILLS} kills of net"));
+    let rig = started();
+    let moments = kill_again_and_again(&rig, "net");
+    let (_cluster, outcome) = rig.conclude(&format!("{KILLS} kills of net"));
     let served: Vec<Duration> = moments.iter().map(|at| outcome.served_after(*at)).collect();
     measured(format_args!("kill of net to the first new answer: {served:.1?}"));
     assert_eq!(outcome.refused(), 0, "{outcome}");
@@ -99,22 +79,22 @@ fn a_killed_net_node_refuses_no_connection_and_serves_again() {
 fn a_killed_master_fails_nothing_and_its_successor_adopts() {
     let cluster = Cluster::of_test_apps();
     let first = cluster.start();
-    let experiment = Experiment::on(cluster);
-    let pids = |experiment: &Experiment| NODES.map(|name| experiment.cluster.admin().pid(name));
-    let before = pids(&experiment);
+    let rig = Rig::on(cluster, Strength::Short);
+    let pids = |rig: &Rig| NODES.map(|name| rig.cluster.admin().pid(name));
+    let before = pids(&rig);
     kill_pid(first.pid());
     first.end();
-    experiment.load.go_on_for(Duration::from_secs(2));
+    rig.load.go_on_for(Duration::from_secs(2));
 
     let back = Instant::now();
-    let _second = experiment.cluster.start();
-    experiment.cluster.admin().until_all_ready();
+    let _second = rig.cluster.start();
+    rig.cluster.admin().until_all_ready();
     let adopted = back.elapsed();
     measured(format_args!(
         "start of a new master to all nodes adopted: {adopted:.1?}"
     ));
-    assert_eq!(pids(&experiment), before, "the same processes");
-    let (cluster, outcome) = experiment.conclude("a dead master, and its successor");
+    assert_eq!(pids(&rig), before, "the same processes");
+    let (cluster, outcome) = rig.conclude("a dead master, and its successor");
     assert_eq!(outcome.failed() + outcome.refused(), 0, "{outcome}");
     assert!(adopted < Duration::from_secs(4), "{adopted:?}");
 
@@ -124,9 +104,9 @@ fn a_killed_master_fails_nothing_and_its_successor_adopts() {
     cluster.admin().until("game1", "its next life", |node| {
         node["state"] == "ready" && node["restarts"] == 1
     });
-    let experiment = Experiment::on(cluster);
-    let admin = experiment.cluster.admin();
-    experiment.until_proven();
+    let rig = Rig::on(cluster, Strength::Short);
+    let admin = rig.cluster.admin();
+    rig.until_proven();
     let old = admin.node("gate");
     let killed = Instant::now();
     kill_pid(admin.pid("gate"));
@@ -137,8 +117,8 @@ fn a_killed_master_fails_nothing_and_its_successor_adopts() {
         "kill of an adopted gate to ready: {:.1?}",
         killed.elapsed()
     ));
-    experiment.load.until_served();
-    let (_cluster, outcome) = experiment.conclude("a kill of an adopted node");
+    rig.load.until_served();
+    let (_cluster, outcome) = rig.conclude("a kill of an adopted node");
     assert_eq!(outcome.count("closed") + outcome.refused(), 0, "{outcome}");
     assert_eq!(outcome.failed(), outcome.count("link_lost"), "{outcome}");
 }
@@ -147,21 +127,21 @@ fn a_killed_master_fails_nothing_and_its_successor_adopts() {
 fn a_game_that_dies_without_a_master_is_started_by_the_next_one() {
     let cluster = Cluster::of_test_apps();
     let first = cluster.start();
-    let experiment = Experiment::on(cluster);
-    let game = experiment.cluster.admin().pid("game1");
+    let rig = Rig::on(cluster, Strength::Short);
+    let game = rig.cluster.admin().pid("game1");
     kill_pid(first.pid());
     first.end();
     kill_pid(game);
-    experiment.load.go_on_for(Duration::from_millis(2500));
+    rig.load.go_on_for(Duration::from_millis(2500));
     let back = Instant::now();
-    let _second = experiment.cluster.run(&[]);
-    experiment.cluster.admin().until_all_ready();
+    let _second = rig.cluster.run(&[]);
+    rig.cluster.admin().until_all_ready();
     measured(format_args!(
         "start of a new master to a game that had died: {:.1?}",
         back.elapsed()
     ));
-    experiment.load.until_served();
-    let (_cluster, outcome) = experiment.conclude("a dead master, and a dead game");
+    rig.load.until_served();
+    let (_cluster, outcome) = rig.conclude("a dead master, and a dead game");
     assert_eq!(outcome.count("closed") + outcome.refused(), 0, "{outcome}");
     assert_eq!(
         outcome.failed(),
@@ -173,23 +153,21 @@ fn a_game_that_dies_without_a_master_is_started_by_the_next_one() {
 
 #[test]
 fn a_stopped_game_is_noticed_and_comes_back_with_nothing_stale() {
-    let experiment = started();
-    let admin = experiment.cluster.admin();
+    let rig = started();
+    let admin = rig.cluster.admin();
     let old = admin.node("game1");
     let pid = admin.pid("game1");
     let stopped = Instant::now();
     signal_pid(pid, Signal::SIGSTOP);
     admin.until("game1", "unreachable", |node| node["state"] == "unreachable");
     let seen = stopped.elapsed();
-    experiment
-        .load
-        .go_on_for(STOPPED.saturating_sub(stopped.elapsed()));
+    rig.load.go_on_for(STOPPED.saturating_sub(stopped.elapsed()));
     let woken = Instant::now();
     signal_pid(pid, Signal::SIGCONT);
     let new = admin.until_state("game1", "ready");
     let ready = woken.elapsed();
-    experiment.load.until_served();
-    let (cluster, outcome) = experiment.conclude("a game stopped for 5 s");
+    rig.load.until_served();
+    let (cluster, outcome) = rig.conclude("a game stopped for 5 s");
     let noticed = outcome.first_after("link_lost", stopped);
     let served = outcome.served_after(woken);
     measured(format_args!(
@@ -211,9 +189,9 @@ fn a_stopped_game_is_noticed_and_comes_back_with_nothing_stale() {
 fn a_second_master_leaves_the_first_alone() {
     let cluster = Cluster::of_test_apps();
     let first = cluster.start();
-    let experiment = Experiment::on(cluster);
+    let rig = Rig::on(cluster, Strength::Short);
     let asked = Instant::now();
-    let second = experiment.cluster.run(&[]);
+    let second = rig.cluster.run(&[]);
     assert_eq!(second.end(), End::Code(75));
     measured(format_args!(
         "a second master has ended after {:.1?}",
@@ -224,8 +202,8 @@ fn a_second_master_leaves_the_first_alone() {
         "{}",
         second.stderr()
     );
-    experiment.load.until_served();
-    let (_cluster, outcome) = experiment.conclude("a second master");
+    rig.load.until_served();
+    let (_cluster, outcome) = rig.conclude("a second master");
     assert_eq!(outcome.failed() + outcome.refused(), 0, "{outcome}");
 }
 
@@ -233,10 +211,10 @@ fn a_second_master_leaves_the_first_alone() {
 fn everything_dies_in_turn_and_no_promise_is_broken() {
     let cluster = Cluster::of_test_apps();
     let mut master = cluster.start();
-    let experiment = Experiment::on(cluster);
+    let rig = Rig::on(cluster, Strength::Short);
     for round in 0..8 {
-        experiment.load.go_on_for(Duration::from_millis(250));
-        let admin = experiment.cluster.admin();
+        rig.load.go_on_for(Duration::from_millis(250));
+        let admin = rig.cluster.admin();
         let pids = NODES.map(|name| admin.node(name)["pid"].as_u64());
         if round % 4 == 3 {
             kill_pid(master.pid());
@@ -248,19 +226,19 @@ fn everything_dies_in_turn_and_no_promise_is_broken() {
             kill_pid(u32::try_from(*pid).expect("because process numbers are small"));
         }
         if round % 4 == 3 {
-            master = experiment.cluster.run(&[]);
+            master = rig.cluster.run(&[]);
         }
     }
-    experiment.cluster.admin().until_all_ready();
-    experiment.load.until_served();
-    let (_cluster, outcome) = experiment.conclude("eight rounds of kills, two of them of the master");
+    rig.cluster.admin().until_all_ready();
+    rig.load.until_served();
+    let (_cluster, outcome) = rig.conclude("eight rounds of kills, two of them of the master");
     assert!(outcome.count("ok") > outcome.failed(), "{outcome}");
 }
 
 #[test]
 fn a_machine_that_sleeps_restarts_nothing() {
-    let experiment = started();
-    let admin = experiment.cluster.admin();
+    let rig = started();
+    let admin = rig.cluster.admin();
     let pids = |nodes: Vec<Value>| {
         nodes
             .into_iter()
@@ -268,16 +246,16 @@ fn a_machine_that_sleeps_restarts_nothing() {
             .collect::<Vec<Value>>()
     };
     let before = pids(admin.nodes());
-    let everything = experiment.cluster.processes();
+    let everything = rig.cluster.processes();
     everything
         .iter()
         .for_each(|pid| signal_pid(*pid, Signal::SIGSTOP));
-    experiment.load.go_on_for(ASLEEP);
+    rig.load.go_on_for(ASLEEP);
     let woken = Instant::now();
     everything
         .iter()
         .for_each(|pid| signal_pid(*pid, Signal::SIGCONT));
-    experiment.load.until_served();
+    rig.load.until_served();
     admin.until_all_ready();
     measured(format_args!(
         "all processes stopped for {ASLEEP:?}; ready {:.1?} after it",
@@ -285,6 +263,6 @@ fn a_machine_that_sleeps_restarts_nothing() {
     ));
     assert_eq!(pids(admin.nodes()), before, "the same processes");
     assert!(admin.nodes().iter().all(|node| node["restarts"] == 0));
-    let (_cluster, outcome) = experiment.conclude("all processes stopped");
+    let (_cluster, outcome) = rig.conclude("all processes stopped");
     assert_eq!(outcome.failed() + outcome.refused(), 0, "{outcome}");
 }
