@@ -7,6 +7,7 @@ use actix_web::dev::ServerHandle;
 use lampyris_runtime::config::{Config, NodeConfig, Secret, link_secret};
 use lampyris_runtime::link::{Acceptor, Dialer, Peer, accept, dial};
 use lampyris_runtime::sockets::Listeners;
+use lampyris_runtime::supervisor::limits;
 use lampyris_runtime::wire::Goodbye;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
@@ -131,7 +132,17 @@ impl Running {
             self.accepting = Some(tokio::task::spawn_local(accept(listener, Arc::new(acceptor))));
         }
         if let Some(listener) = copy("netport")? {
-            let settings = net::NetSettings::of(node.config());
+            let open_files = limits::raise_open_files().unwrap_or(u64::MAX);
+            let settings = net::NetSettings::of(node.config()).within(open_files);
+            if settings.max_clients < node.config().clients.max_clients {
+                let (clients, max_clients) = (settings.max_clients, node.config().clients.max_clients);
+                tracing::warn!(
+                    clients,
+                    max_clients,
+                    open_files,
+                    "the limit of open files leaves room for fewer clients"
+                );
+            }
             let clients = net::serve(listener, settings, Arc::clone(node.router()))
                 .map_err(|why| BootError::System("netport", why))?;
             drop(node.0.clients.set(clients));

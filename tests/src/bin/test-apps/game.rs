@@ -53,8 +53,13 @@ pub(crate) struct Block {
     pub(crate) millis: u64,
 }
 
+/// A text of any length; answers with its length.
+#[derive(Serialize, Deserialize, Remote)]
+#[remote(name = "game.large", reply = String)]
+pub(crate) struct Large(pub(crate) String);
+
 #[derive(Service)]
-#[service(name = "game", serves(Wait, Panic, ExitWith, Refuse, Push, Kick))]
+#[service(name = "game", serves(Wait, Panic, ExitWith, Refuse, Push, Kick, Large))]
 pub(crate) struct Game {
     node: Node,
 }
@@ -115,6 +120,14 @@ impl Handler<Kick> for Game {
     fn handle(&mut self, Kick { who }: Kick, _: &mut Context<Self>) -> Self::Result {
         self.node.kick(&who, "the game says so")?;
         Ok("kicked by game1".to_owned())
+    }
+}
+
+impl Handler<Large> for Game {
+    type Result = Result<String, CallError>;
+
+    fn handle(&mut self, Large(text): Large, _: &mut Context<Self>) -> Self::Result {
+        Ok(text.len().to_string())
     }
 }
 

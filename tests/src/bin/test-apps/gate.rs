@@ -1,9 +1,12 @@
 //! The gate: between the net node and the game.
 
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
 use lampyris::prelude::*;
 use lampyris::{App, Node};
 
-use crate::game::{Block, ExitWith, Game, Kick, Panic, Push, Refuse, Wait, Workers};
+use crate::game::{Block, ExitWith, Game, Kick, Large, Panic, Push, Refuse, Wait, Workers};
 use crate::ledger::{Ledger, Record};
 
 /// What the game is to be asked.
@@ -18,7 +21,13 @@ pub(crate) enum AskGame {
     Kick { who: SessionId },
     Block { millis: u64 },
     Record { millis: u64, text: String },
+    Large { bytes: u64 },
 }
+
+/// Pings the game by the link itself, and answers with the round trip in microseconds.
+#[derive(Serialize, Deserialize, Remote)]
+#[remote(name = "gate.ping_game", reply = String)]
+pub(crate) struct PingGame;
 
 /// Pushes to a client of a child.
 #[derive(Serialize, Deserialize, Remote)]
@@ -36,7 +45,7 @@ pub(crate) struct KickFromGate {
 }
 
 #[derive(Service)]
-#[service(name = "gate", serves(AskGame, PushFromGate, KickFromGate))]
+#[service(name = "gate", serves(AskGame, PingGame, PushFromGate, KickFromGate))]
 pub(crate) struct Gate {
     node: Node,
     game: RemoteAddr<Game>,
@@ -61,6 +70,10 @@ impl Handler<AskGame> for Gate {
             AskGame::Push { to, text } => Box::pin(game.call(Push { to, text })),
             AskGame::Kick { who } => Box::pin(game.call(Kick { who })),
             AskGame::Block { millis } => Box::pin(self.workers.call(Block { millis })),
+            AskGame::Large { bytes } => {
+                let length = usize::try_from(bytes).unwrap_or_default();
+                Box::pin(game.call(Large("x".repeat(length))))
+            }
             AskGame::Record { millis, text } => Box::pin(self.ledger.call(Record { millis, text })),
         }
     }
@@ -81,6 +94,26 @@ impl Handler<KickFromGate> for Gate {
     fn handle(&mut self, KickFromGate { who }: KickFromGate, _: &mut Context<Self>) -> Self::Result {
         self.node.kick(&who, "the gate says so")?;
         Ok("kicked by gate".to_owned())
+    }
+}
+
+impl Handler<PingGame> for Gate {
+    type Result = ResponseFuture<Result<String, CallError>>;
+
+    fn handle(&mut self, PingGame: PingGame, _: &mut Context<Self>) -> Self::Result {
+        let link = self.node.peer("game1").and_then(|peer| peer.conn());
+        Box::pin(async move {
+            let link = link.ok_or_else(|| CallError::from("no link"))?;
+            // With token 0 the link takes the time since its own start for the round trip, which grows with each
+            // ping and is longer than that of any heartbeat.
+            let answered = || link.counters.round_trip.load(Ordering::Relaxed);
+            let (before, begin) = (answered(), Instant::now());
+            link.ping(0);
+            while answered() <= before {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+            Ok(begin.elapsed().as_micros().to_string())
+        })
     }
 }
 

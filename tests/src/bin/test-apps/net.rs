@@ -66,6 +66,10 @@ commands! {
     Record = 19;
     /// `MILLIS TEXT`: writes the text into the game's ledger, and answers with it after a while.
     RecordAndWait = 20;
+    /// `BYTES`: so many go from the gate to the game.
+    LargeToGame = 40;
+    /// Answers with the round trip of a ping from the gate to the game, in microseconds.
+    PingGame = 41;
 }
 
 /// What happened to one session.
@@ -98,7 +102,9 @@ struct Seen {
         ExitGame,
         BlockInGame,
         Record,
-        RecordAndWait
+        RecordAndWait,
+        LargeToGame,
+        PingGame
     ),
     sessions
 )]
@@ -181,6 +187,8 @@ handlers! {
         let (millis, text) = number_and_text(&text);
         net.ask_game(AskGame::Record { millis, text })
     }
+    LargeToGame(net, _session, text) { net.ask_game(AskGame::Large { bytes: number_and_text(&text).0 }) }
+    PingGame(net, _session, _text) { Box::pin(net.gate.call(crate::gate::PingGame)) }
 }
 
 impl Net {
