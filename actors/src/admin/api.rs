@@ -4,10 +4,11 @@ use actix::Addr;
 use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, web};
 use lampyris_runtime::name::NodeName;
+use serde::Deserialize;
 use serde_json::json;
 
 use super::problem::{not_found, problem, unavailable};
-use crate::master::{Act, Action, Master, Nodes, Refused, StopCluster};
+use crate::master::{Act, Action, Leave, Master, Nodes, Refused, StopCluster};
 
 pub(super) fn routes(config: &mut web::ServiceConfig) {
     config
@@ -53,23 +54,44 @@ async fn act(path: web::Path<(String, String)>, master: web::Data<Addr<Master>>)
                 format!("{name} is started by hand, on this host or another (--only, or start = false)");
             problem(StatusCode::CONFLICT, "not started here", text)
         }
-        Ok(Err(Refused::Stopping)) => {
-            let text = "the whole cluster is stopping; nothing is started any more";
-            problem(StatusCode::CONFLICT, "stopping", text)
-        }
+        Ok(Err(Refused::Stopping)) => stopping(),
         Err(_) => unavailable(),
     }
 }
 
-async fn stop(master: web::Data<Addr<Master>>) -> HttpResponse {
-    match master
-        .send(StopCluster {
-            by: "the admin API",
-            now: false,
-        })
-        .await
-    {
-        Ok(()) => HttpResponse::Accepted().json(json!({ "action": "stop" })),
+fn stopping() -> HttpResponse {
+    let text = "the whole cluster is stopping; nothing is started any more";
+    problem(StatusCode::CONFLICT, "stopping", text)
+}
+
+/// What may be said of the stop of the cluster; nothing need be.
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct StopBody {
+    /// The master ends alone.
+    keep_nodes: bool,
+}
+
+async fn stop(body: web::Bytes, master: web::Data<Addr<Master>>) -> HttpResponse {
+    const BY: &str = "the admin API";
+    let wish = match body.as_ref() {
+        [] => Ok(StopBody::default()),
+        text => serde_json::from_slice(text),
+    };
+    let done = match wish {
+        Err(error) => {
+            let text = format!("the body is no JSON such as {{\"keep_nodes\": true}}: {error}");
+            return problem(StatusCode::BAD_REQUEST, "bad body", text);
+        }
+        Ok(StopBody { keep_nodes: true }) => master.send(Leave { by: BY }).await,
+        Ok(StopBody { keep_nodes: false }) => {
+            let stop = StopCluster { by: BY, now: false };
+            master.send(stop).await.map(Ok)
+        }
+    };
+    match done {
+        Ok(Ok(())) => HttpResponse::Accepted().json(json!({ "action": "stop" })),
+        Ok(Err(_)) => stopping(),
         Err(_) => unavailable(),
     }
 }

@@ -30,6 +30,10 @@ pub(super) struct Args {
     #[arg(long)]
     only: bool,
 
+    /// With --role master: a signal ends the master alone; the next one takes its nodes over
+    #[arg(long)]
+    keep_nodes: bool,
+
     /// With --role client: where the clients' port is; by default the first one of the configuration
     #[arg(long, value_name = "HOST:PORT")]
     addr: Option<SocketAddr>,
@@ -84,7 +88,7 @@ pub(super) struct Request {
 /// What the process is to do.
 #[derive(Debug)]
 pub(super) enum Task {
-    Master { only: bool },
+    Master { only: bool, keep_nodes: bool },
     Node(String),
     Client(Request),
     CheckConfig(Format),
@@ -106,7 +110,10 @@ impl Args {
             None => {}
         }
         match self.role.as_str() {
-            "master" => Task::Master { only: self.only },
+            "master" => Task::Master {
+                only: self.only,
+                keep_nodes: self.keep_nodes,
+            },
             "client" => Task::Client(Request {
                 addr: self.addr,
                 commands: self.command.map_or_else(|| vec![100, 200, 300], |one| vec![one]),

@@ -59,8 +59,8 @@ pub fn main(apps: impl IntoIterator<Item = App>) -> ExitCode {
             Err(code) => code,
         },
         Task::BenchReference(reference) => bench::reference::run(&reference),
-        Task::Master { only } => match load(&args.config, &apps, true) {
-            Ok(config) => run_master(config, only, started),
+        Task::Master { only, keep_nodes } => match load(&args.config, &apps, true) {
+            Ok(config) => run_master(config, only, keep_nodes, started),
             Err(code) => code,
         },
         Task::Node(name) => match load(&args.config, &apps, false) {
@@ -126,7 +126,7 @@ fn variables() -> impl Iterator<Item = (String, String)> {
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
 }
 
-fn run_master(config: Arc<Config>, only: bool, started: Instant) -> u8 {
+fn run_master(config: Arc<Config>, only: bool, keep_nodes: bool, started: Instant) -> u8 {
     let console = match Console::start() {
         Ok(console) => console,
         Err(error) => {
@@ -155,6 +155,7 @@ fn run_master(config: Arc<Config>, only: bool, started: Instant) -> u8 {
     let options = master::RunOptions {
         program,
         only,
+        keep_nodes,
         console: console.clone(),
         started,
     };

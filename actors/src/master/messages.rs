@@ -20,6 +20,14 @@ pub(crate) struct StopCluster {
     pub(crate) now: bool,
 }
 
+/// Somebody wants this master to end and its nodes to go on, for the next master.
+#[derive(Message)]
+#[rtype(result = "Result<(), Refused>")]
+pub(crate) struct Leave {
+    /// Who.
+    pub(crate) by: &'static str,
+}
+
 /// An operator wants something of one node.
 #[derive(Message)]
 #[rtype(result = "Result<(), Refused>")]

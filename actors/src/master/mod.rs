@@ -33,7 +33,7 @@ use lampyris_runtime::supervisor::roster::{Command, Event, Roster, State, StateC
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
-pub(crate) use messages::{Act, Action, Adopt, Happened, Joined, Refused, StopCluster};
+pub(crate) use messages::{Act, Action, Adopt, Happened, Joined, Leave, Refused, StopCluster};
 pub use run::MasterError;
 pub(crate) use run::{RunOptions, run};
 pub use view::{NodeView, Nodes};
@@ -190,7 +190,12 @@ impl Master {
 
     fn all_stopped(&self) {
         self.terminal.say("all nodes have stopped");
-        if self.done.try_send(u8::from(self.unclean)).is_err() {
+        self.end_with(u8::from(self.unclean));
+    }
+
+    /// Ends the master's process.
+    fn end_with(&self, code: u8) {
+        if self.done.try_send(code).is_err() {
             tracing::debug!("the end was announced before");
         }
     }
@@ -350,6 +355,21 @@ impl Handler<StopCluster> for Master {
         }
         // If no node has clients, the rest follows at once.
         self.on_event(Event::Tick, ctx);
+    }
+}
+
+impl Handler<Leave> for Master {
+    type Result = Result<(), Refused>;
+
+    /// The processes are in `state.json`, where the next master finds them; nothing here ends them.
+    fn handle(&mut self, Leave { by }: Leave, _: &mut Context<Self>) -> Self::Result {
+        if self.closing != Closing::No {
+            return Err(Refused::Stopping);
+        }
+        self.terminal
+            .say(&format!("leaving the nodes to the next master ({by})"));
+        self.end_with(0);
+        Ok(())
     }
 }
 

@@ -12,6 +12,8 @@ use lampyris_runtime::name::NodeName;
 use lampyris_runtime::sockets::Listeners;
 use lampyris_runtime::supervisor::adopted::Adopted;
 use lampyris_runtime::supervisor::child::{Child, SpawnError, SpawnSpec};
+use lampyris_runtime::supervisor::exit::Exit;
+use lampyris_runtime::supervisor::oom::OomKills;
 use lampyris_runtime::supervisor::process::{Process, Sign};
 use lampyris_runtime::supervisor::roster::Event;
 use lampyris_runtime::supervisor::{output, usage};
@@ -37,6 +39,7 @@ pub(super) struct Processes {
     config: Arc<Config>,
     program: PathBuf,
     living: HashMap<NodeName, Living>,
+    oom: Arc<OomKills>,
     /// Each task of a process holds a clone, so that its receiver learns when the last is gone.
     last: mpsc::Sender<()>,
 }
@@ -53,6 +56,7 @@ impl Processes {
             config,
             program,
             living: HashMap::new(),
+            oom: Arc::new(OomKills::here()),
             last,
         }
     }
@@ -103,10 +107,20 @@ impl Processes {
             lines,
             end,
         ));
-        let watching = watch(name.clone(), process, wanted, ended, master);
-        let last = self.last.clone();
+        let watching = watch(name.clone(), process, wanted);
+        let (node, oom, last) = (name.clone(), Arc::clone(&self.oom), self.last.clone());
         tokio::spawn(async move {
-            watching.await;
+            let mut exit = watching.await;
+            if exit.may_be_oom() {
+                exit.oom_kills = oom.take();
+            }
+            // The follower may be gone already, with the terminal.
+            ended.send(()).unwrap_or(());
+            master.do_send(Happened(Event::Exited {
+                name: node,
+                pid,
+                exit,
+            }));
             drop(last);
         });
         self.living.insert(
@@ -177,27 +191,18 @@ impl Processes {
 
 /// Waits for the end of a process, and sends it what it is to be sent. When nobody can send any more, because
 /// the master's actor is gone, the process is killed: a master that ends by its own will leaves none behind.
-async fn watch(
-    name: NodeName,
-    mut process: Process,
-    mut wanted: mpsc::Receiver<Sign>,
-    ended: oneshot::Sender<()>,
-    master: Addr<Master>,
-) {
+async fn watch(name: NodeName, mut process: Process, mut wanted: mpsc::Receiver<Sign>) -> Exit {
     let pid = process.pid();
-    let exit = loop {
+    loop {
         let sign = tokio::select! {
-            exit = process.wait() => break exit,
+            exit = process.wait() => return exit,
             sign = wanted.recv() => sign.unwrap_or(Sign::Kill),
         };
         if let Err(error) = process.sign(sign) {
             tracing::warn!(node = %name, pid, ?sign, %error, "a signal could not be sent");
         }
         if wanted.is_closed() && wanted.is_empty() {
-            break process.wait().await;
+            return process.wait().await;
         }
-    };
-    // The follower may be gone already, with the terminal.
-    ended.send(()).unwrap_or(());
-    master.do_send(Happened(Event::Exited { name, pid, exit }));
+    }
 }

@@ -21,7 +21,7 @@ use super::links::{AllNodes, Reception, peers};
 use super::lock;
 use super::processes::Processes;
 use super::terminal::Terminal;
-use super::{Adopt, Closing, Happened, Master, StopCluster};
+use super::{Adopt, Closing, Happened, Leave, Master, StopCluster};
 use crate::admin::{self, Token};
 use crate::console::Console;
 use crate::node::assemble::identity;
@@ -43,6 +43,8 @@ pub(crate) struct RunOptions {
     pub(crate) program: PathBuf,
     /// Without starting any node (`--only`); those that come are welcome.
     pub(crate) only: bool,
+    /// Signals end this master alone (`--keep-nodes`).
+    pub(crate) keep_nodes: bool,
     /// Where news are printed.
     pub(crate) console: Console,
     /// When the process started, for the time until ready.
@@ -126,9 +128,11 @@ pub(crate) async fn run(config: Arc<Config>, options: RunOptions) -> Result<u8, 
     };
     let links = tokio::net::TcpListener::from_std(links).map_err(failed("master.rootport"))?;
     let accepting = tokio::task::spawn_local(accept(links, Arc::new(acceptor)));
+    let mut web_server = None;
     if let Some(listener) = web {
         let token = Token::of(&config).map_err(failed("the admin token"))?;
-        admin::serve(listener, master.clone(), token).map_err(failed("master.webport"))?;
+        let serving = admin::serve(listener, master.clone(), token).map_err(failed("master.webport"))?;
+        web_server = Some(serving);
     }
     handover::serve(&config.run_dir, master.clone()).map_err(failed("master.sock"))?;
     master.do_send(Adopt);
@@ -144,10 +148,18 @@ pub(crate) async fn run(config: Arc<Config>, options: RunOptions) -> Result<u8, 
             // The terminal has been closed.
             _ = hangup.recv() => "SIGHUP",
         };
+        if options.keep_nodes {
+            master.do_send(Leave { by });
+            continue;
+        }
         signals += 1;
         master.do_send(StopCluster { by, now: signals > 1 });
     };
     accepting.abort();
+    // Whoever has asked for the end gets an answer.
+    if let Some(server) = web_server {
+        server.stop(true).await;
+    }
     match code {
         Some(code) => Ok(code),
         // The actor has died; its processes are being killed by their tasks.
