@@ -97,6 +97,11 @@ impl Actor for Master {
 impl Master {
     /// Hands an event to the roster and does what it says.
     fn on_event(&mut self, event: Event, ctx: &mut Context<Self>) {
+        if let Event::Exited { exit, .. } = &event
+            && self.closing != Closing::No
+        {
+            self.unclean |= exit.code.is_some_and(|code| code != 0);
+        }
         let mut news = vec![event];
         while let Some(event) = news.pop().or_else(|| self.next_of_the_stop()) {
             for command in self.roster.on_event(now(), event) {

@@ -12,6 +12,9 @@ use super::error::BootError;
 use super::running::Running;
 use crate::app::App;
 
+/// The exit code of a node that has cut calls off.
+const NOT_IN_ORDER: u8 = 1;
+
 /// Runs a node until it is asked to stop; gives its exit code. Must run inside an actix system.
 ///
 /// # Errors
@@ -34,7 +37,7 @@ pub async fn boot(config: Arc<Config>, name: &str, app: App) -> Result<u8, BootE
     };
     let code = exit_code(&next_cause(&mut stopping, &mut signals).await);
     tokio::select! {
-        () = running.stop(&node) => Ok(code),
+        in_order = running.stop(&node) => Ok(if in_order { code } else { NOT_IN_ORDER.max(code) }),
         // A second signal means now.
         _ = signals.next() => Ok(130),
     }

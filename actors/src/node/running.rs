@@ -174,10 +174,10 @@ impl Running {
         self.master_target = Some(known);
     }
 
-    /// Lets the calls in flight end, then everything else.
-    pub(super) async fn stop(&mut self, node: &Node) {
+    /// Lets the calls in flight end, then everything else. Whether all calls have ended by themselves.
+    pub(super) async fn stop(&mut self, node: &Node) -> bool {
         let deadline = Instant::now() + node.config().drain_timeout;
-        self.drain(node, deadline).await;
+        let in_order = self.drain(node, deadline).await;
         self.services.iter().for_each(Hosted::stop);
         for hook in &self.before_stop {
             if timeout_at(deadline, hook(node.clone())).await.is_err() {
@@ -189,15 +189,18 @@ impl Running {
         }
         self.say_goodbye(node).await;
         self.tasks.iter().for_each(JoinHandle::abort);
+        in_order
     }
 
     /// Takes no new calls, neither of clients nor of other nodes, which hold them back for the next life of this
-    /// one; and waits until those that it has are answered.
-    async fn drain(&self, node: &Node, deadline: Instant) {
+    /// one; and waits until those that it has are answered. Whether all are.
+    async fn drain(&self, node: &Node, deadline: Instant) -> bool {
+        let mut in_order = true;
         if let Some(clients) = node.clients() {
             let left = clients.close_all(node.config().drain_timeout).await;
             if left > 0 {
-                tracing::warn!(calls = left, "calls of clients were cut off");
+                in_order = false;
+                tracing::warn!(connections = left, "calls of clients were cut off");
             }
         }
         let mut links = Vec::new();
@@ -223,6 +226,7 @@ impl Running {
         if left > 0 {
             tracing::warn!(calls = left, "the time for draining is over; calls are cut off");
         }
+        in_order && left == 0
     }
 
     /// Closes all links, in a way that the other ends know for an orderly end.

@@ -142,9 +142,7 @@ fn too_long(record: &mut Record) {
         must(3000.0),
     );
     assert!(
-        cluster
-            .log("net")
-            .contains("calls of clients were cut off calls=1"),
+        cluster.log("net").contains("calls are cut off calls=1"),
         "{}",
         cluster.log("net")
     );

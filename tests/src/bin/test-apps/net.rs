@@ -68,8 +68,8 @@ commands! {
     RecordAndWait = 20;
     /// `BYTES`: so many go from the gate to the game.
     LargeToGame = 40;
-    /// Answers with the round trip of a ping from the gate to the game, in microseconds.
-    PingGame = 41;
+    /// Answers with the round trip of the last heartbeat between the gate and the game, in microseconds.
+    RoundTrip = 41;
 }
 
 /// What happened to one session.
@@ -104,7 +104,7 @@ struct Seen {
         Record,
         RecordAndWait,
         LargeToGame,
-        PingGame
+        RoundTrip
     ),
     sessions
 )]
@@ -188,7 +188,7 @@ handlers! {
         net.ask_game(AskGame::Record { millis, text })
     }
     LargeToGame(net, _session, text) { net.ask_game(AskGame::Large { bytes: number_and_text(&text).0 }) }
-    PingGame(net, _session, _text) { Box::pin(net.gate.call(crate::gate::PingGame)) }
+    RoundTrip(net, _session, _text) { Box::pin(net.gate.call(crate::gate::RoundTrip)) }
 }
 
 impl Net {

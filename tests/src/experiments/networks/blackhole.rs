@@ -1,6 +1,7 @@
 //! Nothing comes through between the game and its parent any more, and nobody is told.
 
 use std::io::Write;
+use std::net::SocketAddr;
 use std::os::unix::fs::OpenOptionsExt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -9,6 +10,7 @@ use super::super::{Experiment, Record, Strength, must};
 use super::started;
 use crate::Cluster;
 use crate::cluster::random;
+use crate::load::Load;
 use crate::namespace::Routed;
 use crate::process::Process;
 use crate::proxy::{Faults, Way};
@@ -54,7 +56,7 @@ pub(super) const BLACK: Way = Way {
 };
 
 fn both_ways(hosts: &Routed, strength: Strength, record: &mut Record) -> Result<(), String> {
-    let (rig, game) = rig_on(hosts, strength)?;
+    let (rig, game) = rig_on(hosts, |clients| Load::usual(clients, strength))?;
     let said = |cluster: &Cluster| [cluster.log("gate"), game.output()];
     let cut = |cut: bool| {
         hosts
@@ -140,7 +142,10 @@ fn cut_and_heal(
 }
 
 /// A cluster under load whose game lives on the second host; and the game. To be called on the first host.
-pub(super) fn rig_on(hosts: &Routed, strength: Strength) -> Result<(Rig, Arc<Process>), String> {
+pub(super) fn rig_on(
+    hosts: &Routed,
+    load: impl FnOnce(SocketAddr) -> Load,
+) -> Result<(Rig, Arc<Process>), String> {
     let [here, _] = Routed::ADDRESSES;
     let mut cluster = Cluster::of_test_apps();
     share_secret(&mut cluster);
@@ -153,7 +158,7 @@ pub(super) fn rig_on(hosts: &Routed, strength: Strength) -> Result<(Rig, Arc<Pro
     master.line("net    | ready");
     let game = hosts.on(1, || cluster.run_node("game1"))?;
     master.line("game1  | ready");
-    Ok((Rig::on(cluster, strength), game))
+    Ok((Rig::under(load(cluster.netport()), cluster), game))
 }
 
 /// Gives the cluster a secret that all hosts share, and lets its links leave loopback.

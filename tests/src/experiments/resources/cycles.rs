@@ -104,5 +104,8 @@ fn cycles(strength: Strength, record: &mut Record) {
 }
 
 fn has_ended(node: &Value) -> bool {
-    node["pid"].is_null() && matches!(node["state"].as_str(), Some("stopped" | "failed"))
+    let lived = node["last_exits"]
+        .as_array()
+        .is_some_and(|exits| !exits.is_empty());
+    lived && node["pid"].is_null() && matches!(node["state"].as_str(), Some("stopped" | "failed"))
 }
