@@ -124,8 +124,10 @@ pub fn start(
         let mut failed = false;
         loop {
             std::thread::park_timeout(LOOK);
-            let results = logs.iter().map(|log| log.look(max_size, keep));
-            let error = results.filter_map(Result::err).last();
+            let mut error = None;
+            for log in &logs {
+                error = log.look(max_size, keep).err().or(error);
+            }
             // Once, not ten times a second.
             if let Some(error) = error.as_ref().filter(|_| !failed) {
                 tracing::warn!(%error, "the log cannot be rotated");
