@@ -8,6 +8,7 @@
 //! | [`checker`] | joins what clients saw with a node's ledger, and finds broken promises |
 //! | [`client`] | a game client: Firefly's frames over a plain socket |
 //! | [`experiments`] | the table of promises under faults, and what was measured |
+//! | [`crowd`] | many clients that come back when they are disconnected |
 //! | [`http`] | a plain HTTP client |
 //! | [`load`] | clients that ask for rows in the ledger |
 //! | [`namespace`] | hosts of one's own: network namespaces joined by a cable |
@@ -17,6 +18,7 @@
 //! | [`rig`] | a cluster under load, and the checker's word |
 //! | [`spread`] | what most of many times were |
 //! | [`tell`] | lines that everybody sees, also from tests that pass |
+//! | [`vitals`] | what the operating system knows of a process |
 //! | [`wait`] | waiting with a deadline |
 //!
 //! It must not know the runtime's types: it sees a cluster as players, operators and the shell do.
@@ -25,6 +27,7 @@ pub mod admin;
 pub mod checker;
 pub mod client;
 pub mod cluster;
+pub mod crowd;
 pub mod experiments;
 pub mod http;
 pub mod load;
@@ -36,6 +39,7 @@ pub mod proxy;
 pub mod rig;
 pub mod spread;
 pub mod tell;
+pub mod vitals;
 pub mod wait;
 
 pub use cluster::Cluster;
