@@ -53,11 +53,11 @@ fn crash_loop(strength: Strength, record: &mut Record) {
     let rig = Rig::on(cluster, strength);
     let admin = rig.cluster.admin();
     let (begin, busy) = (Instant::now(), processor_time(master.pid()).expect("the master"));
-    let node = admin.until("broken", "five failed starts", |node| exits(node).len() >= 5);
     rig.load
-        .go_on_for(strength.pick(Duration::from_secs(1), Duration::from_secs(60)));
+        .go_on_for(strength.pick(Duration::from_secs(2), Duration::from_secs(60)));
     let busy = processor_time(master.pid()).expect("the master") - busy;
     let share = 100.0 * busy.as_secs_f64() / begin.elapsed().as_secs_f64();
+    let node = admin.until("broken", "five failed starts", |node| exits(node).len() >= 5);
     let (_cluster, outcome) = rig.conclude("a sibling in a crash loop");
 
     record.exactly(
