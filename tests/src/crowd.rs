@@ -1,217 +1,109 @@
-//! A crowd: thousands of clients that hardly do anything, on one thread.
-//!
-//! Each connects, asks for an echo, and again and again after a while. What it must not know is why connections end.
+//! A crowd: many clients that have nothing to say, and that come back at once when they are disconnected.
 
+use std::io;
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
-use tokio::time::{sleep, timeout};
 
 use crate::client::{HEADER, decode, encode};
-use crate::cluster::random;
-use crate::spread::Spread;
-use crate::wait::within;
+use crate::wait::until;
 
-/// The echo of the test's net node.
+/// The command of the test's net node that echoes.
 const ECHO: u32 = 1;
 
-/// How long an answer may take before a client gives its connection up.
-const SILENCE: Duration = Duration::from_secs(10);
-
-/// How often a client looks whether it is to leave.
-const LOOK: Duration = Duration::from_millis(50);
-
-/// How a crowd behaves.
+/// How one client came back.
 #[derive(Debug, Clone, Copy)]
-pub struct Habits {
-    /// How many clients.
-    pub clients: usize,
-    /// From one echo to the next.
-    pub every: Duration,
-    /// Whose connection has ended connects again after so long.
-    pub again: Duration,
-    /// Up to so much longer, drawn for each attempt.
-    pub jitter: Duration,
+pub struct Return {
+    /// When it had an answer again.
+    pub served: Instant,
+    /// How often it was refused before.
+    pub refused: usize,
 }
 
-/// The clients. They leave when this is dropped.
+/// Clients that are connected, and will come back once.
 pub struct Crowd {
-    shared: Arc<Shared>,
-    thread: Option<JoinHandle<()>>,
-}
-
-#[derive(Default)]
-struct Shared {
-    leave: AtomicBool,
-    /// Clients that have had an echo over their present connection.
-    served: AtomicUsize,
-    /// Connections that ended before their first echo.
-    turned_away: AtomicUsize,
-    refused: AtomicUsize,
-    echoes: Mutex<Vec<Duration>>,
-}
-
-/// Raises this process's limit of open files as far as it goes, and says whether it is enough for a crowd and some more.
-///
-/// # Errors
-/// It is not; the text says what there is.
-pub fn room_for(clients: usize) -> Result<(), String> {
-    let told = |why: nix::Error| format!("the limit of open files: {why}");
-    let (_, hard) = getrlimit(Resource::RLIMIT_NOFILE).map_err(told)?;
-    setrlimit(Resource::RLIMIT_NOFILE, hard, hard).map_err(told)?;
-    let needed = clients as u64 + 500;
-    if hard < needed {
-        return Err(format!(
-            "{clients} clients need {needed} open files, and the hard limit is {hard}"
-        ));
-    }
-    Ok(())
+    clients: JoinHandle<Vec<Return>>,
 }
 
 impl Crowd {
-    /// Has all clients connect.
-    pub fn gather(to: SocketAddr, habits: Habits) -> Self {
-        let shared = Arc::new(Shared::default());
-        let theirs = Arc::clone(&shared);
-        let thread = std::thread::spawn(move || {
+    /// Connects so many clients; each has been answered once when this returns.
+    ///
+    /// # Panics
+    /// When they are not served in time.
+    #[track_caller]
+    pub fn gather(to: SocketAddr, count: usize) -> Self {
+        let served = Arc::new(AtomicUsize::new(0));
+        let here = Arc::clone(&served);
+        let clients = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
             let runtime = runtime.expect("because a runtime needs no more than a thread");
             runtime.block_on(async {
-                let client = |_| tokio::spawn(visit(to, habits, Arc::clone(&theirs)));
-                let clients: Vec<_> = (0..habits.clients).map(client).collect();
+                let clients: Vec<_> = (0..count)
+                    .map(|_| tokio::spawn(come_back(to, Arc::clone(&here))))
+                    .collect();
+                let mut returns = Vec::with_capacity(count);
                 for client in clients {
-                    client.await.expect("because no client panics");
+                    returns.push(
+                        client
+                            .await
+                            .expect("because a client panics when nobody serves it"),
+                    );
                 }
-            });
+                returns
+            })
         });
-        Self {
-            shared,
-            thread: Some(thread),
-        }
+        until("a crowd that is served", || {
+            (served.load(Ordering::Relaxed) == count).then_some(())
+        });
+        Self { clients }
     }
 
-    /// How many have had an echo over their present connection.
-    pub fn served(&self) -> usize {
-        self.shared.served.load(Ordering::Relaxed)
-    }
-
-    /// How many connections ended before their first echo.
-    pub fn turned_away(&self) -> usize {
-        self.shared.turned_away.load(Ordering::Relaxed)
-    }
-
-    /// How many connections were refused.
-    pub fn refused(&self) -> usize {
-        self.shared.refused.load(Ordering::Relaxed)
-    }
-
-    /// Waits until so many are served at the same time; how long that took, if it was in time.
-    pub fn until_served(&self, clients: usize, patience: Duration) -> Option<Duration> {
-        let begin = Instant::now();
-        within(patience, || (self.served() >= clients).then(|| begin.elapsed()))
-    }
-
-    /// How long the echoes took since this was asked last.
+    /// Waits until all have come back.
     ///
     /// # Panics
-    /// When there were none.
-    #[track_caller]
-    pub fn echoes(&self) -> Spread {
-        let mut echoes = self.shared.echoes.lock().unwrap_or_else(PoisonError::into_inner);
-        Spread::of(std::mem::take(&mut *echoes))
-    }
-
-    /// Has all of them leave at once, and waits until they have.
-    pub fn leave(mut self) {
-        self.end();
-    }
-
-    fn end(&mut self) {
-        self.shared.leave.store(true, Ordering::Relaxed);
-        if let Some(thread) = self.thread.take() {
-            thread.join().expect("because no client panics");
-        }
+    /// When one was disconnected again before it was served.
+    pub fn returned(self) -> Vec<Return> {
+        self.clients.join().expect("because all are served in the end")
     }
 }
 
-impl Drop for Crowd {
-    fn drop(&mut self) {
-        self.end();
+async fn come_back(to: SocketAddr, served: Arc<AtomicUsize>) -> Return {
+    let (mut stream, _) = connect(to).await;
+    ask(&mut stream).await.expect("because the cluster is well");
+    served.fetch_add(1, Ordering::Relaxed);
+    // Nobody sends it anything: what comes is the end.
+    drop(stream.read(&mut [0; 1]).await);
+    let (mut stream, mut refused) = connect(to).await;
+    while ask(&mut stream).await.is_err() {
+        let (next, more) = connect(to).await;
+        stream = next;
+        refused += more;
     }
+    let served = Instant::now();
+    Return { served, refused }
 }
 
-/// One client, until it is to leave.
-async fn visit(to: SocketAddr, habits: Habits, shared: Arc<Shared>) {
-    while !shared.leave.load(Ordering::Relaxed) {
-        let mut served = false;
+/// Connects, and says how often that was refused.
+async fn connect(to: SocketAddr) -> (TcpStream, usize) {
+    let mut refused = 0;
+    loop {
         match TcpStream::connect(to).await {
-            Ok(stream) => {
-                // However it ends, the next attempt follows.
-                drop(converse(stream, habits, &shared, &mut served).await);
-                if served {
-                    shared.served.fetch_sub(1, Ordering::Relaxed);
-                } else {
-                    shared.turned_away.fetch_add(1, Ordering::Relaxed);
-                }
-            }
-            Err(_) => drop(shared.refused.fetch_add(1, Ordering::Relaxed)),
+            Ok(stream) => return (stream, refused),
+            Err(_) => refused += 1,
         }
-        let jitter = habits.jitter.mul_f64((random() % 1000) as f64 / 1000.0);
-        pause(habits.again + jitter, &shared).await;
+        tokio::task::yield_now().await;
     }
 }
 
-async fn converse(
-    mut stream: TcpStream,
-    habits: Habits,
-    shared: &Shared,
-    served: &mut bool,
-) -> std::io::Result<()> {
-    stream.set_nodelay(true)?;
-    let question = encode(ECHO, "hello");
-    let mut answer = [0; HEADER + 5];
-    // Not all at the same moment.
-    let mut wait = habits.every.mul_f64((random() % 1000) as f64 / 1000.0);
-    while !shared.leave.load(Ordering::Relaxed) {
-        let sent = Instant::now();
-        stream.write_all(&question).await?;
-        timeout(SILENCE, stream.read_exact(&mut answer)).await??;
-        decode(
-            answer
-                .first_chunk()
-                .expect("because the answer begins with a header"),
-        )?;
-        if !std::mem::replace(served, true) {
-            shared.served.fetch_add(1, Ordering::Relaxed);
-        } else {
-            let mut echoes = shared.echoes.lock().unwrap_or_else(PoisonError::into_inner);
-            echoes.push(sent.elapsed());
-        }
-        let until = Instant::now() + wait;
-        wait = habits.every;
-        // Nothing comes unasked: what can be read is the end.
-        let mut byte = [0];
-        while Instant::now() < until && !shared.leave.load(Ordering::Relaxed) {
-            let step = LOOK
-                .max(habits.every / 20)
-                .min(until.saturating_duration_since(Instant::now()));
-            if let Ok(ended) = timeout(step, stream.read(&mut byte)).await {
-                return ended.map(drop);
-            }
-        }
-    }
-    Ok(())
-}
-
-async fn pause(time: Duration, shared: &Shared) {
-    let until = Instant::now() + time;
-    while Instant::now() < until && !shared.leave.load(Ordering::Relaxed) {
-        sleep(LOOK.min(until.saturating_duration_since(Instant::now()))).await;
-    }
+async fn ask(stream: &mut TcpStream) -> io::Result<()> {
+    stream.write_all(&encode(ECHO, "here")).await?;
+    let mut header = [0; HEADER];
+    stream.read_exact(&mut header).await?;
+    let (_, length) = decode(&header)?;
+    stream.read_exact(&mut vec![0; length]).await.map(|_| ())
 }

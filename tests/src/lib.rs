@@ -8,7 +8,7 @@
 //! | [`checker`] | joins what clients saw with a node's ledger, and finds broken promises |
 //! | [`client`] | a game client: Firefly's frames over a plain socket |
 //! | [`experiments`] | the table of promises under faults, and what was measured |
-//! | [`crowd`] | thousands of clients that hardly do anything |
+//! | [`crowd`] | many clients that come back when they are disconnected |
 //! | [`http`] | a plain HTTP client |
 //! | [`load`] | clients that ask for rows in the ledger |
 //! | [`namespace`] | hosts of one's own: network namespaces joined by a cable |
@@ -18,7 +18,8 @@
 //! | [`rig`] | a cluster under load, and the checker's word |
 //! | [`spread`] | what most of many times were |
 //! | [`tell`] | lines that everybody sees, also from tests that pass |
-//! | [`vitals`] | what a process costs |
+//! | [`visitors`] | thousands of clients that hardly do anything |
+//! | [`vitals`] | what the operating system knows of a process |
 //! | [`wait`] | waiting with a deadline |
 //!
 //! It must not know the runtime's types: it sees a cluster as players, operators and the shell do.
@@ -39,6 +40,7 @@ pub mod proxy;
 pub mod rig;
 pub mod spread;
 pub mod tell;
+pub mod visitors;
 pub mod vitals;
 pub mod wait;
 

@@ -1,74 +1,88 @@
-//! What a process costs, as the kernel tells: memory, processor, open files, threads; and zombies.
+//! What the operating system knows of a process: memory, descriptors, threads, processor time, and whether it is dead
+//! and nobody has taken its end.
 
-use std::path::Path;
+use std::fs;
 use std::time::Duration;
 
-/// A process at one moment.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// The kernel counts processor time for programs in hundredths of a second.
+const TICK: Duration = Duration::from_millis(10);
+
+/// How much of everything a process has.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Vitals {
-    /// Resident memory, in bytes.
+    /// Resident memory in bytes.
     pub rss: u64,
-    /// For how long it has had a processor, in steps of 10 ms.
-    pub processor: Duration,
-    /// Open files and sockets.
-    pub files: usize,
+    /// Open descriptors.
+    pub descriptors: usize,
     /// Threads.
     pub threads: usize,
 }
 
 impl Vitals {
-    /// Of a living process.
-    ///
-    /// # Panics
-    /// When it is gone.
-    #[track_caller]
-    pub fn of(pid: u32) -> Self {
-        Self::read(pid).unwrap_or_else(|| panic!("process {pid} is gone"))
-    }
-
-    fn read(pid: u32) -> Option<Self> {
-        let folder = format!("/proc/{pid}");
-        let count = |what: &str| {
-            std::fs::read_dir(format!("{folder}/{what}"))
-                .map(Iterator::count)
-                .ok()
+    /// Of a process; `None` if it is gone.
+    pub fn of(pid: u32) -> Option<Self> {
+        let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+        let number = |key: &str| {
+            let line = status.lines().find_map(|line| line.strip_prefix(key))?;
+            line.split_whitespace().next()?.parse::<u64>().ok()
         };
-        let status = std::fs::read_to_string(format!("{folder}/status")).ok()?;
-        let rss = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
-        let kib: u64 = rss.trim().strip_suffix("kB")?.trim().parse().ok()?;
-        let fields = fields(&format!("{folder}/stat"))?;
-        let ticks: u64 = fields.get(11)?.parse::<u64>().ok()? + fields.get(12)?.parse::<u64>().ok()?;
         Some(Self {
-            rss: kib * 1024,
-            processor: Duration::from_millis(10 * ticks),
-            files: count("fd")?,
-            threads: count("task")?,
+            rss: number("VmRSS:")? * 1024,
+            descriptors: fs::read_dir(format!("/proc/{pid}/fd")).ok()?.count(),
+            threads: usize::try_from(number("Threads:")?).ok()?,
         })
     }
+
+    /// Resident memory in MiB.
+    pub fn mib(&self) -> f64 {
+        mib(self.rss)
+    }
 }
 
-/// How many of a process's children have ended and been waited for by nobody.
-pub fn zombies_of(parent: u32) -> usize {
-    let is_zombie = |fields: &Vec<String>| fields[0] == "Z" && fields[1] == parent.to_string();
-    let Ok(processes) = std::fs::read_dir("/proc") else {
-        return 0;
-    };
-    let stats = processes
-        .flatten()
-        .filter_map(|entry| fields(entry.path().join("stat")));
-    stats.filter(|fields| fields.len() > 1).filter(is_zombie).count()
-}
-
-/// What stands behind the name in a `stat` file: state, parent, …
-fn fields(stat: impl AsRef<Path>) -> Option<Vec<String>> {
-    let text = std::fs::read_to_string(stat).ok()?;
-    let (_, rest) = text.rsplit_once(')')?;
-    Some(rest.split_whitespace().map(str::to_owned).collect())
-}
-
-/// Bytes as megabytes of 2^20.
+/// Bytes in MiB.
 pub fn mib(bytes: u64) -> f64 {
-    bytes as f64 / f64::from(1 << 20)
+    bytes as f64 / (1024.0 * 1024.0)
+}
+
+/// How long a process has had a processor; `None` if it is gone.
+pub fn processor_time(pid: u32) -> Option<Duration> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    let ticks = field(&stat, 14)?.parse::<u32>().ok()? + field(&stat, 15)?.parse::<u32>().ok()?;
+    Some(TICK * ticks)
+}
+
+/// The dead children of these processes whose end nobody has taken.
+pub fn zombies_of(parents: &[u32]) -> Vec<u32> {
+    let Ok(processes) = fs::read_dir("/proc") else {
+        return Vec::new();
+    };
+    processes
+        .flatten()
+        .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
+        .filter(|pid: &u32| {
+            let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+            let parent = field(&stat, 4).and_then(|parent| parent.parse().ok());
+            field(&stat, 3) == Some("Z") && parent.is_some_and(|parent| parents.contains(&parent))
+        })
+        .collect()
+}
+
+/// Whether a process is there and not dead.
+pub fn is_alive(pid: u32) -> bool {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    field(&stat, 3).is_some_and(|state| state != "Z")
+}
+
+/// Whether a process is stopped by a signal.
+pub fn is_stopped(pid: u32) -> bool {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    field(&stat, 3) == Some("T")
+}
+
+/// A field by its number, from 3; the second, a name in brackets, may itself hold blanks and brackets.
+fn field(stat: &str, number: usize) -> Option<&str> {
+    let (_, after_name) = stat.rsplit_once(')')?;
+    after_name.split_ascii_whitespace().nth(number.checked_sub(3)?)
 }
 
 #[cfg(test)]
@@ -76,12 +90,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn this_process_has_memory_files_and_threads_and_no_zombies() {
-        let this = Vitals::of(std::process::id());
+    fn this_process_is_alive_and_has_what_a_process_has() {
+        let pid = std::process::id();
+        let vitals = Vitals::of(pid).expect("this process");
         assert!(
-            this.rss > 100_000 && this.files > 2 && this.threads > 0,
-            "{this:?}"
+            vitals.rss > 100_000 && vitals.descriptors > 2 && vitals.threads > 1,
+            "{vitals:?}"
         );
-        assert_eq!(zombies_of(std::process::id()), 0);
+        assert!(is_alive(pid) && !is_stopped(pid) && processor_time(pid).is_some());
+        assert!(!is_alive(u32::MAX) && Vitals::of(u32::MAX).is_none());
+        assert_eq!(field("42 (a ) b) S 7", 4), Some("7"));
     }
 }

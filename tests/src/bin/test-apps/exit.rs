@@ -48,6 +48,10 @@ fn exit_if_told(node: &Node) {
         let starts = node.cluster().run_dir.join(format!("starts-{}", node.name()));
         let starts = std::fs::File::options().append(true).create(true).open(starts);
         writeln!(starts.expect("because the run folder is ours"), "{code}").expect("because there is room");
+        // More lines than the master shows.
+        for line in 0..25 {
+            eprintln!("line {line} before the end");
+        }
         eprintln!("{} was told to exit with {code}", node.name());
         std::process::exit(code);
     }

@@ -5,7 +5,9 @@ use std::sync::atomic::Ordering;
 use lampyris::prelude::*;
 use lampyris::{App, Node};
 
-use crate::game::{Block, ExitWith, Game, Kick, Large, Panic, Push, Refuse, Wait, Workers};
+use crate::game::{
+    Block, ExitWith, Game, Kick, Large, Leak, Panic, Push, Refuse, Sleeper, Spin, Wait, Workers,
+};
 use crate::ledger::{Ledger, Record};
 
 /// What the game is to be asked.
@@ -21,12 +23,20 @@ pub(crate) enum AskGame {
     Block { millis: u64 },
     Record { millis: u64, text: String },
     Large { bytes: u64 },
+    Spin { millis: u64 },
+    Leak { mib: u64 },
+    Sleeper { seconds: u64 },
 }
 
 /// Answers with the round trip of the last heartbeat on the link to the game, in microseconds.
 #[derive(Serialize, Deserialize, Remote)]
 #[remote(name = "gate.round_trip", reply = String)]
 pub(crate) struct RoundTrip;
+
+/// Answers with its text, from here.
+#[derive(Serialize, Deserialize, Remote)]
+#[remote(name = "gate.echo", reply = String)]
+pub(crate) struct EchoFromGate(pub(crate) String);
 
 /// Pushes to a client of a child.
 #[derive(Serialize, Deserialize, Remote)]
@@ -44,7 +54,10 @@ pub(crate) struct KickFromGate {
 }
 
 #[derive(Service)]
-#[service(name = "gate", serves(AskGame, RoundTrip, PushFromGate, KickFromGate))]
+#[service(
+    name = "gate",
+    serves(AskGame, EchoFromGate, RoundTrip, PushFromGate, KickFromGate)
+)]
 pub(crate) struct Gate {
     node: Node,
     game: RemoteAddr<Game>,
@@ -73,8 +86,19 @@ impl Handler<AskGame> for Gate {
                 let length = usize::try_from(bytes).unwrap_or_default();
                 Box::pin(game.call(Large("x".repeat(length))))
             }
+            AskGame::Spin { millis } => Box::pin(game.call(Spin { millis })),
+            AskGame::Leak { mib } => Box::pin(game.call(Leak { mib })),
+            AskGame::Sleeper { seconds } => Box::pin(game.call(Sleeper { seconds })),
             AskGame::Record { millis, text } => Box::pin(self.ledger.call(Record { millis, text })),
         }
+    }
+}
+
+impl Handler<EchoFromGate> for Gate {
+    type Result = Result<String, CallError>;
+
+    fn handle(&mut self, EchoFromGate(text): EchoFromGate, _: &mut Context<Self>) -> Self::Result {
+        Ok(text)
     }
 }
 
@@ -107,10 +131,12 @@ impl Handler<RoundTrip> for Gate {
 }
 
 pub(crate) fn app() -> App {
-    App::new("test.gate").service(|node| Gate {
-        node: node.clone(),
-        game: node.child("game1"),
-        workers: node.child("game1"),
-        ledger: node.child("game1"),
-    })
+    App::new("test.gate")
+        .service(|node| Gate {
+            node: node.clone(),
+            game: node.child("game1"),
+            workers: node.child("game1"),
+            ledger: node.child("game1"),
+        })
+        .on_node_down(|_, name| println!("{name} is down"))
 }

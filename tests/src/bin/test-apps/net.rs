@@ -8,7 +8,7 @@ use std::time::Duration;
 use lampyris::prelude::*;
 use lampyris::{App, Node};
 
-use crate::gate::{AskGame, Gate, KickFromGate, PushFromGate};
+use crate::gate::{AskGame, EchoFromGate, Gate, KickFromGate, PushFromGate};
 
 /// The command id of pushed frames.
 pub(crate) const PUSHED: u32 = 9000;
@@ -70,6 +70,14 @@ commands! {
     LargeToGame = 40;
     /// Answers with the round trip of the last heartbeat between the gate and the game, in microseconds.
     RoundTrip = 41;
+    /// `MILLIS`: the game's handler keeps its thread busy.
+    SpinInGame = 21;
+    /// `MIB`: the game keeps so much more memory.
+    LeakInGame = 22;
+    /// `SECONDS`: the game starts a process that sleeps; answers with its number.
+    SleeperOfGame = 23;
+    /// Asks the gate alone, and answers with the payload.
+    EchoOfGate = 24;
 }
 
 /// What happened to one session.
@@ -104,7 +112,11 @@ struct Seen {
         Record,
         RecordAndWait,
         LargeToGame,
-        RoundTrip
+        RoundTrip,
+        SpinInGame,
+        LeakInGame,
+        SleeperOfGame,
+        EchoOfGate
     ),
     sessions
 )]
@@ -189,6 +201,12 @@ handlers! {
     }
     LargeToGame(net, _session, text) { net.ask_game(AskGame::Large { bytes: number_and_text(&text).0 }) }
     RoundTrip(net, _session, _text) { Box::pin(net.gate.call(crate::gate::RoundTrip)) }
+    SpinInGame(net, _session, text) { net.ask_game(AskGame::Spin { millis: number_and_text(&text).0 }) }
+    LeakInGame(net, _session, text) { net.ask_game(AskGame::Leak { mib: number_and_text(&text).0 }) }
+    SleeperOfGame(net, _session, text) {
+        net.ask_game(AskGame::Sleeper { seconds: number_and_text(&text).0 })
+    }
+    EchoOfGate(net, _session, text) { Box::pin(net.gate.call(EchoFromGate(text))) }
 }
 
 impl Net {

@@ -7,8 +7,8 @@ use serde_json::json;
 use super::super::record::millis;
 use super::super::{Experiment, Record, Strength, must};
 use crate::Cluster;
-use crate::crowd::{Crowd, Habits, room_for};
 use crate::process::kill_pid;
+use crate::visitors::{Habits, Visitors, room_for};
 use crate::vitals::Vitals;
 use crate::wait::{PATIENCE, until};
 
@@ -48,7 +48,7 @@ fn started(strength: Strength, record: &mut Record) -> Option<Cluster> {
 
 /// Waits until all are served.
 #[track_caller]
-fn all_served(crowd: &Crowd, count: usize) -> Duration {
+fn all_served(crowd: &Visitors, count: usize) -> Duration {
     let served = crowd.until_served(count, 2 * PATIENCE);
     served.unwrap_or_else(|| panic!("{} of {count} clients are served", crowd.served()))
 }
@@ -59,23 +59,24 @@ fn many(strength: Strength, record: &mut Record) {
     };
     cluster.start();
     let (net, count) = (cluster.admin().pid("net"), clients(strength));
-    let before = Vitals::of(net);
+    let before = Vitals::of(net).expect("a process");
     let habits = Habits {
         clients: count,
         every: Duration::from_secs(10),
         again: Duration::from_millis(100),
         jitter: Duration::ZERO,
     };
-    let crowd = Crowd::gather(cluster.netport(), habits);
+    let crowd = Visitors::gather(cluster.netport(), habits);
     record.time(
         "all connected and served",
         all_served(&crowd, count),
         must(5000.0),
     );
-    let full = Vitals::of(net);
+    let full = Vitals::of(net).expect("a process");
     let each = (full.rss.saturating_sub(before.rss)) as f64 / count as f64 / 1024.0;
     record.at_most("memory of the node for each", each, "KiB", must(8.0).best(3.0));
     let time = strength.pick(Duration::from_secs(6), Duration::from_secs(60));
+    crowd.forget_echoes();
     std::thread::park_timeout(time);
     record.time("p99 of the echoes", crowd.echoes().part(99.0), must(10.0));
     record.exactly("connections lost", count - crowd.served(), 0);
@@ -83,7 +84,7 @@ fn many(strength: Strength, record: &mut Record) {
     let begin = Instant::now();
     drop(crowd);
     until("no connections", || {
-        (Vitals::of(net).files <= before.files).then_some(())
+        (Vitals::of(net).expect("a process").descriptors <= before.descriptors).then_some(())
     });
     record.time("all gone", begin.elapsed(), must(2000.0));
 }
@@ -106,7 +107,7 @@ fn storm(strength: Strength, record: &mut Record) {
         again: Duration::from_millis(10),
         jitter: Duration::ZERO,
     };
-    let others = Crowd::gather(([127, 0, 0, 1], second).into(), few);
+    let others = Visitors::gather(([127, 0, 0, 1], second).into(), few);
     all_served(&others, few.clients);
     for (name, jitter) in [
         ("at once", Duration::ZERO),
@@ -118,9 +119,9 @@ fn storm(strength: Strength, record: &mut Record) {
             again: Duration::ZERO,
             jitter,
         };
-        let crowd = Crowd::gather(cluster.netport(), habits);
+        let crowd = Visitors::gather(cluster.netport(), habits);
         all_served(&crowd, count);
-        drop(others.echoes());
+        others.forget_echoes();
         std::thread::park_timeout(Duration::from_secs(2));
         let calm = others.echoes().part(99.0);
         admin.until("net", "ready for a second", |node| {

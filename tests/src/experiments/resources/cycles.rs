@@ -56,7 +56,7 @@ fn cycles(strength: Strength, record: &mut Record) {
         }
         until("the ends", ended);
         if round == rounds / 4 {
-            settled = Some(Vitals::of(master.pid()));
+            settled = Some(Vitals::of(master.pid()).expect("a process"));
         }
     }
     let settled = settled.expect("because there are rounds");
@@ -65,7 +65,7 @@ fn cycles(strength: Strength, record: &mut Record) {
         (rounds * NODES) as f64 / begin.elapsed().as_secs_f64(),
         "",
     );
-    let after = Vitals::of(master.pid());
+    let after = Vitals::of(master.pid()).expect("a process");
     let more = mib(after.rss.saturating_sub(settled.rss));
     record.at_most(
         "memory of the master, more than after a quarter",
@@ -75,7 +75,7 @@ fn cycles(strength: Strength, record: &mut Record) {
     );
     record.at_most(
         "open files of the master, more",
-        after.files.saturating_sub(settled.files) as f64,
+        after.descriptors.saturating_sub(settled.descriptors) as f64,
         "",
         must(2.0),
     );
@@ -85,7 +85,9 @@ fn cycles(strength: Strength, record: &mut Record) {
         "",
         must(2.0),
     );
-    until("no zombies", || (zombies_of(master.pid()) == 0).then_some(()));
+    until("no zombies", || {
+        (zombies_of(&[master.pid()]).len() == 0).then_some(())
+    });
     let lives = |name: &String| {
         let starts = std::fs::read_to_string(cluster.run_dir().join(format!("starts-{name}")));
         starts.map_or(0, |text| text.lines().count())

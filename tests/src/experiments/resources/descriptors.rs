@@ -4,8 +4,8 @@ use std::time::{Duration, Instant};
 
 use super::super::{Experiment, Record, Strength, must};
 use crate::Cluster;
-use crate::crowd::{Crowd, Habits};
-use crate::vitals::Vitals;
+use crate::visitors::{Habits, Visitors};
+use crate::vitals::{Vitals, processor_time};
 use crate::wait::until;
 
 /// All of the cluster has a limit of 256 open files, and 1,000 clients come, and come again when they are sent away.
@@ -46,7 +46,7 @@ fn descriptors(strength: Strength, record: &mut Record) {
         jitter: Duration::from_secs(2),
     };
     let begin = Instant::now();
-    let crowd = Crowd::gather(cluster.netport(), habits);
+    let crowd = Visitors::gather(cluster.netport(), habits);
     until("everybody served or sent away", || {
         (crowd.served() + crowd.turned_away() >= CLIENTS).then_some(())
     });
@@ -57,7 +57,7 @@ fn descriptors(strength: Strength, record: &mut Record) {
     );
     let (time, before) = (
         strength.pick(Duration::from_secs(3), Duration::from_secs(30)),
-        Vitals::of(net),
+        processor_time(net).expect("a process"),
     );
     let begin = Instant::now();
     while begin.elapsed() < time {
@@ -65,7 +65,8 @@ fn descriptors(strength: Strength, record: &mut Record) {
         assert_eq!(admin.nodes().len(), 3);
         std::thread::park_timeout(Duration::from_millis(100));
     }
-    let busy = (Vitals::of(net).processor - before.processor).as_secs_f64() / begin.elapsed().as_secs_f64();
+    let busy =
+        (processor_time(net).expect("a process") - before).as_secs_f64() / begin.elapsed().as_secs_f64();
     record.at_most(
         "processor of the net node while full",
         busy * 100.0,
@@ -76,7 +77,10 @@ fn descriptors(strength: Strength, record: &mut Record) {
     record.told("clients served", served as f64, "");
     assert!((FILES / 4..FILES).contains(&served), "{served} clients served");
     assert_eq!(crowd.refused(), 0, "who is too many is closed, not refused");
-    assert!(Vitals::of(net).files < FILES, "some are left for links");
+    assert!(
+        Vitals::of(net).expect("a process").descriptors < FILES,
+        "some are left for links"
+    );
     crowd.leave();
     let left = Instant::now();
     cluster.until_answered(3, "0 after", "after");

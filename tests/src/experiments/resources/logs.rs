@@ -69,7 +69,7 @@ fn flood(strength: Strength, record: &mut Record) {
     let begin = Instant::now();
     rig.load.go_on_for(time / 2);
     let calm = Instant::now();
-    let before = Vitals::of(master.pid());
+    let before = Vitals::of(master.pid()).expect("a process");
     print(&rig.cluster, 980, strength.pick(20_000, 100_000), time);
     until("its first file", || (files(&rig.cluster).len() > 1).then_some(()));
     let loud = Instant::now();
@@ -81,7 +81,7 @@ fn flood(strength: Strength, record: &mut Record) {
         let sizes: Vec<u64> = sizes.collect();
         largest = largest.max(sizes.iter().copied().max().unwrap_or_default());
         all = all.max(sizes.iter().sum());
-        memory = memory.max(Vitals::of(master.pid()).rss);
+        memory = memory.max(Vitals::of(master.pid()).expect("a process").rss);
         rig.load.go_on_for(Duration::from_millis(50));
     }
     let end = Instant::now();

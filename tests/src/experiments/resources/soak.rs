@@ -6,10 +6,10 @@ use nix::sys::signal::Signal;
 
 use super::super::{Experiment, Record, Strength, must};
 use crate::Cluster;
-use crate::crowd::{Crowd, Habits};
 use crate::load::{Load, Rate};
 use crate::process::{kill_pid, signal_pid};
 use crate::rig::Rig;
+use crate::visitors::{Habits, Visitors};
 use crate::vitals::{Vitals, mib, zombies_of};
 
 /// Under a light load the game and the gate are killed and stopped for a while in turn, and crowds of clients come and
@@ -53,14 +53,17 @@ fn soak(strength: Strength, record: &mut Record) {
         faults += 1;
         rig.until_proven();
         rig.load.until_served();
-        samples.push((begin.elapsed().as_secs_f64(), pids.map(Vitals::of)));
+        samples.push((
+            begin.elapsed().as_secs_f64(),
+            pids.map(|pid| Vitals::of(pid).expect("both live")),
+        ));
     }
     assert_eq!(
         [master.pid(), admin.pid("net")],
         pids,
         "both have lived through it"
     );
-    record.exactly("zombies", zombies_of(master.pid()), 0);
+    record.exactly("zombies", zombies_of(&[master.pid()]).len(), 0);
     let (_cluster, outcome) = rig.conclude("soak");
     record.told("faults", faults as f64, "");
     record.note(outcome.to_string());
@@ -88,7 +91,7 @@ fn soak(strength: Strength, record: &mut Record) {
         let drift = |now: usize, then: usize| now.saturating_sub(then) as f64;
         record.at_most(
             format!("open files of {name}, more"),
-            drift(last.files, first.files),
+            drift(last.descriptors, first.descriptors),
             "",
             must(2.0),
         );
@@ -122,7 +125,7 @@ fn fault(rig: &Rig, number: usize) {
                 again: Duration::from_millis(100),
                 jitter: Duration::ZERO,
             };
-            let crowd = Crowd::gather(rig.cluster.netport(), habits);
+            let crowd = Visitors::gather(rig.cluster.netport(), habits);
             rig.load.go_on_for(Duration::from_secs(1));
             crowd.leave();
         }
