@@ -92,6 +92,17 @@ impl Admin {
         nodes
     }
 
+    /// How often all nodes together were started again.
+    ///
+    /// # Panics
+    /// As [`Admin::nodes`].
+    #[track_caller]
+    pub fn restarts(&self) -> usize {
+        let nodes = self.nodes();
+        let restarts = nodes.iter().filter_map(|node| node["restarts"].as_u64());
+        usize::try_from(restarts.sum::<u64>()).unwrap_or(usize::MAX)
+    }
+
     /// One node.
     ///
     /// # Panics

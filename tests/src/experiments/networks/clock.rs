@@ -95,21 +95,13 @@ fn wrong_in(
     let (cluster, outcome) = rig.conclude(&format!("wrong clocks in {whose}"));
     let admin = cluster.admin();
     admin.until_all_ready();
-    let restarts: u64 = admin
-        .nodes()
-        .iter()
-        .filter_map(|node| node["restarts"].as_u64())
-        .sum();
+    let restarts = admin.restarts();
     record.exactly(
         format!("{whose}: calls that failed"),
         outcome.failed() + outcome.refused(),
         0,
     );
-    record.exactly(
-        format!("{whose}: restarts"),
-        usize::try_from(restarts).unwrap_or(usize::MAX),
-        0,
-    );
+    record.exactly(format!("{whose}: restarts"), restarts, 0);
     record.exactly(
         format!("{whose}: links lost"),
         said.matches("link lost").count(),

@@ -66,13 +66,8 @@ fn swizzle(strength: Strength, record: &mut Record) {
         must_p50,
         must_p99,
     );
-    let restarts: u64 = cluster
-        .admin()
-        .nodes()
-        .iter()
-        .filter_map(|node| node["restarts"].as_u64())
-        .sum();
-    record.exactly("restarts", usize::try_from(restarts).unwrap_or(usize::MAX), 0);
+    let restarts = cluster.admin().restarts();
+    record.exactly("restarts", restarts, 0);
     record.exactly(
         "connections lost or refused",
         outcome.count("closed") + outcome.refused(),
@@ -83,7 +78,7 @@ fn swizzle(strength: Strength, record: &mut Record) {
 
 /// One round; how long it took from the last unclogging until all was well.
 fn round(rig: &Rig, proxies: &[Proxy], time: Duration) -> Duration {
-    let mut chosen: Vec<&Proxy> = proxies.iter().filter(|_| random() % 2 == 0).collect();
+    let mut chosen: Vec<&Proxy> = proxies.iter().filter(|_| random().is_multiple_of(2)).collect();
     shuffle(&mut chosen);
     let step = time / u32::try_from(chosen.len().max(1)).expect("because there are seven");
     for proxy in &chosen {

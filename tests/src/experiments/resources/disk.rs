@@ -87,12 +87,8 @@ fn disk(strength: Strength, record: &mut Record) -> Result<(), String> {
         let told = |name: &&str| rig.cluster.log(name).contains("lines of this log are lost");
         ["gate", "net", "game1"].iter().all(told).then_some(())
     });
-    let restarts: u64 = admin
-        .nodes()
-        .iter()
-        .filter_map(|node| node["restarts"].as_u64())
-        .sum();
-    record.exactly("restarts", usize::try_from(restarts).unwrap_or(usize::MAX), 0);
+    let restarts = admin.restarts();
+    record.exactly("restarts", restarts, 0);
     let all: u64 = admin.nodes().iter().map(lost).sum();
     record.told("lines lost", all as f64, "");
     let (cluster, outcome) = rig.conclude("a full disk");

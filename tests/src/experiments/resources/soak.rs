@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::Signal;
 
 use super::super::{Experiment, Record, Strength, must};
+use super::no_more_files_or_threads;
 use crate::Cluster;
 use crate::load::{Load, Rate};
 use crate::process::{kill_pid, signal_pid};
@@ -88,19 +89,7 @@ fn soak(strength: Strength, record: &mut Record) {
             Strength::Short => record.told(format!("memory of {name}, growth"), growth, "MiB/h"),
             Strength::Full => record.at_most(format!("memory of {name}, growth"), growth, "MiB/h", must(1.0)),
         }
-        let drift = |now: usize, then: usize| now.saturating_sub(then) as f64;
-        record.at_most(
-            format!("open files of {name}, more"),
-            drift(last.descriptors, first.descriptors),
-            "",
-            must(2.0),
-        );
-        record.at_most(
-            format!("threads of {name}, more"),
-            drift(last.threads, first.threads),
-            "",
-            must(2.0),
-        );
+        no_more_files_or_threads(name, first, last, record);
     }
 }
 
