@@ -115,26 +115,3 @@ fn transient_and_temporary_nodes_are_started_again_only_when_they_should() {
     assert_eq!(exits(&admin.node("done")).len(), 1);
     assert_eq!(exits(&admin.node("once")).len(), 1);
 }
-
-#[test]
-fn siblings_of_a_node_in_a_crash_loop_serve_on() {
-    let mut cluster = Cluster::study();
-    // Its port is another's, so that it never comes up.
-    let taken = std::net::TcpListener::bind(("127.0.0.1", 0)).expect("a port");
-    cluster.set(
-        "servers.game1.rootport",
-        taken.local_addr().expect("an address").port(),
-    );
-    cluster.run(&[]);
-    let admin = cluster.admin();
-    admin.until("game1", "in trouble", |node| {
-        node["restart_window"]["failed_starts"].as_u64() >= Some(3)
-    });
-    for _ in 0..50 {
-        let frame = cluster.ask(200, "x").expect("an answer");
-        assert_eq!(frame.payload, "gateHandle Completed");
-    }
-    for name in ["gate", "net"] {
-        assert_eq!(admin.node(name)["restarts"], 0);
-    }
-}

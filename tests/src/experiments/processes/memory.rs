@@ -75,7 +75,7 @@ fn run(_: Strength, record: &mut Record) {
     let mut client = cluster.client();
     let (mut error, mut taken) = (None, 0);
     while error.is_none() {
-        assert!(taken < 2 * LIMIT >> 20, "nobody was killed");
+        assert!(taken < (2 * LIMIT) >> 20, "nobody was killed");
         let answer = client.ask(LEAK, "16").expect("a frame");
         taken += 16;
         error = (answer.command == 0).then(|| answer.error_of());

@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::super::{Experiment, Record, Strength, must};
 use crate::Cluster;
 use crate::process::signal_pid;
-use crate::rig::Rig;
+use crate::rig::{Outcome, Rig};
 use crate::spread::Spread;
 use crate::vitals::Vitals;
 use crate::wait::{until, within};
@@ -66,21 +66,13 @@ fn game_stands_still(strength: Strength, record: &mut Record) {
     }
     let (cluster, outcome) = rig.conclude(&format!("a game stopped for {time:?}"));
 
-    record.times(
-        "stopped to unreachable",
-        &Spread::of(seen),
-        must(NOTICED).best(2000.0),
-        must(NOTICED).best(2000.0),
-    );
+    let limits = must(NOTICED).best(2000.0);
+    record.times("stopped to unreachable", &Spread::of(seen), limits, limits);
     let noticed = moments
         .iter()
         .map(|(stopped, _)| outcome.first_after("link_lost", *stopped));
-    record.times(
-        "stopped to the first link_lost",
-        &Spread::of(noticed),
-        must(NOTICED).best(2000.0),
-        must(NOTICED).best(2000.0),
-    );
+    let noticed = Spread::of(noticed);
+    record.times("stopped to the first link_lost", &noticed, limits, limits);
     record.times("woken to ready", &Spread::of(ready), must(1000.0), must(1000.0));
     let served = moments.iter().map(|(_, woken)| outcome.served_after(*woken));
     record.times(
@@ -101,20 +93,20 @@ fn game_stands_still(strength: Strength, record: &mut Record) {
         outcome.count("closed") + outcome.refused(),
         0,
     );
-    let typed: usize = ["link_lost", "not_sent", "timeout"]
-        .map(|error| outcome.count(error))
-        .iter()
-        .sum();
+    every_error_is_typed(&outcome, record);
+}
+
+/// Calls to a game that stands still end with the loss of the link, or because nothing could be sent, or in time.
+fn every_error_is_typed(outcome: &Outcome, record: &mut Record) {
+    let late = outcome.count("timeout");
+    let typed = outcome.count("link_lost") + outcome.count("not_sent") + late;
+    let others = outcome.failed() - typed;
     record.exactly(
         "calls with another error than link_lost, not_sent, timeout",
-        outcome.failed() - typed,
+        others,
         0,
     );
-    record.told(
-        "calls that ended with timeout",
-        outcome.count("timeout") as f64,
-        "",
-    );
+    record.told("calls that ended with timeout", late as f64, "");
 }
 
 fn hangs(strength: Strength, record: &mut Record) {
