@@ -112,13 +112,15 @@ impl Terminal {
 
     /// Shows the lines that a node prints, until its process has ended.
     pub(super) fn follow(&self, name: NodeName, mut output: Output) {
+        if !self.show_output {
+            // Whoever follows the log ends with the first line that nobody takes.
+            return;
+        }
         let label = self.label(name.as_str(), self.colour_of(&name));
-        let (show, console) = (self.show_output, self.console.clone());
+        let console = self.console.clone();
         tokio::spawn(async move {
             while let Some(line) = output.recv().await {
-                if show {
-                    console.minor(&format!("{label} | {line}"));
-                }
+                console.minor(&format!("{label} | {line}"));
             }
         });
     }

@@ -25,6 +25,10 @@ pub const LAST_LINES: usize = 20;
 /// How often a followed file is looked at.
 const POLL: Duration = Duration::from_millis(100);
 
+/// A follower that is so many bytes behind leaves out what it has missed, so that a node that floods its log costs
+/// its own disk and nobody's processor.
+const MOST_BEHIND: u64 = 4 * 1024 * 1024;
+
 /// The most that is read of a file at once, in bytes.
 const CHUNK: usize = 64 * 1024;
 
@@ -116,7 +120,7 @@ fn keep(last: &mut VecDeque<String>, line: String) {
 /// A file that became shorter is read from its beginning. After a rotation the new file is read, as soon as a second
 /// look has found nothing more in the old one, whose writer may not have changed over at once; of a node that fills
 /// several files between two looks, those between are left out. A file that cannot be read for a while is tried
-/// again; nothing is lost, it is on the disk.
+/// again; nothing is lost, it is on the disk. Of a file that grows faster than it is read, only the end is passed on.
 pub async fn follow(log: PathBuf, start: u64, lines: mpsc::Sender<String>, ended: oneshot::Receiver<()>) {
     let mut tail = Tail {
         log,
@@ -202,8 +206,17 @@ impl Tail {
 
     fn read_open(&mut self, news: &mut Vec<String>) -> io::Result<usize> {
         let Some(file) = &self.file else { return Ok(0) };
-        if file.metadata()?.len() < self.at {
+        let end = file.metadata()?.len();
+        if end < self.at {
             self.at = 0;
+        }
+        let behind = end - self.at;
+        if behind > MOST_BEHIND {
+            self.at = end - CHUNK as u64;
+            self.lines = Lines::default();
+            news.push(format!(
+                "({behind} bytes of the log are not shown: it grows too fast)"
+            ));
         }
         let mut chunk = vec![0; CHUNK];
         let count = file.read_at(&mut chunk, self.at)?;

@@ -129,3 +129,24 @@ fn last_lines_are_found_on_both_sides_of_a_rotation() {
     log.write(b"third\n");
     assert_eq!(last(17), ["second", "third"], "those before are two files away");
 }
+
+#[tokio::test]
+async fn of_a_log_that_grows_too_fast_the_end_is_followed() {
+    let log = Log::new();
+    log.write(&b"a line of the flood\n".repeat(300_000));
+    log.write(b"the last\n");
+    let (send, mut lines) = mpsc::channel(10_000);
+    let (end, ended) = oneshot::channel();
+    end.send(()).expect("it will follow");
+    follow(log.path(), 0, send, ended).await;
+    let mut followed = Vec::new();
+    while let Some(line) = lines.recv().await {
+        followed.push(line);
+    }
+    assert!(
+        followed[0].contains("6000009 bytes of the log are not shown"),
+        "{}",
+        followed[0]
+    );
+    assert!(followed.len() < 4000 && followed.last().is_some_and(|line| line == "the last"));
+}

@@ -155,6 +155,10 @@ fn rotated_by(time: Duration, max_size: u64, rotate: impl Fn(&Path, u32)) -> (us
         }
         assert!(number < 1000, "it prints for ever");
     };
+    // Files that are renamed while they are counted would be missed, or counted twice.
+    let admin = cluster.admin();
+    admin.act("nodes/noise/actions/stop");
+    admin.until("noise", "its end", |node| node["pid"].is_null());
     let mut seen: HashMap<usize, usize> = HashMap::new();
     for file in files(&cluster) {
         for line in std::fs::read_to_string(file).expect("a log").lines() {
