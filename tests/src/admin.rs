@@ -9,6 +9,9 @@ use crate::http::{self, Answer};
 use crate::process::kill_pid;
 use crate::wait::until;
 
+/// A node that ends within its first second of readiness counts as a failed start.
+const PROVEN: f64 = 1.05;
+
 /// The API, with a token.
 pub struct Admin {
     to: SocketAddr,
@@ -142,6 +145,20 @@ impl Admin {
     #[track_caller]
     pub fn until_state(&self, name: &str, state: &str) -> Value {
         self.until(name, state, |node| node["state"] == state)
+    }
+
+    /// Waits until every node has been ready for a second: its next end is then no failed start.
+    ///
+    /// # Panics
+    /// When they are not in time.
+    #[track_caller]
+    pub fn until_proven(&self) {
+        let proven = |node: &Value| {
+            node["state"] == "ready" && node["since"].as_f64().is_some_and(|since| since > PROVEN)
+        };
+        until("all nodes ready for a second", || {
+            self.nodes().iter().all(proven).then_some(())
+        });
     }
 
     /// Waits until every node is ready.
