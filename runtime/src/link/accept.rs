@@ -6,6 +6,7 @@
 use std::collections::VecDeque;
 use std::future::Future;
 use std::io;
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,6 +20,7 @@ use super::Peer;
 use super::conn::{Conn, LinkId};
 use super::dial::{prepare, receive};
 use super::handshake::{Accepting, HandshakeError, Identity, Refusal, refusal};
+use super::peer::Seated;
 use super::task::{self, clock};
 
 /// Most connections that have not proved themselves yet.
@@ -163,12 +165,16 @@ async fn admit(proved: Proved, acceptor: Arc<Acceptor>) {
         early,
     } = proved;
     let name = identity.name.clone();
+    let addr = match stream.peer_addr() {
+        Ok(addr) => addr,
+        Err(error) => return tracing::debug!(%error, "a dialer left before its welcome"),
+    };
     let admitted = match acceptor.gatekeeper.admit(&identity) {
-        Ok(peer) => make_room(&peer, &identity).await.map(|()| peer),
+        Ok(peer) => seat(&peer, identity, addr).await,
         Err(why) => Err(why),
     };
-    let peer = match admitted {
-        Ok(peer) => peer,
+    let seated = match admitted {
+        Ok(seated) => seated,
         Err(why) => {
             tracing::warn!(node = %name, %why, "refused a link");
             if let Err(error) = stream.write_all(&refusal(&why)).await {
@@ -177,47 +183,52 @@ async fn admit(proved: Proved, acceptor: Arc<Acceptor>) {
             return;
         }
     };
-    let addr = match stream.peer_addr() {
-        Ok(addr) => addr,
-        Err(error) => return tracing::debug!(%error, "a dialer left before its welcome"),
-    };
+    // Nothing else is written before: the link's task does not run yet.
     if let Err(error) = stream.write_all(&welcome).await {
         return tracing::debug!(node = %name, %error, "a dialer left before its welcome");
     }
+    let ended = task::run(stream, seated, early).await;
+    tracing::debug!(node = %name, why = %ended, "a link ended");
+}
+
+/// Gives a dialer its seat. If another process has the name, a living one keeps it, and a dead one loses it.
+///
+/// The same process dialling again knows that its old link is gone. Of another process it takes a sign of life
+/// from the first: a byte, asked for by a ping. So a half-dead link locks nobody out for longer than [`PROBE`].
+async fn seat(peer: &Peer, dialer: Identity, addr: SocketAddr) -> Result<Seated, Refusal> {
     let id = LinkId {
-        peer: identity,
+        peer: dialer,
         epoch: peer.next_epoch(),
         addr,
     };
     let conn = Conn::new(id, Arc::clone(peer.settings()), clock());
-    let ended = task::run(stream, conn, &peer, early).await;
-    tracing::debug!(node = %name, why = %ended, "a link ended");
+    let mut dead = None;
+    loop {
+        let holder = match peer.seat(&conn, dead.as_ref(), clock()) {
+            Ok(seated) => return Ok(seated),
+            Err(holder) => holder,
+        };
+        if lives(&holder).await {
+            let (who, addr) = (&holder.id().peer, holder.id().addr);
+            return Err(Refusal::Duplicate(format!(
+                "{} is already connected (pid {}, {addr})",
+                who.name, who.pid
+            )));
+        }
+        // If a third has come meanwhile, that one is asked.
+        dead = Some(holder);
+    }
 }
 
-/// Makes room for a dialer whose name has a link: a living one keeps the name, a dead one loses it.
-///
-/// The same process dialling again knows that its old link is gone. Of another process it takes a sign of life
-/// from the first: a byte, asked for by a ping. So a half-dead link locks nobody out for longer than [`PROBE`].
-async fn make_room(peer: &Peer, dialer: &Identity) -> Result<(), Refusal> {
-    let Some(first) = peer.conn() else { return Ok(()) };
-    let holder = &first.id().peer;
-    if holder.incarnation == dialer.incarnation {
-        return Ok(());
-    }
+/// Whether something is heard of a connection's other end when it is asked for a sign of life.
+async fn lives(holder: &Conn) -> bool {
     let asked = clock();
-    first.ping(0);
-    while clock() < asked + PROBE {
-        if peer.conn().is_none_or(|current| !Arc::ptr_eq(&current, &first)) {
-            return Ok(());
-        }
-        if first.heard() > asked {
-            let (pid, addr) = (holder.pid, first.id().addr);
-            return Err(Refusal::Duplicate(format!(
-                "{} is already connected (pid {pid}, {addr})",
-                holder.name
-            )));
+    holder.ping(0);
+    while clock() < asked + PROBE && !holder.has_ended() {
+        if holder.heard() > asked {
+            return true;
         }
         tokio::time::sleep(PROBE_STEP).await;
     }
-    Ok(())
+    false
 }

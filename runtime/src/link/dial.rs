@@ -1,7 +1,7 @@
 //! The child's side: keeps a link to one parent up.
 //!
-//! Dials, proves itself, runs the connection, and begins again when it ends: at once after a link that was up,
-//! then with growing, jittered delays. Where the parent is comes from outside and may change meanwhile.
+//! Dials, proves itself, runs the connection, and begins again when it ends or the other end drains: at once after a
+//! link that was up, then with growing, jittered delays. Where the parent is comes from outside and may change meanwhile.
 
 use std::io;
 use std::sync::Arc;
@@ -75,9 +75,10 @@ pub async fn dial(mut dialer: Dialer, peer: Peer) {
     loop {
         let begun = clock();
         match attempt(&dialer, &peer).await {
-            Ok(Ended::Closed(Goodbye::Stopping)) => return,
+            Ok(Some(Ended::Closed(Goodbye::Stopping))) => return,
             Ok(ended) => {
-                tracing::debug!(peer = %peer.name(), why = %ended, "dialling again");
+                let why = ended.map_or_else(|| "the other end drains".to_owned(), |ended| ended.to_string());
+                tracing::debug!(peer = %peer.name(), why, "dialling again");
                 last.clear();
                 if clock().duration_since(begun) >= PROVEN {
                     delay.reset();
@@ -105,7 +106,9 @@ pub async fn dial(mut dialer: Dialer, peer: Peer) {
     }
 }
 
-async fn attempt(dialer: &Dialer, peer: &Peer) -> Result<Ended, DialError> {
+/// Brings the link up and runs it until it ends; `None` if the other end drains. Then the calls in flight end on the
+/// connection, in the background, and a new one is wanted for others.
+async fn attempt(dialer: &Dialer, peer: &Peer) -> Result<Option<Ended>, DialError> {
     let target = dialer.target.borrow().clone().ok_or(DialError::NoAddress)?;
     let patience = peer.settings().handshake;
     let shaken = tokio::time::timeout(patience, async {
@@ -128,7 +131,15 @@ async fn attempt(dialer: &Dialer, peer: &Peer) -> Result<Ended, DialError> {
         addr,
     };
     let conn = Conn::new(id, Arc::clone(peer.settings()), clock());
-    Ok(task::run(stream, conn, peer, early).await)
+    let seated = peer.attach(&conn, clock());
+    let mut link = Box::pin(task::run(stream, seated, early));
+    tokio::select! {
+        ended = &mut link => Ok(Some(ended)),
+        () = conn.retired() => {
+            tokio::spawn(link);
+            Ok(None)
+        }
+    }
 }
 
 async fn connect(target: &str) -> io::Result<TcpStream> {

@@ -13,7 +13,7 @@ use super::calls::TICK;
 use super::conn::{Conn, count};
 use super::liveness::{Liveness, Verdict};
 use super::outbox::Stage;
-use super::peer::{Peer, Request};
+use super::peer::{Peer, Request, Seated};
 use crate::error::{ErrorKind, Fault};
 use crate::reply::ReplyTo;
 use crate::wire::{Broken, Decoder, Frame, Goodbye};
@@ -62,16 +62,11 @@ impl Ended {
     }
 }
 
-/// Runs a connection until it ends; it is the peer's current one meanwhile.
-pub(super) async fn run<S: Stream>(stream: S, conn: Arc<Conn>, peer: &Peer, early: BytesMut) -> Ended {
+/// Runs a connection until it ends; it has its seat with its peer meanwhile.
+pub(super) async fn run<S: Stream>(stream: S, mut seated: Seated, early: BytesMut) -> Ended {
     let now = clock();
     let (reader, writer) = tokio::io::split(stream);
-    peer.attach(&conn, now);
-    let mut attached = Attached {
-        peer,
-        conn: &conn,
-        ended: None,
-    };
+    let (peer, conn) = (seated.peer.clone(), Arc::clone(&seated.conn));
     let task = Task {
         liveness: Liveness::new(peer.settings(), now),
         decoder: Decoder::new(peer.settings().max_message),
@@ -84,27 +79,13 @@ pub(super) async fn run<S: Stream>(stream: S, conn: Arc<Conn>, peer: &Peer, earl
         started: now,
     };
     let ended = task.run().await.unwrap_or_else(|ended| ended);
-    attached.ended = Some(ended.to_string());
+    seated.ended = Some(ended.to_string());
     if ended.was_orderly() {
         tracing::info!(peer = %peer.name(), epoch = conn.id().epoch, why = %ended, "link closed");
     } else {
         tracing::warn!(peer = %peer.name(), epoch = conn.id().epoch, why = %ended, "link lost");
     }
     ended
-}
-
-/// Sees to it that a connection whose task is dropped, in whatever way, is no peer's current one any more.
-struct Attached<'a> {
-    peer: &'a Peer,
-    conn: &'a Arc<Conn>,
-    ended: Option<String>,
-}
-
-impl Drop for Attached<'_> {
-    fn drop(&mut self) {
-        self.peer
-            .detach(self.conn, self.ended.as_deref().unwrap_or("its task was dropped"));
-    }
 }
 
 struct Task<S> {

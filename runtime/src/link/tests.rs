@@ -1,5 +1,7 @@
 //! Both ends of a link over real sockets on loopback.
 
+mod successors;
+
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -44,6 +46,14 @@ impl Inbound for Side {
 
     fn down(&self, _link: &LinkId, why: &str) {
         self.tell(format!("down {why}"));
+    }
+
+    fn stands_by(&self, link: &LinkId) {
+        self.tell(format!("stands by {}", link.epoch));
+    }
+
+    fn stood_in_vain(&self, link: &LinkId) {
+        self.tell(format!("stood in vain {}", link.epoch));
     }
 }
 
@@ -136,6 +146,7 @@ fn who(name: &str) -> Identity {
         name: NodeName::new(name).unwrap(),
         incarnation: Incarnation::draw().unwrap(),
         pid: std::process::id(),
+        succeeds: None,
     }
 }
 
@@ -493,7 +504,8 @@ async fn a_deadline_holds_while_the_socket_takes_nothing() {
     let conn = conn(&settings);
     let (ours, _theirs) = tokio::io::duplex(16);
     let peer = end.peer.clone();
-    let task = tokio::spawn(async move { task::run(ours, conn, &peer, BytesMut::new()).await });
+    let seated = peer.attach(&conn, clock());
+    let task = tokio::spawn(task::run(ours, seated, BytesMut::new()));
     assert_eq!(end.news().await, "up 1");
     let mut write = |out: &mut BytesMut| {
         out.extend_from_slice(&[0; 1000]);
@@ -529,7 +541,7 @@ async fn a_link_that_is_being_closed_takes_no_call() {
     let settings = LinkSettings::default();
     let end = End::new("game1", &settings);
     let conn = conn(&settings);
-    end.peer.attach(&conn, clock());
+    let _seated = end.peer.attach(&conn, clock());
     conn.close(crate::wire::Goodbye::Stopping);
     let late = answer(call(&end.peer, ECHO, b"", PATIENCE)).await.unwrap_err();
     assert_eq!(late.kind, ErrorKind::NotSent, "it was certainly not handled");

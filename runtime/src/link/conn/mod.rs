@@ -14,6 +14,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Poll, Waker};
 use std::time::{Duration, Instant};
 
+use tokio::sync::Notify;
+
 use super::LinkSettings;
 use super::calls::{Calls, Pending};
 use super::handshake::Identity;
@@ -63,6 +65,8 @@ pub struct Conn {
     settings: Arc<LinkSettings>,
     /// What it has done.
     pub counters: Counters,
+    /// Wakes whoever waits until this end has promised to send no more calls.
+    retirement: Notify,
     inner: Mutex<Inner>,
 }
 
@@ -105,6 +109,7 @@ impl Conn {
             id,
             settings,
             counters: Counters::default(),
+            retirement: Notify::new(),
             inner: Mutex::new(Inner {
                 outbox: Outbox::default(),
                 calls: Calls::new(now),
@@ -171,7 +176,13 @@ impl Conn {
         if !std::mem::replace(&mut inner.retired, true) {
             inner.outbox.put_ordered(&Frame::Drained);
             wake(inner);
+            self.retirement.notify_one();
         }
+    }
+
+    /// Waits until the other end has asked for no more calls. For one waiter.
+    pub(super) fn retired(&self) -> impl Future<Output = ()> {
+        self.retirement.notified()
     }
 
     /// The other end sends no more calls.
@@ -223,8 +234,11 @@ impl Conn {
         Ok(())
     }
 
-    /// Puts a notification on its way. `Ok(false)`: the connection has ended.
-    pub(super) fn notify(&self, handler: HandlerId, write: Write<'_>) -> Result<bool, Fault> {
+    /// Puts a notification on its way, on this connection and no other. `Ok(false)`: it takes none any more.
+    ///
+    /// # Errors
+    /// The message cannot be written, is too large, or the queue is full.
+    pub fn notify(&self, handler: HandlerId, write: Write<'_>) -> Result<bool, Fault> {
         let mut inner = self.lock();
         if !inner.takes_calls() {
             return Ok(false);

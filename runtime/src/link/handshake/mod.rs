@@ -41,6 +41,10 @@ pub struct Identity {
     pub incarnation: Incarnation,
     /// Its process id, for people.
     pub pid: u32,
+    /// The life of the same node whose place it is to take, while that still lives. A claim: it counts only where
+    /// the master has announced it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub succeeds: Option<Incarnation>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -203,6 +207,7 @@ impl Proving {
                 name: self.name,
                 incarnation: self.incarnation,
                 pid,
+                succeeds: None,
             }),
             Welcome::Welcome { .. } => Err(HandshakeError::Impostor),
         }

@@ -6,8 +6,12 @@
 //!    │ new calls wait, up to `wait`      calls in flight end at once
 //! ```
 //!
+//! Here are the calls; `seats` has the connections, and which of them takes the new calls.
+//!
 //! Invariants: at most one connection is current; calls that waited go out before any later one; a call that
 //! waits ends after `wait` or at its deadline, whichever is first.
+
+mod seats;
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -26,7 +30,9 @@ use super::task::clock;
 use crate::error::{ErrorKind, Fault};
 use crate::name::{HandlerId, NodeName};
 use crate::reply::{ReplyTo, Write, Wrote};
-use crate::wire::Goodbye;
+
+pub(super) use seats::Seated;
+use seats::Seats;
 
 /// The longest time of a call: what fits the milliseconds of a frame, some 49 days.
 const LONGEST: Duration = Duration::from_millis(u32::MAX as u64);
@@ -52,6 +58,10 @@ pub trait Inbound: Send + Sync {
     fn up(&self, link: &LinkId);
     /// The link is down.
     fn down(&self, link: &LinkId, why: &str);
+    /// An announced successor has a link, which will be up when the present one goes.
+    fn stands_by(&self, _link: &LinkId) {}
+    /// The link of a successor has ended before it was up.
+    fn stood_in_vain(&self, _link: &LinkId) {}
 }
 
 /// The node at the other end of a link. Cheap to clone.
@@ -80,6 +90,7 @@ struct Held {
     why: Option<String>,
     /// Set for a name that no link will ever have.
     unknown: bool,
+    seats: Seats,
 }
 
 struct HeldCall {
@@ -291,58 +302,6 @@ impl Peer {
                 }
                 None => tracing::warn!(peer = %self.0.name, "a notification was dropped: the link is down"),
             }
-        }
-    }
-
-    /// Makes a connection the current one, sends what waited, and closes the one before.
-    pub(super) fn attach(&self, conn: &Arc<Conn>, now: Instant) {
-        let mut held = self.lock();
-        let waited = std::mem::take(&mut held.calls);
-        held.bytes = 0;
-        held.why = None;
-        // In the lock: whoever finds no connection waits for it, and then finds this one.
-        for call in waited {
-            call.send(conn, now);
-        }
-        let before = self.0.current.swap(Some(Arc::clone(conn)));
-        drop(held);
-        if let Some(before) = before {
-            before.close(Goodbye::Replaced);
-        }
-        tracing::info!(peer = %self.0.name, epoch = conn.id().epoch, addr = %conn.id().addr, "link up");
-        self.0.inbound.up(conn.id());
-    }
-
-    /// The other end is about to stop: new calls wait for its next connection, those in flight get their answers.
-    pub(super) fn retire(&self, conn: &Arc<Conn>) {
-        let mut held = self.lock();
-        let current = self.0.current.load_full();
-        let was_current = current.is_some_and(|current| Arc::ptr_eq(&current, conn));
-        if was_current {
-            self.0.current.store(None);
-            held.why = Some("the other end is stopping".to_owned());
-        }
-        drop(held);
-        conn.confirm_drained();
-        if was_current {
-            tracing::info!(peer = %self.0.name, epoch = conn.id().epoch, "the other end drains; new calls wait");
-            self.0.inbound.down(conn.id(), "the other end is stopping");
-        }
-    }
-
-    /// A connection has ended. If it was the current one, the link is down.
-    pub(super) fn detach(&self, conn: &Arc<Conn>, why: &str) {
-        let mut held = self.lock();
-        let current = self.0.current.load_full();
-        let was_current = current.is_some_and(|current| Arc::ptr_eq(&current, conn));
-        if was_current {
-            self.0.current.store(None);
-            held.why = Some(why.to_owned());
-        }
-        drop(held);
-        conn.end(why);
-        if was_current {
-            self.0.inbound.down(conn.id(), why);
         }
     }
 
