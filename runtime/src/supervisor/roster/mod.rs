@@ -4,8 +4,11 @@
 //! Must not know processes, links, or clocks.
 //!
 //! Invariants, which the simulation checks:
-//! - A name has at most one living process, and none is spawned while one lives.
+//! - A name has at most one process that is the node, and none is spawned while it lives; but for a restart, which may
+//!   put one other beside it: a successor until that is ready, then the one that leaves. So there are never three.
+//! - A successor is spawned only by a restart, and takes over only when it is ready. If it fails, nothing changes.
 //! - A node is spawned only while all its parents are up. It keeps running when they go.
+//! - Every restart that is asked for ends in one `RestartEnded`; one asked for meanwhile is the same.
 //! - Every `Spawn` is followed by one `Spawned` or `SpawnFailed`, every `Spawned` by one `Exited`, before the next.
 //! - Only processes that this master spawned or adopted are signalled.
 //! - After `StopAll` nothing is spawned, a node is asked to stop only when its children are gone, and
@@ -28,7 +31,7 @@ use crate::backoff::Random;
 use crate::name::NodeName;
 
 pub use event::{Command, Event, NodeSpec, State, StateChange};
-pub use snapshot::{NodeSnapshot, PastExit, RestartWindow};
+pub use snapshot::{NodeSnapshot, PastExit, RestartWindow, Role, SecondProcess};
 
 use node::Node;
 
@@ -145,7 +148,7 @@ impl Roster {
                 self.stop_all(now, out);
                 self.nodes
                     .iter_mut()
-                    .for_each(|node| node.kill(now, "everything has to end at once", out));
+                    .for_each(|node| node.kill_both(now, "everything has to end at once", out));
             }
             Event::Tick => {}
             Event::Exited { name, pid, exit } => {
@@ -172,6 +175,9 @@ impl Roster {
             Event::Restart(_) => node.restart(now, "restarted by an operator", out),
             Event::Spawned { pid, .. } => node.spawned(pid, out),
             Event::SpawnFailed { error, retry, .. } => node.spawn_failed(now, error, retry, out),
+            Event::Adopted {
+                pid, leaving: true, ..
+            } => node.adopted_leaving(now, pid, out),
             Event::Adopted { pid, restarts, .. } => node.adopted(now, pid, restarts, out),
             Event::Joined { incarnation, pid, .. } => node.joined(now, incarnation, pid, out),
             Event::Ready { incarnation, .. } => node.ready(now, incarnation, out),
@@ -182,7 +188,7 @@ impl Roster {
 
     /// The earliest time at which [`Event::Tick`] is due.
     pub fn next_deadline(&self) -> Option<Instant> {
-        self.nodes.iter().filter_map(|node| node.deadline).min()
+        self.nodes.iter().filter_map(Node::next_deadline).min()
     }
 
     /// The plain copy of every node, in the order of the configuration.
@@ -241,6 +247,7 @@ impl Roster {
                 Some(why) if node.is_due(now) => node.wait(now, why, out),
                 missing => node.weigh(now, missing, out),
             }
+            node.renew(now, out);
         }
         if self.closing == Closing::Asked {
             self.stop_the_next(now, out);

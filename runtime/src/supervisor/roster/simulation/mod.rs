@@ -18,6 +18,8 @@ const STEPS: usize = 500;
 /// One process of the world. `pid` is `None` while the spawn has not been reported.
 #[derive(Debug, Clone, Default)]
 struct Process {
+    /// Spawned to take the place of another, and not told yet to do so.
+    stands_by: bool,
     pid: Option<u32>,
     linked: bool,
     ready: bool,
@@ -30,7 +32,9 @@ struct World {
     seed: u64,
     now: Instant,
     roster: Roster,
-    processes: BTreeMap<NodeName, Process>,
+    processes: BTreeMap<NodeName, Vec<Process>>,
+    /// Nodes whose restart has been asked for and is not over.
+    restarting: BTreeSet<NodeName>,
     states: BTreeMap<NodeName, State>,
     /// Nodes that an operator asked to stop or restart; the order of the whole tree's stop is not theirs.
     singled_out: BTreeSet<NodeName>,
@@ -55,6 +59,8 @@ fn specs() -> Vec<NodeSpec> {
     specs[1].restart_children = true;
     specs[4].policy.on_crash_loop = OnCrashLoop::Failed;
     specs[5].drain_timeout = Duration::ZERO;
+    specs[0].swap = false;
+    specs[1].swap = false;
     specs
 }
 
@@ -72,6 +78,7 @@ impl World {
             now,
             roster,
             processes: BTreeMap::new(),
+            restarting: BTreeSet::new(),
             states,
             singled_out: BTreeSet::new(),
             dead: BTreeMap::new(),
@@ -107,12 +114,23 @@ impl World {
                 node.name
             );
             assert!(node.last_exits.len() <= 20);
-            let process = self.processes.get(&node.name).and_then(|process| process.pid);
-            assert!(
-                !self.starts(&node.name) || node.pid == process,
-                "the wrong process, {said}"
-            );
+            if self.starts(&node.name) {
+                let beside = node.beside.as_ref().and_then(|second| second.pid);
+                let mut known: Vec<u32> = node.pid.into_iter().chain(beside).collect();
+                let mut living: Vec<u32> = self.of(&node.name).filter_map(|process| process.pid).collect();
+                known.sort_unstable();
+                living.sort_unstable();
+                assert_eq!(known, living, "the wrong processes of {}, {said}", node.name);
+            }
         }
+    }
+
+    fn of(&self, who: &NodeName) -> impl Iterator<Item = &Process> {
+        self.processes.get(who).into_iter().flatten()
+    }
+
+    fn all(&self) -> impl Iterator<Item = &Process> {
+        self.processes.values().flatten()
     }
 
     fn obey(&mut self, command: &Command, said: &str) {
@@ -122,8 +140,9 @@ impl World {
                     !self.closing && self.starts(who),
                     "a forbidden spawn of {who}, {said}"
                 );
-                let before = self.processes.insert(who.clone(), Process::default());
-                assert!(before.is_none(), "two lives of {who}, {said}");
+                let is_going = |process: &Process| process.pid.is_some() && (process.asked || process.killed);
+                assert!(self.of(who).all(is_going), "two lives of {who}, {said}");
+                self.is_born(who, Process::default(), said);
                 self.singled_out.remove(who);
                 let parents = specs()
                     .into_iter()
@@ -133,6 +152,44 @@ impl World {
                 assert!(
                     parents.iter().all(|parent| self.states[parent].is_up()),
                     "{who} is early, {said}"
+                );
+            }
+            Command::SpawnSuccessor { name, of } => {
+                assert!(
+                    self.restarting.contains(name) && !self.closing,
+                    "nobody asked for it, {said}"
+                );
+                let spec = specs()
+                    .into_iter()
+                    .find(|spec| spec.name == *name)
+                    .expect("a node");
+                assert!(spec.swap && spec.start, "{name} cannot be swapped, {said}");
+                let old: Vec<_> = self.of(name).cloned().collect();
+                assert!(
+                    matches!(&old[..], [old] if old.linked && !old.asked && incarnation(old.pid.unwrap_or(0)) == *of),
+                    "a successor of {old:?}, {said}"
+                );
+                let successor = Process {
+                    stands_by: true,
+                    ..Process::default()
+                };
+                self.is_born(name, successor, said);
+            }
+            Command::TakeOver {
+                name,
+                incarnation: told,
+            } => {
+                let all = self.processes.get_mut(name).expect("processes");
+                let is_told =
+                    |process: &&mut Process| process.pid.is_some_and(|pid| incarnation(pid) == *told);
+                let process = all.iter_mut().find(is_told).expect("a living process");
+                assert!(process.linked && process.ready && !process.asked, "{said}");
+                process.stands_by = false;
+            }
+            Command::RestartEnded { name, .. } => {
+                assert!(
+                    self.restarting.remove(name),
+                    "no restart of {name} to end, {said}"
                 );
             }
             Command::Terminate { name, pid } => {
@@ -158,8 +215,8 @@ impl World {
             }
             Command::AllReady { .. } => assert!(!self.closing, "{said}"),
             Command::AllStopped => {
-                let own = self.processes.keys().filter(|who| self.starts(who)).count();
-                assert!(self.closing && own == 0, "{said}");
+                let own = self.processes.keys().filter(|who| self.starts(who));
+                assert!(self.closing && own.count() == 0, "{said}");
                 self.all_stopped += 1;
             }
         }
@@ -168,15 +225,18 @@ impl World {
     /// The process that a signal or request is for; anybody else's must not be meant.
     fn signalled(&mut self, who: &NodeName, pid: Option<u32>, said: &str) -> &mut Process {
         let elsewhere = !self.starts(who);
-        let process = self
+        let all = self
             .processes
             .get_mut(who)
             .expect("a signal for a living process");
-        assert!(
-            elsewhere || process.pid == pid,
-            "a stranger's process {pid:?}, {said}"
-        );
-        process
+        let meant = all.iter_mut().find(|process| elsewhere || process.pid == pid);
+        meant.unwrap_or_else(|| panic!("a stranger's process {pid:?}, {said}"))
+    }
+
+    fn is_born(&mut self, who: &NodeName, process: Process, said: &str) {
+        let all = self.processes.entry(who.clone()).or_default();
+        all.push(process);
+        assert!(all.len() <= 2, "three processes of {who}, {said}");
     }
 
     fn children_are_gone(&self, parent: &NodeName) -> bool {
@@ -197,7 +257,7 @@ impl World {
             }
             self.now += Duration::from_millis(50);
             // Nobody is on the way: nothing happens before the next deadline.
-            if self.processes.values().all(|process| process.ready) {
+            if self.all().all(|process| process.ready) {
                 self.now = self.roster.next_deadline().unwrap_or(self.now).max(self.now);
             }
             self.tell(Event::Tick);
@@ -224,6 +284,10 @@ impl World {
                     world.tell(Event::Start(who));
                 });
             world.calm(|world| world.states.values().all(|state| *state == State::Ready));
+            world.calm(|world| world.restarting.is_empty());
+            let alone = |world: &Self| world.processes.values().all(|all| all.len() == 1);
+            world
+                .calm(|world| alone(world) && world.all().all(|process| process.ready && !process.stands_by));
         }
         world.closing = true;
         world.tell(if seed.is_multiple_of(3) {
@@ -236,6 +300,10 @@ impl World {
         world.calm(|world| world.processes.keys().all(|who| !world.starts(who)));
         (0..20).for_each(|_| world.step());
         assert_eq!(world.all_stopped, 1, "seed {seed}");
+        assert!(
+            world.restarting.iter().all(|who| !world.starts(who)),
+            "seed {seed}: a restart has no end"
+        );
         world.trace
     }
 }
@@ -243,11 +311,21 @@ impl World {
 #[test]
 fn whatever_happens_the_invariants_hold_and_everything_recovers() {
     let mut visits: HashMap<State, u64> = HashMap::new();
+    let (mut swaps, mut taken_over, mut failed) = (0, 0, 0);
     for command in (0..SEEDS).flat_map(World::walk) {
-        if let Command::Announce(change) = command {
-            *visits.entry(change.to).or_default() += 1;
+        match command {
+            Command::Announce(change) => *visits.entry(change.to).or_default() += 1,
+            Command::SpawnSuccessor { .. } => swaps += 1,
+            Command::TakeOver { .. } => taken_over += 1,
+            Command::RestartEnded { error: Some(_), .. } => failed += 1,
+            _ => {}
         }
     }
+    let least = SEEDS / 2;
+    assert!(
+        swaps >= least && taken_over >= least && failed >= least,
+        "{swaps} swaps, {taken_over} taken over, {failed} failed"
+    );
     assert_eq!(visits.len(), 9, "every state is seen: {visits:?}");
     assert!(
         visits.values().all(|&count| count >= SEEDS / 2),
