@@ -3,6 +3,8 @@
 //! ```text
 //!  node → master   Ready                  it serves; said on every new link
 //!  master → node   ParentAt               where one of its parents listens
+//!  master → node   Expect                 a successor of one of its children may come
+//!  master → node   TakeOver               it is the node now: serve the ports
 //!  master → node   HandOver               its listening sockets, for a master that adopts it
 //!  master → node   Stop                   finish the calls in flight and end
 //!  node ⇄ node     PushTo, KickFrom       to the node that has the session, up and down the tree
@@ -34,6 +36,24 @@ pub(crate) struct ParentAt {
     /// Its `rootport`.
     pub(crate) port: u16,
 }
+
+/// A successor of one of the node's children is being started: for a while it may have a link beside the child's.
+#[derive(Debug, Clone, Serialize, Deserialize, Remote)]
+#[remote(name = "lampyris.node.expect")]
+pub(crate) struct Expect {
+    /// Which child.
+    pub(crate) node: NodeName,
+    /// The life of it that is to be succeeded.
+    pub(crate) of: Incarnation,
+    /// For how long this holds, in milliseconds.
+    pub(crate) millis: u64,
+}
+
+/// The process, which was started to take the place of another, is the node now, and serves its ports. It may have
+/// been told before.
+#[derive(Debug, Clone, Serialize, Deserialize, Remote)]
+#[remote(name = "lampyris.node.take_over")]
+pub(crate) struct TakeOver;
 
 /// The node is to finish its calls in flight and to end.
 #[derive(Debug, Clone, Serialize, Deserialize, Remote)]
@@ -69,7 +89,7 @@ pub(crate) struct KickFrom {
 
 crate::service! {
     /// What every node answers itself.
-    pub(crate) NodeControl { ParentAt, Stop, HandOver, PushTo, KickFrom }
+    pub(crate) NodeControl { ParentAt, Expect, TakeOver, Stop, HandOver, PushTo, KickFrom }
 }
 
 crate::service! {

@@ -4,7 +4,6 @@
 
 use std::time::{Duration, Instant};
 
-use lampyris_runtime::sockets::Listeners;
 use lampyris_runtime::supervisor::child::{Child, SpawnSpec};
 use lampyris_runtime::supervisor::orphans::{adopt_orphans, reap_orphans};
 
@@ -19,7 +18,7 @@ async fn orphans_are_reaped_and_own_children_left_alone() {
             log_file: dir.path().join("node.log"),
             cpus: Vec::new(),
         };
-        Child::spawn(&spec, &Listeners::new()).expect("a shell")
+        Child::spawn(&spec).expect("a shell")
     };
     adopt_orphans().expect("a kernel that knows it");
 

@@ -4,18 +4,20 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use actix::{Actor, Addr, Context, Handler};
+use bytes::BytesMut;
 use lampyris_derive::Service;
+use lampyris_runtime::codec;
 use lampyris_runtime::config::Config;
-use lampyris_runtime::link::{Gatekeeper, Identity, LinkSettings, Peer, Refusal};
+use lampyris_runtime::link::{Conn, Gatekeeper, Identity, Peer, Refusal};
 use lampyris_runtime::name::NodeName;
+use lampyris_runtime::reply::Wrote;
 use lampyris_runtime::supervisor::roster::Event;
 
 use super::{Happened, Joined, Master};
 use crate::error::CallError;
 use crate::message::{Origin, Remote};
 use crate::node::inbound::{FromPeer, Listener, News};
-use crate::protocol::{HandOver, MasterControl, NodeControl, ParentAt, Ready, Stop};
-use crate::remote::RemoteAddr;
+use crate::protocol::{Expect, MasterControl, NodeControl, ParentAt, Ready};
 use crate::scope;
 use crate::service::{Router, Serves};
 
@@ -62,8 +64,8 @@ pub(super) fn peers(config: &Config, router: &Arc<Router>, master: &Addr<Master>
 
 fn listener(master: Addr<Master>) -> Listener {
     Arc::new(move |news| match news {
-        News::Up(link) => master.do_send(Joined(link)),
-        News::Down(link) => {
+        News::Up(link) | News::StandsBy(link) => master.do_send(Joined(link)),
+        News::Down(link) | News::StoodInVain(link) => {
             let Identity {
                 name, incarnation, ..
             } = link.peer;
@@ -81,16 +83,27 @@ impl Gatekeeper for AllNodes {
     }
 }
 
-/// Asks a node by its link to stop. Whether there is a link.
-pub(super) fn ask_to_stop(peer: Option<&Peer>) -> bool {
-    peer.filter(|peer| peer.is_up())
-        .is_some_and(|peer| tell(peer, Stop))
+/// Tells a process by its link something that is for no other process of the name. Whether there is such a link.
+pub(super) fn tell_process<M: Remote>(
+    peer: Option<&Peer>,
+    is_meant: impl Fn(&Identity) -> bool,
+    message: &M,
+) -> bool
+where
+    NodeControl: Serves<M>,
+{
+    let all = peer.map(Peer::conns).unwrap_or_default();
+    let meant = all.iter().find(|conn| is_meant(&conn.id().peer));
+    meant.is_some_and(|conn| tell(conn, message))
 }
 
-/// Asks a node that an earlier master has started for its listening sockets.
-pub(super) fn ask_for_sockets(peer: Option<&Peer>) {
-    if let Some(peer) = peer {
-        tell(peer, HandOver);
+/// Tells the parents of a node that its next life may have a link beside the present one.
+pub(super) fn announce_successor(config: &Config, links: &HashMap<NodeName, Peer>, expect: &Expect) {
+    let parents = config.parents_of(&expect.node);
+    for parent in parents.filter_map(|parent| links.get(&parent.name)) {
+        for conn in parent.conns() {
+            tell(&conn, expect);
+        }
     }
 }
 
@@ -107,7 +120,7 @@ pub(super) fn introduce(config: &Config, links: &HashMap<NodeName, Peer>, joined
         let (Some(parent_link), Some(child_link)) = (links.get(&parent.name), links.get(&child.name)) else {
             continue;
         };
-        let (Some(from), Some(port), true) = (parent_link.conn(), parent.rootport, child_link.is_up()) else {
+        let (Some(from), Some(port)) = (parent_link.conns().into_iter().next(), parent.rootport) else {
             continue;
         };
         let seen = from.id().addr.ip();
@@ -116,14 +129,14 @@ pub(super) fn introduce(config: &Config, links: &HashMap<NodeName, Peer>, joined
             .host
             .clone()
             .or_else(|| (!seen.is_loopback() || is_other_loopback(seen)).then(|| seen.to_string()));
-        tell(
-            child_link,
-            ParentAt {
-                parent: parent.name.clone(),
-                host,
-                port,
-            },
-        );
+        let at = ParentAt {
+            parent: parent.name.clone(),
+            host,
+            port,
+        };
+        for conn in child_link.conns() {
+            tell(&conn, &at);
+        }
     }
 }
 
@@ -132,15 +145,15 @@ fn is_other_loopback(ip: std::net::IpAddr) -> bool {
     ip.is_loopback() && ip != std::net::IpAddr::from([127, 0, 0, 1]) && ip.is_ipv4()
 }
 
-fn tell<M: Remote>(peer: &Peer, message: M) -> bool
+fn tell<M: Remote>(conn: &Conn, message: &M) -> bool
 where
     NodeControl: Serves<M>,
 {
-    let address: RemoteAddr<NodeControl> = RemoteAddr::new(peer.clone(), LinkSettings::default().wait);
-    match address.notify(message) {
-        Ok(()) => true,
+    let mut write = |out: &mut BytesMut| codec::encode(message, out).map(|()| Wrote::Reply);
+    match conn.notify(M::ID, &mut write) {
+        Ok(told) => told,
         Err(error) => {
-            tracing::warn!(node = %peer.name(), %error, "a node could not be told");
+            tracing::warn!(node = %conn.id().peer.name, %error, "a node could not be told");
             false
         }
     }

@@ -20,9 +20,9 @@ pub(crate) struct StopCluster {
     pub(crate) now: bool,
 }
 
-/// An operator wants something of one node.
+/// An operator wants something of one node. What takes its time is answered with the id of an operation.
 #[derive(Message)]
-#[rtype(result = "Result<(), Refused>")]
+#[rtype(result = "Result<Option<String>, Refused>")]
 pub(crate) struct Act {
     /// Which node.
     pub(crate) name: NodeName,
@@ -46,8 +46,16 @@ pub(crate) enum Refused {
 pub(crate) enum Action {
     Start,
     Stop,
+    /// A new life, in place of the present one if there is one.
     Restart,
+    /// The same: the next life runs the program that is on the disk now.
+    Reload,
 }
+
+/// An operator wants every node that serves to be restarted, one after the other; answered with an operation's id.
+#[derive(Message)]
+#[rtype(result = "Result<String, Refused>")]
+pub(crate) struct RollingRestart;
 
 /// Take over what an earlier master has left running.
 #[derive(Message)]

@@ -13,6 +13,7 @@ mod handover;
 mod links;
 mod lock;
 mod messages;
+mod operations;
 mod ports;
 mod processes;
 mod run;
@@ -26,13 +27,14 @@ use std::time::Duration;
 
 use actix::{Actor, AsyncContext, Context, Handler, SpawnHandle};
 use lampyris_runtime::config::Config;
-use lampyris_runtime::link::Peer;
-use lampyris_runtime::name::NodeName;
-use lampyris_runtime::supervisor::roster::{Command, Event, Roster, State, StateChange};
+use lampyris_runtime::link::{Identity, Peer};
+use lampyris_runtime::name::{Incarnation, NodeName};
+use lampyris_runtime::supervisor::roster::{Command, Event, Role, Roster, State, StateChange};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
-pub(crate) use messages::{Act, Action, Adopt, Happened, Joined, Refused, StopCluster};
+pub(crate) use messages::{Act, Action, Adopt, Happened, Joined, Refused, RollingRestart, StopCluster};
+pub(crate) use operations::FindOperation;
 pub use run::MasterError;
 pub(crate) use run::{RunOptions, run};
 pub use view::{NodeView, Nodes};
@@ -40,10 +42,13 @@ pub use view::{NodeView, Nodes};
 use handover::HandedOver;
 use lampyris_runtime::supervisor::orphans::reap_orphans;
 use lampyris_runtime::supervisor::process::Sign;
+use operations::Operations;
 use ports::Ports;
-use processes::Processes;
+use processes::{Output, Processes};
 use state::State as SavedState;
 use terminal::Terminal;
+
+use crate::protocol::{Expect, HandOver, Stop, TakeOver};
 
 /// The supervisor actor.
 pub struct Master {
@@ -55,6 +60,7 @@ pub struct Master {
     /// Nodes between two lives that an operator wants; their ports stay open.
     restarting: HashSet<NodeName>,
     saved: SavedState,
+    operations: Operations,
     terminal: Terminal,
     /// Ends the master's process with an exit code.
     done: mpsc::Sender<u8>,
@@ -101,19 +107,24 @@ impl Master {
             }
         }
         self.set_timer(ctx);
-        let restarts = self
-            .roster
-            .snapshot(now())
-            .into_iter()
-            .map(|node| (node.name, node.restarts))
-            .collect();
-        self.saved.write(self.processes.known(&restarts));
+        self.saved
+            .write(self.processes.known(&self.roster.snapshot(now())));
+        self.processes.let_go();
     }
 
     /// Carries out one command; gives what came of it at once.
     fn carry_out(&mut self, command: Command, ctx: &mut Context<Self>) -> Option<Event> {
         match command {
-            Command::Spawn(name) => return Some(self.spawn(name, ctx)),
+            Command::Spawn(name) => return Some(self.spawn(name, None, ctx)),
+            Command::SpawnSuccessor { name, of } => {
+                self.expect_successor(&name, of);
+                return Some(self.spawn(name, Some(of), ctx));
+            }
+            Command::TakeOver { name, incarnation } => {
+                let is_meant = |process: &Identity| process.incarnation == incarnation;
+                links::tell_process(self.links.get(&name), is_meant, &TakeOver);
+            }
+            Command::RestartEnded { name, error } => return self.restart_ended(&name, error),
             Command::Terminate { name, pid } => self.terminate(&name, pid),
             Command::Abort { name, pid } => self.processes.sign(&name, pid, Sign::Abort),
             Command::Kill { name, pid } => {
@@ -129,7 +140,7 @@ impl Master {
         None
     }
 
-    fn spawn(&mut self, name: NodeName, ctx: &Context<Self>) -> Event {
+    fn spawn(&mut self, name: NodeName, succeeds: Option<Incarnation>, ctx: &Context<Self>) -> Event {
         let Some(node) = self.config.node(name.as_str()) else {
             return Event::SpawnFailed {
                 error: "it is not configured".into(),
@@ -147,9 +158,9 @@ impl Master {
                 };
             }
         };
-        match self.processes.spawn(&name, sockets, ctx.address()) {
+        match self.processes.spawn(&name, succeeds, sockets, ctx.address()) {
             Ok((pid, output)) => {
-                self.terminal.follow(name.clone(), output);
+                self.follow(&name, output);
                 Event::Spawned { name, pid }
             }
             Err(error) => Event::SpawnFailed {
@@ -162,7 +173,9 @@ impl Master {
 
     /// Asks by the link; a node without one gets the signal instead. Never both: a second wish means "at once".
     fn terminate(&mut self, name: &NodeName, pid: Option<u32>) {
-        if links::ask_to_stop(self.links.get(name)) {
+        // One that was started elsewhere has one link and no number that means anything here.
+        let is_meant = |process: &Identity| pid.is_none_or(|pid| process.pid == pid);
+        if links::tell_process(self.links.get(name), is_meant, &Stop) {
             return;
         }
         if let Some(pid) = pid {
@@ -173,7 +186,6 @@ impl Master {
     fn announce(&mut self, change: &StateChange) {
         tracing::info!(node = %change.name, from = %change.from, to = %change.to, reason = change.reason, "state");
         match change.to {
-            State::Ready => drop(self.restarting.remove(&change.name)),
             State::Stopped if self.restarting.contains(&change.name) => {}
             // It stays down, and who connects to it is to know that.
             State::Stopped | State::Failed => self.ports.close(&change.name),
@@ -183,6 +195,53 @@ impl Master {
         if let Some(node) = snapshot.iter().find(|node| node.name == change.name) {
             self.terminal.state(change, node);
         }
+    }
+
+    fn follow(&self, name: &NodeName, output: Option<Output>) {
+        if let Some(output) = output {
+            self.terminal.follow(name.clone(), output);
+        }
+    }
+
+    /// A successor may have links beside those of the life that it succeeds: here, and at its parents.
+    fn expect_successor(&self, name: &NodeName, of: Incarnation) {
+        let Some(node) = self.config.node(name.as_str()) else {
+            return;
+        };
+        let time = node.start_timeout.saturating_add(node.stop_timeout);
+        if let (Some(peer), Some(until)) = (self.links.get(name), now().checked_add(time)) {
+            peer.expect_successor(of, until);
+        }
+        let expect = Expect {
+            node: name.clone(),
+            of,
+            millis: u64::try_from(time.as_millis()).unwrap_or(u64::MAX),
+        };
+        links::announce_successor(&self.config, &self.links, &expect);
+    }
+
+    /// Says how a restart went; gives the next one of a rolling restart.
+    fn restart_ended(&mut self, name: &NodeName, error: Option<String>) -> Option<Event> {
+        self.restarting.remove(name);
+        self.terminal.restarted(name, error.as_deref());
+        self.operations.restart_ended(name, error.as_deref());
+        self.next_of_the_roll()
+    }
+
+    fn next_of_the_roll(&mut self) -> Option<Event> {
+        let Self {
+            operations,
+            roster,
+            config,
+            ..
+        } = self;
+        let serves = |name: &NodeName| {
+            let starts = config.node(name.as_str()).is_some_and(|node| node.start);
+            starts && roster.state(name).is_some_and(State::is_up)
+        };
+        let name = operations.next_to_restart(serves)?;
+        self.restarting.insert(name.clone());
+        Some(Event::Restart(name))
     }
 
     fn all_stopped(&self) {
@@ -210,6 +269,31 @@ impl Master {
             .map(|node| &node.name)
     }
 
+    /// All nodes, none before one of its parents.
+    fn parents_first(&self) -> Vec<NodeName> {
+        fn depth(config: &Config, name: &NodeName) -> usize {
+            let parents = config
+                .parents_of(name)
+                .map(|parent| depth(config, &parent.name) + 1);
+            parents.max().unwrap_or(0)
+        }
+        let mut all: Vec<NodeName> = self.config.nodes.iter().map(|node| node.name.clone()).collect();
+        all.sort_by_cached_key(|name| depth(&self.config, name));
+        all
+    }
+
+    /// Lets the node's process in beside one that leaves, if that came first after an adoption.
+    fn make_way(&self, joined: &Identity) {
+        let nodes = self.roster.snapshot(now());
+        let beside = nodes
+            .iter()
+            .find(|node| node.name == joined.name)
+            .and_then(|node| node.beside.as_ref());
+        if beside.is_some_and(|beside| beside.role == Role::Leaving && beside.pid == Some(joined.pid)) {
+            self.expect_successor(&joined.name, joined.incarnation);
+        }
+    }
+
     fn is_alive(&self, name: &NodeName) -> bool {
         let alive = |state| !matches!(state, State::Stopped | State::Failed | State::Backoff);
         self.roster.state(name).is_some_and(alive)
@@ -230,6 +314,9 @@ impl Handler<Happened> for Master {
     type Result = ();
 
     fn handle(&mut self, Happened(event): Happened, ctx: &mut Context<Self>) {
+        if let Event::Exited { pid, .. } = &event {
+            self.processes.forget(*pid);
+        }
         self.on_event(event, ctx);
     }
 }
@@ -246,8 +333,10 @@ impl Handler<Joined> for Master {
             .node(peer.name.as_str())
             .is_some_and(|node| own && !self.ports.has_all(node))
         {
-            links::ask_for_sockets(self.links.get(&peer.name));
+            let is_meant = |process: &Identity| process.incarnation == peer.incarnation;
+            links::tell_process(self.links.get(&peer.name), is_meant, &HandOver);
         }
+        self.make_way(&peer);
         self.on_event(
             Event::Joined {
                 name: peer.name,
@@ -263,21 +352,14 @@ impl Handler<Adopt> for Master {
     type Result = ();
 
     fn handle(&mut self, _: Adopt, ctx: &mut Context<Self>) {
+        let mut found = Vec::new();
         for known in self.saved.read() {
             match self.processes.adopt(&known, ctx.address()) {
                 Ok(Some(output)) => {
-                    let state::Known {
-                        name, pid, restarts, ..
-                    } = known;
+                    let (name, pid) = (&known.name, known.pid);
                     self.terminal.say(&format!("found {name} running (pid {pid})"));
-                    self.terminal.follow(name.clone(), output);
-                    if self.config.node(name.as_str()).is_none() {
-                        // No node any more, but it holds ports, and must not outlive this master.
-                        self.terminal
-                            .say(&format!("{name} is configured no more: it is stopped"));
-                        self.processes.sign(&name, pid, Sign::Terminate);
-                    }
-                    self.on_event(Event::Adopted { name, pid, restarts }, ctx);
+                    self.follow(name, output);
+                    found.push(known);
                 }
                 Ok(None) => self
                     .terminal
@@ -286,6 +368,26 @@ impl Handler<Adopt> for Master {
                     tracing::warn!(node = %known.name, pid = known.pid, %error, "cannot be taken over")
                 }
             }
+        }
+        for (known, leaving) in state::sort_out(found) {
+            let state::Known {
+                name, pid, restarts, ..
+            } = known;
+            if self.config.node(name.as_str()).is_none() {
+                // No node any more, but it holds ports, and must not outlive this master.
+                self.terminal
+                    .say(&format!("{name} is configured no more: it is stopped"));
+                self.processes.sign(&name, pid, Sign::Terminate);
+            }
+            self.on_event(
+                Event::Adopted {
+                    name,
+                    pid,
+                    restarts,
+                    leaving,
+                },
+                ctx,
+            );
         }
     }
 }
@@ -301,7 +403,7 @@ impl Handler<HandedOver> for Master {
 }
 
 impl Handler<Act> for Master {
-    type Result = Result<(), Refused>;
+    type Result = Result<Option<String>, Refused>;
 
     fn handle(&mut self, Act { name, action }: Act, ctx: &mut Context<Self>) -> Self::Result {
         let node = self.config.node(name.as_str()).ok_or(Refused::NoSuchNode)?;
@@ -311,19 +413,34 @@ impl Handler<Act> for Master {
         if action != Action::Stop && self.closing != Closing::No {
             return Err(Refused::Stopping);
         }
-        match action {
-            Action::Restart => drop(self.restarting.insert(name.clone())),
-            Action::Start | Action::Stop => drop(self.restarting.remove(&name)),
+        let (event, operation) = match action {
+            Action::Start => (Event::Start(name.clone()), None),
+            Action::Stop => (Event::Stop(name.clone()), None),
+            Action::Restart => (Event::Restart(name.clone()), Some("restart")),
+            Action::Reload => (Event::Restart(name.clone()), Some("reload")),
+        };
+        match operation {
+            Some(_) => drop(self.restarting.insert(name.clone())),
+            None => drop(self.restarting.remove(&name)),
         }
-        self.on_event(
-            match action {
-                Action::Start => Event::Start(name),
-                Action::Stop => Event::Stop(name),
-                Action::Restart => Event::Restart(name),
-            },
-            ctx,
-        );
-        Ok(())
+        let operation = operation.map(|action| self.operations.begin(action, Some(&name)));
+        self.on_event(event, ctx);
+        Ok(operation)
+    }
+}
+
+impl Handler<RollingRestart> for Master {
+    type Result = Result<String, Refused>;
+
+    fn handle(&mut self, _: RollingRestart, ctx: &mut Context<Self>) -> Self::Result {
+        if self.closing != Closing::No {
+            return Err(Refused::Stopping);
+        }
+        let id = self.operations.begin_rolling(self.parents_first());
+        if let Some(event) = self.next_of_the_roll() {
+            self.on_event(event, ctx);
+        }
+        Ok(id)
     }
 }
 

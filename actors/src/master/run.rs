@@ -117,7 +117,7 @@ pub(crate) async fn run(config: Arc<Config>, options: RunOptions) -> Result<u8, 
     let (living, mut all_dead) = mpsc::channel(1);
     let (master, peers) = start(&config, &options, done, living)?;
     let acceptor = Acceptor {
-        me: identity(NodeName::master())
+        me: identity(NodeName::master(), None)
             .map_err(|why| MasterError::System("identity", io::Error::other(why)))?,
         secret: secret.expose().as_bytes().into(),
         handshake: config.link.handshake_timeout,
@@ -180,6 +180,7 @@ fn start(
             ports: super::Ports::default(),
             restarting: std::collections::HashSet::new(),
             saved: super::SavedState::new(&config.run_dir),
+            operations: super::Operations::default(),
             processes: Processes::new(Arc::clone(config), options.program.clone(), living),
             terminal: Terminal::new(config, options.console.clone()),
             done,
@@ -230,5 +231,7 @@ fn spec(node: &NodeConfig, only: bool) -> NodeSpec {
         stop_timeout: node.stop_timeout - node.drain_timeout,
         hang_kill: (!node.hang_kill.is_zero()).then_some(node.hang_kill),
         restart_children: node.restart_children,
+        // Clients, and children that begin anew with their parent, have to notice its end.
+        swap: node.netport.is_none() && !node.restart_children,
     }
 }

@@ -64,6 +64,15 @@ impl Terminal {
         self.say(&format!("ready in {} ms{page}", after.as_millis()));
     }
 
+    /// A restart that an operator has asked for is over.
+    pub(super) fn restarted(&self, name: &NodeName, error: Option<&str>) {
+        let label = self.label(name.as_str(), self.colour_of(name));
+        self.console.out(match error {
+            Some(error) => format!("{label} | not restarted: {error}"),
+            None => format!("{label} | restarted"),
+        });
+    }
+
     /// A node's step that a person should know of.
     pub(super) fn state(&self, change: &StateChange, node: &NodeSnapshot) {
         let label = self.label(change.name.as_str(), self.colour_of(&change.name));

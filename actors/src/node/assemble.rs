@@ -96,6 +96,7 @@ fn listener(node: Weak<Shared>, hooks: Hooks, ups: watch::Sender<u64>) -> Listen
         let (hooks, link) = match news {
             News::Up(link) => (&hooks.up, link),
             News::Down(link) => (&hooks.down, link),
+            News::StandsBy(_) | News::StoodInVain(_) => return,
         };
         for hook in hooks {
             let (hook, node, name) = (Arc::clone(hook), node.clone(), link.peer.name.clone());
@@ -122,13 +123,14 @@ pub(crate) fn settings(config: &Config) -> LinkSettings {
     }
 }
 
-/// Who this process is, for its links.
-pub(crate) fn identity(name: NodeName) -> Result<Identity, BootError> {
+/// Who this process is, for its links; and whose place it is to take.
+pub(crate) fn identity(name: NodeName, succeeds: Option<Incarnation>) -> Result<Identity, BootError> {
     let incarnation =
         Incarnation::draw().map_err(|why| BootError::System("random bytes", io::Error::other(why)))?;
     Ok(Identity {
         name,
         incarnation,
         pid: std::process::id(),
+        succeeds,
     })
 }

@@ -7,7 +7,7 @@ use lampyris_runtime::config::Config;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 
-use super::control::Cause;
+use super::control::{BY_MASTER, Cause};
 use super::error::BootError;
 use super::running::Running;
 use crate::app::App;
@@ -32,11 +32,14 @@ pub async fn boot(config: Arc<Config>, name: &str, app: App) -> Result<u8, BootE
         Ok(started) => started,
         Err(cause) => return Ok(exit_code(&cause)),
     };
-    let code = exit_code(&next_cause(&mut stopping, &mut signals).await);
+    let cause = tokio::select! {
+        cause = next_cause(&mut stopping, &mut signals) => cause,
+        error = running.take_place(&node) => return Err(error),
+    };
+    let code = exit_code(&cause);
     tokio::select! {
         () = running.stop(&node) => Ok(code),
-        // A second signal means now.
-        _ = signals.next() => Ok(130),
+        () = signals.insist(&cause) => Ok(130),
     }
 }
 
@@ -85,5 +88,14 @@ impl Signals {
             _ = self.terminate.recv() => "SIGTERM",
             _ = self.interrupt.recv() => "SIGINT",
         }
+    }
+
+    /// A second signal means now. The first one after the master has asked by the link does not: it is that of the
+    /// next master, which cannot know what this node was told.
+    async fn insist(&mut self, cause: &Cause) {
+        if matches!(cause, Cause::Asked(by) if *by == BY_MASTER) {
+            self.next().await;
+        }
+        self.next().await;
     }
 }

@@ -2,19 +2,24 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use actix::{Actor, Context, Handler};
 use lampyris_derive::Service;
 use lampyris_runtime::name::NodeName;
 use lampyris_runtime::sockets::Listeners;
 use tokio::sync::{mpsc, watch};
+use tokio::time::Instant;
 
 use super::Node;
 use super::handover::hand_over;
 use crate::error::CallError;
 use crate::message::Origin;
-use crate::protocol::{HandOver, KickFrom, NodeControl, ParentAt, PushTo, Stop};
+use crate::protocol::{Expect, HandOver, KickFrom, NodeControl, ParentAt, PushTo, Stop, TakeOver};
 use crate::scope;
+
+/// Who has asked a node by the link to stop.
+pub(crate) const BY_MASTER: &str = "the master";
 
 /// Why a node ends.
 #[derive(Debug, Clone)]
@@ -39,6 +44,8 @@ pub(crate) struct Control {
     pub(crate) stop: mpsc::Sender<Cause>,
     /// The sockets of the node's ports.
     pub(crate) ports: Arc<Listeners>,
+    /// Whether this process is the node, and no successor that stands by.
+    pub(crate) in_place: watch::Sender<bool>,
 }
 
 impl Actor for Control {
@@ -71,11 +78,39 @@ impl Handler<ParentAt> for Control {
     }
 }
 
+impl Handler<Expect> for Control {
+    type Result = Result<(), CallError>;
+
+    fn handle(&mut self, Expect { node, of, millis }: Expect, _: &mut Context<Self>) -> Self::Result {
+        // Nobody but the master may announce: another node could push a process into a name that is not its own.
+        if sender() != Some(NodeName::master()) {
+            return Err("only the master announces successors".into());
+        }
+        let until = Instant::now().checked_add(Duration::from_millis(millis));
+        if let (Some(child), Some(until)) = (
+            self.node.all_children().find(|child| *child.name() == node),
+            until,
+        ) {
+            child.expect_successor(of, until.into_std());
+        }
+        Ok(())
+    }
+}
+
+impl Handler<TakeOver> for Control {
+    type Result = Result<(), CallError>;
+
+    fn handle(&mut self, _: TakeOver, _: &mut Context<Self>) -> Self::Result {
+        self.in_place.send_replace(true);
+        Ok(())
+    }
+}
+
 impl Handler<Stop> for Control {
     type Result = Result<(), CallError>;
 
     fn handle(&mut self, _: Stop, _: &mut Context<Self>) -> Self::Result {
-        if self.stop.try_send(Cause::Asked("the master")).is_err() {
+        if self.stop.try_send(Cause::Asked(BY_MASTER)).is_err() {
             tracing::debug!("asked to stop while stopping");
         }
         Ok(())

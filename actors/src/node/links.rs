@@ -56,6 +56,8 @@ pub(super) fn master_peer(node: &Node) -> (Peer, watch::Receiver<MasterLink>) {
         sender.send_replace(match &news {
             News::Up(link) => state(true, link),
             News::Down(link) => state(false, link),
+            // Who dials has no two links.
+            News::StandsBy(_) | News::StoodInVain(_) => return,
         });
     });
     let inbound = FromPeer::new(NodeName::master(), Arc::clone(node.router()), listener);

@@ -16,7 +16,7 @@ use super::assemble::{Hooks, Target, assemble, identity, register, targets};
 use super::control::{Cause, Control};
 use super::error::BootError;
 use super::links::{OwnChildren, Refusals, master_peer, parents_up, say_ready};
-use super::ports::{host_port, open_ports};
+use super::ports::{host_port, inherited, open_ports};
 use super::{Node, web};
 use crate::app::{App, Routes, StopHook, single};
 use crate::net;
@@ -38,6 +38,16 @@ pub(super) struct Running {
     master_target: Option<watch::Sender<Option<String>>>,
     web: Option<ServerHandle>,
     before_stop: Vec<StopHook>,
+    /// What is served once this process is the node; a successor is not at first.
+    unserved: Option<Unserved>,
+    in_place: watch::Receiver<bool>,
+}
+
+/// Ports that are open and not served yet.
+struct Unserved {
+    ports: Arc<Listeners>,
+    secret: Secret,
+    routes: Option<Routes>,
 }
 
 impl Running {
@@ -47,21 +57,29 @@ impl Running {
         mut app: App,
         stop: mpsc::Sender<Cause>,
     ) -> Result<(Self, Node), BootError> {
-        let ports = Arc::new(open_ports(&own)?);
+        let mut inherited = inherited();
+        let known = inherited.may_go_on().await;
+        if !known.map_err(|why| BootError::System("standard input", why))? {
+            return Err(BootError::Unknown);
+        }
+        let ports = Arc::new(open_ports(&own, inherited.listeners)?);
+        let (placing, in_place) = watch::channel(inherited.succeeds.is_none());
         let secret = link_secret(config).map_err(BootError::Secret)?;
         let (targets, dialled) = targets(&own);
         let control = {
             let (targets, stop, ports) = (Arc::clone(&targets), stop.clone(), Arc::clone(&ports));
+            let in_place = placing.clone();
             single(move |node: &Node| Control {
                 node: node.clone(),
                 targets: Arc::clone(&targets),
                 stop: stop.clone(),
                 ports: Arc::clone(&ports),
+                in_place: in_place.clone(),
             })
         };
         app.services.push(control);
         let (router, inboxes) = register(&app.services, own.max_in_flight)?;
-        let identity = identity(own.name.clone())?;
+        let identity = identity(own.name.clone(), inherited.succeeds)?;
         let hooks = Hooks {
             up: std::mem::take(&mut app.node_up),
             down: std::mem::take(&mut app.node_down),
@@ -83,8 +101,16 @@ impl Running {
             master_target: None,
             web: None,
             before_stop: app.before_stop,
+            unserved: None,
+            in_place,
         };
         running.dial_all(&node, dialled, &secret, &stop);
+        let routes = app.routes;
+        running.unserved = Some(Unserved {
+            ports,
+            secret,
+            routes,
+        });
         let (ready, serving) = watch::channel(false);
         let telling = say_ready(node.clone(), running.master.clone(), master_links, serving, stop);
         running.tasks.push(tokio::task::spawn_local(telling));
@@ -92,7 +118,9 @@ impl Running {
         for hook in &app.before_ready {
             hook(node.clone()).await.map_err(BootError::App)?;
         }
-        running.serve_ports(&ports, &node, &secret, app.routes)?;
+        if *running.in_place.borrow() {
+            running.serve_ports(&node)?;
+        }
         ready.send_replace(true);
         let handlers = node.router().remote_names();
         let own: Vec<_> = handlers
@@ -103,13 +131,24 @@ impl Running {
         Ok((running, node))
     }
 
-    fn serve_ports(
-        &mut self,
-        ports: &Listeners,
-        node: &Node,
-        secret: &Secret,
-        routes: Option<Routes>,
-    ) -> Result<(), BootError> {
+    /// Serves the ports of a successor once it is the node. Gives why that is not possible, and nothing else.
+    pub(super) async fn take_place(&mut self, node: &Node) -> BootError {
+        let told = self.in_place.wait_for(|is| *is).await.is_ok();
+        if told && let Err(error) = self.serve_ports(node) {
+            return error;
+        }
+        std::future::pending().await
+    }
+
+    fn serve_ports(&mut self, node: &Node) -> Result<(), BootError> {
+        let Some(Unserved {
+            ports,
+            secret,
+            routes,
+        }) = self.unserved.take()
+        else {
+            return Ok(());
+        };
         // Copies: the originals are kept to be handed to a master that adopts this node.
         let copy = |key: &'static str| {
             let copied = ports.get(key).map(std::net::TcpListener::try_clone).transpose();
@@ -163,6 +202,12 @@ impl Running {
     /// Lets the calls in flight end, then everything else.
     pub(super) async fn stop(&mut self, node: &Node) {
         let deadline = Instant::now() + node.config().drain_timeout;
+        // Nobody new first of all, who would only be sent away: the ports are the next life's, in whose queue who
+        // comes now waits.
+        if let Some(accepting) = &self.accepting {
+            accepting.abort();
+        }
+        let requests = self.web.as_ref().map(|web| web.stop(true));
         self.drain(node, deadline).await;
         self.services.iter().for_each(Hosted::stop);
         for hook in &self.before_stop {
@@ -170,8 +215,10 @@ impl Running {
                 tracing::warn!("a hook before the stop took too long");
             }
         }
-        if let Some(web) = &self.web {
-            web.stop(false).await;
+        if let Some(requests) = requests
+            && timeout_at(deadline, requests).await.is_err()
+        {
+            tracing::warn!("requests of the HTTP port were cut off");
         }
         self.say_goodbye(node).await;
         self.tasks.iter().for_each(JoinHandle::abort);
@@ -189,7 +236,7 @@ impl Running {
         let mut links = Vec::new();
         loop {
             // Also those that have come up meanwhile.
-            for link in neighbours(node).filter_map(Peer::conn) {
+            for link in neighbours(node).flat_map(Peer::conns) {
                 if !links.iter().any(|known| Arc::ptr_eq(known, &link)) {
                     link.drain();
                     links.push(link);
@@ -213,13 +260,9 @@ impl Running {
 
     /// Closes all links, in a way that the other ends know for an orderly end.
     async fn say_goodbye(&self, node: &Node) {
-        // First of all nobody new, who would only be sent away: the port is the next life's.
-        if let Some(accepting) = &self.accepting {
-            accepting.abort();
-        }
         let links: Vec<_> = neighbours(node)
             .chain([&self.master])
-            .filter_map(Peer::conn)
+            .flat_map(Peer::conns)
             .collect();
         links.iter().for_each(|link| link.close(Goodbye::Stopping));
         let farewell = Instant::now() + FAREWELL;

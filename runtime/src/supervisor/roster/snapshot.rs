@@ -2,7 +2,7 @@
 //!
 //! Must not know how the roster decides.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::event::State;
 use crate::name::{Incarnation, NodeName};
@@ -54,7 +54,7 @@ pub struct SecondProcess {
 }
 
 /// What the second process of a node is there for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Role {
     /// It takes the node's place once it is ready.
