@@ -1,5 +1,6 @@
 //! The game: below the gate, beside the net node.
 
+use std::io::{Read, Seek, SeekFrom};
 use std::time::Duration;
 
 use actix_web::web;
@@ -14,6 +15,13 @@ use crate::ledger::Ledger;
 pub(crate) struct Wait {
     pub(crate) millis: u64,
     pub(crate) text: String,
+}
+
+/// Answers after a while which process this is, and which version of the program it runs.
+#[derive(Serialize, Deserialize, Remote)]
+#[remote(name = "game.who", reply = String)]
+pub(crate) struct Who {
+    pub(crate) millis: u64,
 }
 
 /// Panics.
@@ -54,9 +62,24 @@ pub(crate) struct Block {
 }
 
 #[derive(Service)]
-#[service(name = "game", serves(Wait, Panic, ExitWith, Refuse, Push, Kick))]
+#[service(name = "game", serves(Wait, Who, Panic, ExitWith, Refuse, Push, Kick))]
 pub(crate) struct Game {
     node: Node,
+    version: String,
+}
+
+/// What a test has written behind the end of the program: another version, as far as anybody can see.
+fn version() -> String {
+    let program = std::fs::File::open("/proc/self/exe").and_then(|mut file| {
+        let mut end = [0; 8];
+        file.seek(SeekFrom::End(-8))?;
+        file.read_exact(&mut end).map(|()| end)
+    });
+    let end = program.unwrap_or_default();
+    let text = std::str::from_utf8(&end)
+        .ok()
+        .and_then(|end| end.strip_prefix("version"));
+    text.unwrap_or("0").to_owned()
 }
 
 impl Actor for Game {
@@ -71,6 +94,19 @@ impl Handler<Wait> for Game {
         Box::pin(async move {
             tokio::time::sleep(Duration::from_millis(millis)).await;
             Ok(text)
+        })
+    }
+}
+
+impl Handler<Who> for Game {
+    type Result = ResponseFuture<Result<String, CallError>>;
+
+    fn handle(&mut self, Who { millis }: Who, _: &mut Context<Self>) -> Self::Result {
+        println!("asked who this is");
+        let answer = format!("{} {}", std::process::id(), self.version);
+        Box::pin(async move {
+            tokio::time::sleep(Duration::from_millis(millis)).await;
+            Ok(answer)
         })
     }
 }
@@ -152,7 +188,10 @@ async fn leave_a_note(node: Node) {
 
 pub(crate) fn app() -> App {
     App::new("test.game")
-        .service(|node| Game { node: node.clone() })
+        .service(|node| Game {
+            node: node.clone(),
+            version: version(),
+        })
         .service(Ledger::open)
         .pool(2, |_node| Workers)
         .routes(|config| {

@@ -3,7 +3,7 @@
 use lampyris::prelude::*;
 use lampyris::{App, Node};
 
-use crate::game::{Block, ExitWith, Game, Kick, Panic, Push, Refuse, Wait, Workers};
+use crate::game::{Block, ExitWith, Game, Kick, Panic, Push, Refuse, Wait, Who, Workers};
 use crate::ledger::{Ledger, Record};
 
 /// What the game is to be asked.
@@ -11,6 +11,7 @@ use crate::ledger::{Ledger, Record};
 #[remote(name = "gate.ask_game", reply = String)]
 pub(crate) enum AskGame {
     Wait { millis: u64, text: String },
+    Who { millis: u64 },
     Panic(String),
     Exit(i32),
     Refuse(String),
@@ -55,6 +56,7 @@ impl Handler<AskGame> for Gate {
         let game = &self.game;
         match ask {
             AskGame::Wait { millis, text } => Box::pin(game.call(Wait { millis, text })),
+            AskGame::Who { millis } => Box::pin(game.call(Who { millis })),
             AskGame::Panic(text) => Box::pin(game.call(Panic(text))),
             AskGame::Exit(code) => Box::pin(game.call(ExitWith(code))),
             AskGame::Refuse(text) => Box::pin(game.call(Refuse(text))),

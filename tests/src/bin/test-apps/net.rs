@@ -66,6 +66,8 @@ commands! {
     Record = 19;
     /// `MILLIS TEXT`: writes the text into the game's ledger, and answers with it after a while.
     RecordAndWait = 20;
+    /// `MILLIS`: after a while, which process of the game this is, and which version of the program it runs.
+    WhoInGame = 21;
 }
 
 /// What happened to one session.
@@ -98,7 +100,8 @@ struct Seen {
         ExitGame,
         BlockInGame,
         Record,
-        RecordAndWait
+        RecordAndWait,
+        WhoInGame
     ),
     sessions
 )]
@@ -138,6 +141,10 @@ handlers! {
     WaitInGame(net, _session, text) {
         let (millis, text) = number_and_text(&text);
         net.ask_game(AskGame::Wait { millis, text })
+    }
+    WhoInGame(net, _session, text) {
+        let (millis, _) = number_and_text(&text);
+        net.ask_game(AskGame::Who { millis })
     }
     Never(_net, _session, _text) { Box::pin(std::future::pending()) }
     PanicInGame(net, _session, text) { net.ask_game(AskGame::Panic(text)) }
