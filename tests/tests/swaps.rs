@@ -281,7 +281,7 @@ fn whatever_is_killed_in_a_swap_every_node_has_one_process_in_the_end() {
         };
         let old = admin.pid(name);
         admin.begin(&format!("nodes/{name}/actions/restart"));
-        let moment = Instant::now() + Duration::from_micros(random() % 60_000);
+        let moment = Instant::now() + Duration::from_micros(random() % 40_000);
         let successor = until("the moment", || {
             let seen = beside(&admin, name);
             (seen.is_some() && kill % 3 == 1 || Instant::now() >= moment).then_some(seen)
