@@ -6,7 +6,7 @@ use std::time::Duration;
 use actix_web::dev::ServerHandle;
 use lampyris_runtime::config::{Config, NodeConfig, Secret, link_secret};
 use lampyris_runtime::link::{Acceptor, Dialer, Peer, accept, dial};
-use lampyris_runtime::sockets::Listeners;
+use lampyris_runtime::sockets::{Inherited, Listeners};
 use lampyris_runtime::wire::Goodbye;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
@@ -57,24 +57,19 @@ impl Running {
         mut app: App,
         stop: mpsc::Sender<Cause>,
     ) -> Result<(Self, Node), BootError> {
-        let mut inherited = inherited();
-        let known = inherited.may_go_on().await;
-        if !known.map_err(|why| BootError::System("standard input", why))? {
-            return Err(BootError::Unknown);
-        }
+        let inherited = inheritance().await?;
         let ports = Arc::new(open_ports(&own, inherited.listeners)?);
         let (placing, in_place) = watch::channel(inherited.succeeds.is_none());
         let secret = link_secret(config).map_err(BootError::Secret)?;
         let (targets, dialled) = targets(&own);
         let control = {
             let (targets, stop, ports) = (Arc::clone(&targets), stop.clone(), Arc::clone(&ports));
-            let in_place = placing.clone();
             single(move |node: &Node| Control {
                 node: node.clone(),
                 targets: Arc::clone(&targets),
                 stop: stop.clone(),
                 ports: Arc::clone(&ports),
-                in_place: in_place.clone(),
+                in_place: placing.clone(),
             })
         };
         app.services.push(control);
@@ -122,12 +117,7 @@ impl Running {
             running.serve_ports(&node)?;
         }
         ready.send_replace(true);
-        let handlers = node.router().remote_names();
-        let own: Vec<_> = handlers
-            .iter()
-            .filter(|name| !name.starts_with("lampyris."))
-            .collect();
-        tracing::info!(handlers = ?own, commands = ?node.router().command_numbers(), "ready");
+        log_ready(&node);
         Ok((running, node))
     }
 
@@ -270,6 +260,25 @@ impl Running {
             sleep(DRAIN_STEP).await;
         }
     }
+}
+
+/// What whoever started this process has given it, once it may go on.
+async fn inheritance() -> Result<Inherited, BootError> {
+    let mut inherited = inherited();
+    let may_go_on = inherited.may_go_on().await;
+    match may_go_on.map_err(|why| BootError::System("standard input", why))? {
+        true => Ok(inherited),
+        false => Err(BootError::Unknown),
+    }
+}
+
+fn log_ready(node: &Node) {
+    let handlers = node.router().remote_names();
+    let own: Vec<_> = handlers
+        .iter()
+        .filter(|name| !name.starts_with("lampyris."))
+        .collect();
+    tracing::info!(handlers = ?own, commands = ?node.router().command_numbers(), "ready");
 }
 
 fn neighbours(node: &Node) -> impl Iterator<Item = &Peer> {

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use super::tests::{incarnation, name, spec};
 use super::*;
+use crate::name::Incarnation;
 use crate::supervisor::exit::Exit;
 use crate::supervisor::policy::OnCrashLoop;
 
@@ -62,6 +63,11 @@ fn specs() -> Vec<NodeSpec> {
     specs[0].swap = false;
     specs[1].swap = false;
     specs
+}
+
+fn spec_of(who: &NodeName) -> NodeSpec {
+    let mut all = specs().into_iter();
+    all.find(|spec| spec.name == *who).expect("a node")
 }
 
 impl World {
@@ -135,46 +141,8 @@ impl World {
 
     fn obey(&mut self, command: &Command, said: &str) {
         match command {
-            Command::Spawn(who) => {
-                assert!(
-                    !self.closing && self.starts(who),
-                    "a forbidden spawn of {who}, {said}"
-                );
-                let is_going = |process: &Process| process.pid.is_some() && (process.asked || process.killed);
-                assert!(self.of(who).all(is_going), "two lives of {who}, {said}");
-                self.is_born(who, Process::default(), said);
-                self.singled_out.remove(who);
-                let parents = specs()
-                    .into_iter()
-                    .find(|spec| spec.name == *who)
-                    .expect("a node")
-                    .parents;
-                assert!(
-                    parents.iter().all(|parent| self.states[parent].is_up()),
-                    "{who} is early, {said}"
-                );
-            }
-            Command::SpawnSuccessor { name, of } => {
-                assert!(
-                    self.restarting.contains(name) && !self.closing,
-                    "nobody asked for it, {said}"
-                );
-                let spec = specs()
-                    .into_iter()
-                    .find(|spec| spec.name == *name)
-                    .expect("a node");
-                assert!(spec.swap && spec.start, "{name} cannot be swapped, {said}");
-                let old: Vec<_> = self.of(name).cloned().collect();
-                assert!(
-                    matches!(&old[..], [old] if old.linked && !old.asked && incarnation(old.pid.unwrap_or(0)) == *of),
-                    "a successor of {old:?}, {said}"
-                );
-                let successor = Process {
-                    stands_by: true,
-                    ..Process::default()
-                };
-                self.is_born(name, successor, said);
-            }
+            Command::Spawn(who) => self.spawns(who, said),
+            Command::SpawnSuccessor { name, of } => self.spawns_successor(name, *of, said),
             Command::TakeOver {
                 name,
                 incarnation: told,
@@ -220,6 +188,42 @@ impl World {
                 self.all_stopped += 1;
             }
         }
+    }
+
+    fn spawns(&mut self, who: &NodeName, said: &str) {
+        assert!(
+            !self.closing && self.starts(who),
+            "a forbidden spawn of {who}, {said}"
+        );
+        let is_going = |process: &Process| process.pid.is_some() && (process.asked || process.killed);
+        assert!(self.of(who).all(is_going), "two lives of {who}, {said}");
+        self.is_born(who, Process::default(), said);
+        self.singled_out.remove(who);
+        let parents = spec_of(who).parents;
+        assert!(
+            parents.iter().all(|parent| self.states[parent].is_up()),
+            "{who} is early, {said}"
+        );
+    }
+
+    fn spawns_successor(&mut self, who: &NodeName, of: Incarnation, said: &str) {
+        assert!(
+            self.restarting.contains(who) && !self.closing,
+            "nobody asked for it, {said}"
+        );
+        let spec = spec_of(who);
+        assert!(spec.swap && spec.start, "{who} cannot be swapped, {said}");
+        let present = |old: &Process| old.linked && !old.asked && old.pid.map(incarnation) == Some(of);
+        let old: Vec<_> = self.of(who).cloned().collect();
+        assert!(
+            old.len() == 1 && old.iter().all(present),
+            "a successor of {old:?}, {said}"
+        );
+        let successor = Process {
+            stands_by: true,
+            ..Process::default()
+        };
+        self.is_born(who, successor, said);
     }
 
     /// The process that a signal or request is for; anybody else's must not be meant.
