@@ -219,7 +219,10 @@ fn the_error_frame_in_protocol_md_speaks_of_the_closed_list() {
 #[test]
 fn the_node_in_operations_md_has_the_keys_of_a_snapshot() {
     let text = document("docs/operations.md");
-    let block = blocks(&text).into_iter().find(|block| block.language == "json");
+    let is_node = |text: &str| text.contains("\"last_exits\"");
+    let block = blocks(&text)
+        .into_iter()
+        .find(|block| block.language == "json" && is_node(&block.text));
     let shown: serde_json::Value = serde_json::from_str(&block.expect("a node").text).expect("JSON");
     let now = Instant::now();
     let spec = NodeSpec::new(NodeName::new("game1").expect("a name"));
