@@ -364,7 +364,7 @@ fn the_requests_in_operations_md_are_answered_as_it_says() {
         let token = token.filter(|_| line.contains("$TOKEN"));
         assert_eq!(cluster.status(method, path, token), expected, "{line}");
     }
-    assert_eq!(requests.count(), 6);
+    assert_eq!(requests.count(), 8);
     cluster.lines_until("all nodes have stopped");
     assert_eq!(cluster.exit_code(), Some(0));
 }
