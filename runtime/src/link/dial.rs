@@ -14,8 +14,9 @@ use tokio::sync::watch;
 
 use super::Peer;
 use super::conn::{Conn, LinkId};
+use super::ended::Ended;
 use super::handshake::{self, Dialing, HandshakeError, Identity, Refusal};
-use super::task::{self, Ended, Stream, clock};
+use super::task::{self, Stream, clock};
 use crate::backoff::Backoff;
 use crate::wire::Goodbye;
 

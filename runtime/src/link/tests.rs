@@ -520,7 +520,10 @@ async fn who_asks_without_reading_does_not_fill_the_outbox() {
     }
     assert_eq!(conn.queued(), once);
     let mut stage = std::collections::VecDeque::new();
-    assert_eq!(conn.staging(&mut stage).await, None);
+    assert_eq!(
+        std::future::poll_fn(|task| conn.poll_staging(&mut stage, task)).await,
+        None
+    );
     assert!(stage.iter().map(Bytes::len).sum::<usize>() < 8 * 1024);
 }
 
