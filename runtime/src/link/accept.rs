@@ -8,7 +8,7 @@ use std::future::Future;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
 use tokio::io::AsyncWriteExt;
@@ -31,7 +31,7 @@ const PENALTY: Duration = Duration::from_millis(200);
 const PROBE: Duration = Duration::from_millis(600);
 
 /// How often the answer to a probe is looked for.
-const PROBE_STEP: Duration = Duration::from_millis(20);
+pub(crate) const PROBE_STEP: Duration = Duration::from_millis(20);
 
 /// Pauses of an acceptor without descriptors, from the first to the longest.
 const EXHAUSTED: (Duration, Duration) = (Duration::from_millis(10), Duration::from_secs(1));
@@ -195,29 +195,54 @@ async fn admit(proved: Proved, acceptor: Arc<Acceptor>) {
 }
 
 /// Makes room for a dialer whose name has a link: a living one keeps the name, a dead one loses it.
-///
-/// The same process dialling again knows that its old link is gone. Of another process it takes a sign of life
-/// from the first: a byte, asked for by a ping. So a half-dead link locks nobody out for longer than [`PROBE`].
 async fn make_room(peer: &Peer, dialer: &Identity) -> Result<(), Refusal> {
-    let Some(first) = peer.conn() else { return Ok(()) };
-    let holder = &first.id().peer;
-    if holder.incarnation == dialer.incarnation {
+    let Some(claim) = Claim::begin(peer, dialer, clock()) else {
         return Ok(());
-    }
-    let asked = clock();
-    first.ping(0);
-    while clock() < asked + PROBE {
-        if peer.conn().is_none_or(|current| !Arc::ptr_eq(&current, &first)) {
-            return Ok(());
-        }
-        if first.heard() > asked {
-            let (pid, addr) = (holder.pid, first.id().addr);
-            return Err(Refusal::Duplicate(format!(
-                "{} is already connected (pid {pid}, {addr})",
-                holder.name
-            )));
+    };
+    loop {
+        if let Some(verdict) = claim.verdict(peer, clock()) {
+            return verdict;
         }
         tokio::time::sleep(PROBE_STEP).await;
     }
-    Ok(())
+}
+
+/// A dialer's claim to a name that has a link. Pure.
+///
+/// The same process dialling again knows that its old link is gone. Of another process it takes a sign of life
+/// from the first: a byte, asked for by a ping. So a half-dead link locks nobody out for longer than [`PROBE`].
+pub(crate) struct Claim {
+    first: Arc<Conn>,
+    asked: Instant,
+}
+
+impl Claim {
+    /// Asks the link that has the name for a sign of life; `None` if the name is free for this dialer.
+    pub(crate) fn begin(peer: &Peer, dialer: &Identity, now: Instant) -> Option<Self> {
+        let first = peer.conn()?;
+        if first.id().peer.incarnation == dialer.incarnation {
+            return None;
+        }
+        first.ping(0);
+        Some(Self { first, asked: now })
+    }
+
+    /// Whether the dialer gets the name; `None` while that is open.
+    pub(crate) fn verdict(&self, peer: &Peer, now: Instant) -> Option<Result<(), Refusal>> {
+        let first = &self.first;
+        if peer.conn().is_none_or(|current| !Arc::ptr_eq(&current, first)) {
+            return Some(Ok(()));
+        }
+        if first.heard() > self.asked {
+            let LinkId {
+                peer: holder, addr, ..
+            } = first.id();
+            let text = format!(
+                "{} is already connected (pid {}, {addr})",
+                holder.name, holder.pid
+            );
+            return Some(Err(Refusal::Duplicate(text)));
+        }
+        (now >= self.asked + PROBE).then_some(Ok(()))
+    }
 }

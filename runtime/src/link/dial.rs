@@ -71,7 +71,7 @@ pub struct Dialer {
 /// Keeps the link up for ever. Ends when this side closes the link because it stops, when the task is aborted, or
 /// when the sender of the target is gone.
 pub async fn dial(mut dialer: Dialer, peer: Peer) {
-    let mut delay = Backoff::new(DELAYS.0, DELAYS.1);
+    let mut pace = Pace::new();
     let mut last = String::new();
     loop {
         let begun = clock();
@@ -80,11 +80,10 @@ pub async fn dial(mut dialer: Dialer, peer: Peer) {
             Ok(ended) => {
                 tracing::debug!(peer = %peer.name(), why = %ended, "dialling again");
                 last.clear();
-                if clock().duration_since(begun) >= PROVEN {
-                    delay.reset();
-                } else {
-                    // It came up and went down at once: not again and again without a pause.
-                    tokio::time::sleep(delay.next(jitter())).await;
+                let wait = pace.after_link(clock().duration_since(begun), jitter());
+                // A sleep of no time would still last up to the timer's millisecond.
+                if !wait.is_zero() {
+                    tokio::time::sleep(wait).await;
                 }
             }
             Err(error) => {
@@ -93,16 +92,40 @@ pub async fn dial(mut dialer: Dialer, peer: Peer) {
                     tracing::info!(peer = %peer.name(), why = %error, "no link yet");
                 }
                 (dialer.on_failure)(&error);
-                let wait = delay.next(jitter());
+                let wait = pace.after_failure(jitter());
                 tokio::select! {
                     () = tokio::time::sleep(wait) => {}
                     changed = dialer.target.changed() => match changed {
-                        Ok(()) => delay.reset(),
+                        Ok(()) => pace = Pace::new(),
                         Err(_) => return,
                     },
                 }
             }
         }
+    }
+}
+
+/// When to dial again. Pure.
+pub(crate) struct Pace(Backoff);
+
+impl Pace {
+    /// Nothing has failed yet.
+    pub(crate) fn new() -> Self {
+        Self(Backoff::new(DELAYS.0, DELAYS.1))
+    }
+
+    /// The pause after an attempt that did not bring the link up.
+    pub(crate) fn after_failure(&mut self, random: u64) -> Duration {
+        self.0.next(random)
+    }
+
+    /// The pause after a link that was up: none, unless it went down at once, as it may again and again.
+    pub(crate) fn after_link(&mut self, lived: Duration, random: u64) -> Duration {
+        if lived >= PROVEN {
+            self.0.reset();
+            return Duration::ZERO;
+        }
+        self.0.next(random)
     }
 }
 

@@ -16,15 +16,15 @@
 //!    around it owns the socket and the clock;
 //! 6. when the connection ends, its calls end at once, and the child dials again.
 
-mod accept;
+pub(crate) mod accept;
 pub mod calls;
-mod conn;
-mod dial;
+pub(crate) mod conn;
+pub(crate) mod dial;
 mod ended;
 pub mod handshake;
 mod held;
 mod liveness;
-mod machine;
+pub(crate) mod machine;
 mod outbox;
 mod peer;
 mod settings;

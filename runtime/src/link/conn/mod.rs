@@ -100,7 +100,7 @@ pub(super) enum Refused {
 }
 
 impl Conn {
-    pub(super) fn new(id: LinkId, settings: Arc<LinkSettings>, now: Instant) -> Arc<Self> {
+    pub(crate) fn new(id: LinkId, settings: Arc<LinkSettings>, now: Instant) -> Arc<Self> {
         Arc::new(Self {
             id,
             settings,
@@ -275,7 +275,7 @@ impl Conn {
         std::future::poll_fn(|task| self.poll_first_call(task))
     }
 
-    pub(super) fn poll_first_call(&self, task: &mut Context<'_>) -> Poll<()> {
+    pub(crate) fn poll_first_call(&self, task: &mut Context<'_>) -> Poll<()> {
         let mut inner = self.lock();
         if !inner.calls.is_empty() {
             return Poll::Ready(());
@@ -315,7 +315,7 @@ impl Conn {
     }
 
     /// Sees to it that the stage holds bytes to write; or says that the connection is to end, when there are no more.
-    pub(super) fn poll_staging(&self, stage: &mut Stage, task: &mut Context<'_>) -> Poll<Option<Goodbye>> {
+    pub(crate) fn poll_staging(&self, stage: &mut Stage, task: &mut Context<'_>) -> Poll<Option<Goodbye>> {
         if !stage.is_empty() {
             return Poll::Ready(None);
         }
