@@ -152,7 +152,7 @@ impl Peer {
         &self.0.inbound
     }
 
-    pub(super) fn next_epoch(&self) -> u64 {
+    pub(crate) fn next_epoch(&self) -> u64 {
         self.0.epochs.fetch_add(1, Ordering::Relaxed) + 1
     }
 

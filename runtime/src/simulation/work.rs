@@ -101,15 +101,9 @@ impl World {
         let now = self.clock(pid);
         let uid = self.checker.begin(pid, timeout.map(|timeout| now + timeout));
         let onward = over.map_or(HERE, |_| u8::try_from(to).expect("a small number"));
-        let reply = ReplyTo::new(Arc::clone(&self.processes[pid].answers) as Arc<_>, uid);
-        self.pass_on(
-            pid,
-            over.unwrap_or(to),
-            uid,
-            onward,
-            timeout.map(|timeout| (timeout, reply)),
-            padding,
-        );
+        let answers = Arc::clone(&self.processes[pid].answers);
+        let call = timeout.map(|timeout| (timeout, ReplyTo::new(answers, uid)));
+        self.pass_on(pid, over.unwrap_or(to), uid, onward, call, padding);
         uid
     }
 
