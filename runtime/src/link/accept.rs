@@ -6,20 +6,21 @@
 use std::collections::VecDeque;
 use std::future::Future;
 use std::io;
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
 use tokio::io::AsyncWriteExt;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 use tokio::task::AbortHandle;
 
 use super::Peer;
 use super::conn::{Conn, LinkId};
 use super::dial::{prepare, receive};
 use super::handshake::{Accepting, HandshakeError, Identity, Refusal, refusal};
-use super::task::{self, clock};
+use super::task::{self, Stream, clock};
 
 /// Most connections that have not proved themselves yet.
 const HALF_OPEN: usize = 64;
@@ -68,8 +69,8 @@ pub async fn accept(listener: TcpListener, acceptor: Arc<Acceptor>) {
     let mut half_open: VecDeque<AbortHandle> = VecDeque::with_capacity(HALF_OPEN);
     let mut pause = EXHAUSTED.0;
     loop {
-        let stream = match listener.accept().await {
-            Ok((stream, _)) => stream,
+        let (stream, addr) = match listener.accept().await {
+            Ok(accepted) => accepted,
             Err(error) => {
                 tracing::warn!(%error, "the link port cannot accept");
                 tokio::time::sleep(pause).await;
@@ -78,22 +79,26 @@ pub async fn accept(listener: TcpListener, acceptor: Arc<Acceptor>) {
             }
         };
         pause = EXHAUSTED.0;
+        if let Err(error) = prepare(&stream) {
+            tracing::debug!(%error, "a stranger left at once");
+            continue;
+        }
         half_open.retain(|handshake| !handshake.is_finished());
         if half_open.len() == HALF_OPEN
             && let Some(oldest) = half_open.pop_front()
         {
             oldest.abort();
         }
-        half_open.push_back(welcome(stream, &acceptor));
+        half_open.push_back(welcome(stream, addr, &acceptor));
     }
 }
 
 /// One connection: the handshake in a task that may be dropped, then the link in a task of its own.
-fn welcome(stream: TcpStream, acceptor: &Arc<Acceptor>) -> AbortHandle {
+pub(crate) fn welcome<S: Stream>(stream: S, addr: SocketAddr, acceptor: &Arc<Acceptor>) -> AbortHandle {
     let spawn = acceptor.spawn;
     let acceptor = Arc::clone(acceptor);
     spawn(Box::pin(async move {
-        let shaken = tokio::time::timeout(acceptor.handshake, authenticate(stream, &acceptor)).await;
+        let shaken = tokio::time::timeout(acceptor.handshake, authenticate(stream, addr, &acceptor)).await;
         match shaken {
             Ok(Ok(proved)) => {
                 (acceptor.spawn)(Box::pin(admit(proved, Arc::clone(&acceptor))));
@@ -105,8 +110,9 @@ fn welcome(stream: TcpStream, acceptor: &Arc<Acceptor>) -> AbortHandle {
 }
 
 /// A dialer that knows the secret.
-struct Proved {
-    stream: TcpStream,
+struct Proved<S> {
+    stream: S,
+    addr: SocketAddr,
     identity: Identity,
     welcome: Bytes,
     early: BytesMut,
@@ -120,8 +126,11 @@ enum Stranger {
     Handshake(#[from] HandshakeError),
 }
 
-async fn authenticate(mut stream: TcpStream, acceptor: &Acceptor) -> Result<Proved, Stranger> {
-    prepare(&stream)?;
+async fn authenticate<S: Stream>(
+    mut stream: S,
+    addr: SocketAddr,
+    acceptor: &Acceptor,
+) -> Result<Proved<S>, Stranger> {
     let mut buffer = BytesMut::with_capacity(512);
     let hello = receive(&mut stream, &mut buffer).await??;
     let (accepting, challenge) = match Accepting::begin(&acceptor.me, &hello) {
@@ -133,6 +142,7 @@ async fn authenticate(mut stream: TcpStream, acceptor: &Acceptor) -> Result<Prov
     match accepting.finish(&acceptor.secret, &proof) {
         Ok((identity, welcome)) => Ok(Proved {
             stream,
+            addr,
             identity,
             welcome,
             early: buffer,
@@ -145,7 +155,7 @@ async fn authenticate(mut stream: TcpStream, acceptor: &Acceptor) -> Result<Prov
 }
 
 /// Tells a dialer why it may not come in, as far as it may know.
-async fn refuse(mut stream: TcpStream, error: HandshakeError) -> Stranger {
+async fn refuse<S: Stream>(mut stream: S, error: HandshakeError) -> Stranger {
     if let HandshakeError::Refused(why) = &error
         && let Err(error) = stream.write_all(&refusal(why)).await
     {
@@ -155,9 +165,10 @@ async fn refuse(mut stream: TcpStream, error: HandshakeError) -> Stranger {
 }
 
 /// Lets a proved dialer in and runs its link, or refuses it.
-async fn admit(proved: Proved, acceptor: Arc<Acceptor>) {
+async fn admit<S: Stream>(proved: Proved<S>, acceptor: Arc<Acceptor>) {
     let Proved {
         mut stream,
+        addr,
         identity,
         welcome,
         early,
@@ -176,10 +187,6 @@ async fn admit(proved: Proved, acceptor: Arc<Acceptor>) {
             }
             return;
         }
-    };
-    let addr = match stream.peer_addr() {
-        Ok(addr) => addr,
-        Err(error) => return tracing::debug!(%error, "a dialer left before its welcome"),
     };
     if let Err(error) = stream.write_all(&welcome).await {
         return tracing::debug!(node = %name, %error, "a dialer left before its welcome");

@@ -3,7 +3,9 @@
 //! Dials, proves itself, runs the connection, and begins again when it ends: at once after a link that was up,
 //! then with growing, jittered delays. Where the parent is comes from outside and may change meanwhile.
 
+use std::future::Future;
 use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -70,12 +72,21 @@ pub struct Dialer {
 
 /// Keeps the link up for ever. Ends when this side closes the link because it stops, when the task is aborted, or
 /// when the sender of the target is gone.
-pub async fn dial(mut dialer: Dialer, peer: Peer) {
+pub async fn dial(dialer: Dialer, peer: Peer) {
+    dial_by(dialer, peer, connect).await;
+}
+
+/// The same by another way to a stream than the system's TCP: a simulated network's.
+pub(crate) async fn dial_by<S, C>(mut dialer: Dialer, peer: Peer, connect: impl Fn(String) -> C)
+where
+    S: Stream,
+    C: Future<Output = io::Result<(S, SocketAddr)>>,
+{
     let mut pace = Pace::new();
     let mut last = String::new();
     loop {
         let begun = clock();
-        match attempt(&dialer, &peer).await {
+        match attempt(&dialer, &peer, &connect).await {
             Ok(Ended::Closed(Goodbye::Stopping)) => return,
             Ok(ended) => {
                 tracing::debug!(peer = %peer.name(), why = %ended, "dialling again");
@@ -129,15 +140,20 @@ impl Pace {
     }
 }
 
-async fn attempt(dialer: &Dialer, peer: &Peer) -> Result<Ended, DialError> {
+async fn attempt<S, C>(
+    dialer: &Dialer,
+    peer: &Peer,
+    connect: &impl Fn(String) -> C,
+) -> Result<Ended, DialError>
+where
+    S: Stream,
+    C: Future<Output = io::Result<(S, SocketAddr)>>,
+{
     let target = dialer.target.borrow().clone().ok_or(DialError::NoAddress)?;
     let patience = peer.settings().handshake;
     let shaken = tokio::time::timeout(patience, async {
-        let stream = connect(&target)
+        let (stream, addr) = connect(target.clone())
             .await
-            .map_err(|why| DialError::Connect(target.clone(), why))?;
-        let addr = stream
-            .peer_addr()
             .map_err(|why| DialError::Connect(target.clone(), why))?;
         let (stream, identity, early) = introduce(stream, dialer, peer, &target).await?;
         Ok((stream, identity, early, addr))
@@ -155,7 +171,7 @@ async fn attempt(dialer: &Dialer, peer: &Peer) -> Result<Ended, DialError> {
     Ok(task::run(stream, conn, peer, early).await)
 }
 
-async fn connect(target: &str) -> io::Result<TcpStream> {
+async fn connect(target: String) -> io::Result<(TcpStream, SocketAddr)> {
     let mut last = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
     for addr in lookup_host(target).await? {
         match TcpStream::connect(addr).await {
@@ -165,7 +181,7 @@ async fn connect(target: &str) -> io::Result<TcpStream> {
             }
             Ok(stream) => {
                 prepare(&stream)?;
-                return Ok(stream);
+                return Ok((stream, addr));
             }
             Err(error) => last = error,
         }

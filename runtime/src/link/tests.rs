@@ -16,6 +16,8 @@ use crate::error::{ErrorKind, Fault};
 use crate::name::{HandlerId, Incarnation, NodeName};
 use crate::reply::{ReplySink, ReplyTo, Write, Wrote};
 
+mod networks;
+
 const ECHO: HandlerId = HandlerId(1);
 /// Its requests are handed to the test, which answers when it likes.
 const KEEP: HandlerId = HandlerId(2);

@@ -53,6 +53,14 @@ enum Phase {
     Up(Box<Machine>, Arc<Conn>),
 }
 
+/// Whether whole frames are one alone, which asks for something.
+fn is_one_request(bytes: &Bytes) -> bool {
+    let length = bytes[..4]
+        .iter()
+        .fold(0, |length, byte| (length << 8) | usize::from(*byte));
+    length == bytes.len() - 4 && bytes[4] <= 2
+}
+
 /// One end of a connection.
 pub(super) struct End {
     pub(super) pid: Pid,
@@ -394,7 +402,7 @@ impl World {
 
     /// The errors of the network that are built in on purpose. `whole`: the bytes are whole frames.
     fn plant(&mut self, id: EndId, other: EndId, bytes: &Bytes, whole: bool, is_fresh: bool) {
-        if self.plant == Plant::Duplicate && whole && self.one_in(20) {
+        if self.plant == Plant::Duplicate && whole && is_one_request(bytes) && self.one_in(20) {
             self.send(id, bytes.clone());
         }
         if self.plant != Plant::Stale {
