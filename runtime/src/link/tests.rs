@@ -17,6 +17,7 @@ use crate::name::{HandlerId, Incarnation, NodeName};
 use crate::reply::{ReplySink, ReplyTo, Write, Wrote};
 
 mod networks;
+mod pings;
 
 const ECHO: HandlerId = HandlerId(1);
 /// Its requests are handed to the test, which answers when it likes.

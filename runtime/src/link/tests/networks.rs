@@ -17,7 +17,8 @@ const PORT: u16 = 7000;
 const TIMEOUT: Duration = Duration::from_millis(800);
 /// How late a call may end: a tick of the calls and one of the simulated network.
 const SLACK: Duration = Duration::from_millis(50);
-const ROUNDS: u64 = 4;
+const ROUNDS: u64 = 3;
+const SEEDS: u64 = 3;
 
 /// Whose handler ran for what, over all lives of the gate.
 #[derive(Default)]
@@ -156,7 +157,7 @@ fn kinds(ended: &[Ended]) -> BTreeSet<&'static str> {
 
 #[test]
 fn a_partition_that_heals_brings_the_link_back() {
-    for seed in 0..4 {
+    for seed in 0..SEEDS {
         let ended = run(
             seed,
             |sim| sim.partition("gate", "net"),
@@ -172,7 +173,7 @@ fn a_partition_that_heals_brings_the_link_back() {
 
 #[test]
 fn a_network_that_loses_one_direction_brings_the_link_back() {
-    for seed in 0..4 {
+    for seed in 0..SEEDS {
         let ended = run(
             seed,
             |sim| sim.partition_oneway("gate", "net"),
@@ -188,7 +189,7 @@ fn a_network_that_loses_one_direction_brings_the_link_back() {
 
 #[test]
 fn messages_that_are_held_and_come_late_are_handled_once() {
-    for seed in 0..4 {
+    for seed in 0..SEEDS {
         let ended = run(
             seed,
             |sim| sim.hold("gate", "net"),
@@ -204,7 +205,7 @@ fn messages_that_are_held_and_come_late_are_handled_once() {
 
 #[test]
 fn a_node_that_crashes_and_starts_again_is_found_again() {
-    for seed in 0..4 {
+    for seed in 0..SEEDS {
         let ended = run(seed, |sim| sim.crash("gate"), |sim| sim.bounce("gate"));
         assert!(
             kinds(&ended).contains("ok") && kinds(&ended).len() > 1,
@@ -216,7 +217,7 @@ fn a_node_that_crashes_and_starts_again_is_found_again() {
 
 #[test]
 fn a_node_that_starts_again_at_once_is_found_again() {
-    for seed in 0..4 {
+    for seed in 0..SEEDS {
         run(seed, |sim| sim.bounce("gate"), |_| {});
     }
 }
