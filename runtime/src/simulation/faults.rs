@@ -289,14 +289,14 @@ impl World {
         if self.master.is_none() {
             return Some("a master".to_owned());
         }
-        for node in 0..NODES.len() {
+        for (node, (name, parents)) in NODES.iter().enumerate() {
             let state = (node != MASTER).then(|| self.state(node));
-            if state.is_some_and(|state| state != State::Ready) {
-                return Some(format!("{} is {state:?}", NODES[node].0));
+            if let Some(state) = state.filter(|state| *state != State::Ready) {
+                return Some(format!("{name} is {state}"));
             }
-            for parent in NODES[node].1 {
+            for parent in *parents {
                 if !self.are_joined(node, *parent) || !self.are_joined(*parent, node) {
-                    return Some(format!("a link of {} and {}", NODES[node].0, NODES[*parent].0));
+                    return Some(format!("a link of {name} and {}", NODES[*parent].0));
                 }
             }
         }
