@@ -12,6 +12,7 @@ mod faults;
 mod master;
 mod pipe;
 mod process;
+mod shake;
 mod work;
 mod world;
 

@@ -104,7 +104,7 @@ pub(super) struct World {
     pub(super) master: Option<Master>,
     pub(super) weather: Weather,
     pub(super) checker: Checker,
-    /// How often an answer of an earlier connection was slipped in, and the last one, by its two nodes.
+    /// For [`Plant::Stale`]: an answer that went from one node to another, and on which connection.
     pub(super) old_answers: BTreeMap<(Node, Node), (EndId, bytes::Bytes)>,
     story: DefaultHasher,
     told: bool,
