@@ -195,6 +195,18 @@ impl Config {
         Self::read(&Machine::this(), &self.file, self.loaded.clone())
     }
 
+    /// The same file as it stands in a copy, with the variables that this one was read with.
+    ///
+    /// # Errors
+    /// [`Rejected`] has all faults.
+    pub fn load_copy_again(&self, copy: &Path) -> Result<Self, Rejected> {
+        let loaded = Loaded {
+            from: copy.to_owned(),
+            variables: self.loaded.variables.clone(),
+        };
+        Self::read(&Machine::this(), &self.file, loaded)
+    }
+
     fn read(machine: &Machine, path: &Path, loaded: Loaded) -> Result<Self, Rejected> {
         let findings = Findings::default();
         let (source, format) = file::open(path, &loaded.from, &findings);

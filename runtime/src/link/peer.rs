@@ -112,6 +112,35 @@ impl Peer {
         peer
     }
 
+    /// The configuration knows the name no more: new calls end with `no_such_node`. Those in flight get their answers
+    /// by the connection that is given back, which is to be closed when they have.
+    pub fn forget(&self) -> Option<Arc<Conn>> {
+        let mut held = self.lock();
+        held.unknown = true;
+        held.bytes = 0;
+        let waited = std::mem::take(&mut held.calls);
+        let conn = self.0.current.swap(None);
+        drop(held);
+        for reply in waited.into_iter().filter_map(|call| call.reply) {
+            reply.fault(no_such_node(&self.0.name));
+        }
+        if let Some(conn) = &conn {
+            conn.confirm_drained();
+            self.0.inbound.down(conn.id(), "it is configured no more");
+        }
+        conn
+    }
+
+    /// The configuration knows the name again.
+    pub fn remember(&self) {
+        self.lock().unknown = false;
+    }
+
+    /// Whether there are more handles of it than so many.
+    pub fn is_shared_beyond(&self, handles: usize) -> bool {
+        Arc::strong_count(&self.0) > handles
+    }
+
     /// Its name.
     pub fn name(&self) -> &NodeName {
         &self.0.name
@@ -231,10 +260,7 @@ impl Peer {
     fn check_room(&self, held: &Held, bytes: usize) -> Result<(), Fault> {
         let (name, settings) = (&self.0.name, &self.0.settings);
         if held.unknown {
-            return Err(Fault::new(
-                ErrorKind::NoSuchNode,
-                format!("no parent or child is called {name}"),
-            ));
+            return Err(no_such_node(name));
         }
         if held.calls.len() >= settings.held_calls || held.bytes + bytes > settings.held_bytes {
             let text = format!(
@@ -297,6 +323,10 @@ impl Peer {
     /// Makes a connection the current one, sends what waited, and closes the one before.
     pub(super) fn attach(&self, conn: &Arc<Conn>, now: Instant) {
         let mut held = self.lock();
+        if held.unknown {
+            drop(held);
+            return conn.close(Goodbye::Stopping);
+        }
         let waited = std::mem::take(&mut held.calls);
         held.bytes = 0;
         held.why = None;
@@ -349,6 +379,13 @@ impl Peer {
     fn lock(&self) -> MutexGuard<'_, Held> {
         self.0.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn no_such_node(name: &NodeName) -> Fault {
+    Fault::new(
+        ErrorKind::NoSuchNode,
+        format!("no parent or child is called {name}"),
+    )
 }
 
 impl HeldCall {
