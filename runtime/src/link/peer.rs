@@ -126,6 +126,7 @@ impl Peer {
         }
         if let Some(conn) = &conn {
             conn.confirm_drained();
+            tracing::info!(peer = %self.0.name, epoch = conn.id().epoch, "configured no more; the link ends");
             self.0.inbound.down(conn.id(), "it is configured no more");
         }
         conn
