@@ -354,3 +354,31 @@ fn another_port_of_a_parent_holds_from_its_next_life_on() {
         cluster.until_answered(3, "1 text", "text");
     }
 }
+
+#[test]
+fn settings_hold_at_once_for_clients_that_connect_and_for_the_log() {
+    let mut cluster = Cluster::of_test_apps();
+    cluster.start();
+    let mut before = cluster.client();
+    let long = "x".repeat(2_000);
+    assert_eq!(before.ask(1, &long).unwrap().payload, long);
+    assert!(!cluster.log("game1").contains("DEBUG"));
+    cluster
+        .set("servers.net.max_frame", "1KiB")
+        .set("log.level", "debug");
+    let done = reloaded(&cluster);
+    assert_eq!(done["restart"], json!([]), "{done}");
+    assert_eq!(
+        before.ask(1, &long).unwrap().payload,
+        long,
+        "its settings are those of its start"
+    );
+    let mut after = cluster.client();
+    assert_eq!(after.ask(1, "short").unwrap().payload, "short");
+    after.send(1, &long).unwrap();
+    assert!(after.is_closed_by_server());
+    kill_pid(cluster.admin().pid("gate"));
+    until("more in the log", || {
+        cluster.log("game1").contains("DEBUG").then_some(())
+    });
+}
