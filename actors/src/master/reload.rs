@@ -15,7 +15,7 @@ use lampyris_runtime::config::{
     Change, Config, Effect, Finding, Rejected, diff, keep_applied, refused_while_running, render_human,
 };
 use lampyris_runtime::name::NodeName;
-use lampyris_runtime::supervisor::roster::{Event, State};
+use lampyris_runtime::supervisor::roster::Event;
 use serde::Serialize;
 use tokio::time::{Duration, Instant, timeout_at};
 
@@ -169,14 +169,9 @@ impl Master {
     /// Starts and stops nodes, now that their neighbours know of them, and says what was done.
     fn end_reload(&mut self, done: &mut Reloaded, told: &[NodeName], ctx: &mut Context<Self>) {
         let nodes = &self.config.nodes;
-        let runs = |name: &NodeName| {
-            self.roster
-                .state(name)
-                .is_some_and(|state| state != State::Stopped)
-        };
         let unreached = nodes.iter().map(|node| &node.name);
         done.unreached = unreached
-            .filter(|name| runs(name) && !told.contains(name))
+            .filter(|name| self.is_alive(name) && !told.contains(name))
             .cloned()
             .collect();
         for change in &done.applied {

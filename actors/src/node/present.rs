@@ -55,6 +55,7 @@ impl Present {
             neighbour.or_else(|| self.former.get(name)).cloned()
         };
         let mut former = self.former.clone();
+        // Two handles are those of this map and of its copy: nobody else has one.
         former.retain(|_, peer| peer.is_shared_beyond(2));
         former.extend(self.parents.clone());
         former.extend(self.children.clone());

@@ -9,6 +9,8 @@
 //! Invariants: at most one connection is current; calls that waited go out before any later one; a call that
 //! waits ends after `wait` or at its deadline, whichever is first.
 
+mod forget;
+
 use std::collections::VecDeque;
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -27,6 +29,7 @@ use crate::error::{ErrorKind, Fault};
 use crate::name::{HandlerId, NodeName};
 use crate::reply::{ReplyTo, Write, Wrote};
 use crate::wire::Goodbye;
+use forget::no_such_node;
 
 /// The longest time of a call: what fits the milliseconds of a frame, some 49 days.
 const LONGEST: Duration = Duration::from_millis(u32::MAX as u64);
@@ -110,36 +113,6 @@ impl Peer {
         let peer = Self::new(name, settings, inbound);
         peer.lock().unknown = true;
         peer
-    }
-
-    /// The configuration knows the name no more: new calls end with `no_such_node`. Those in flight get their answers
-    /// by the connection that is given back, which is to be closed when they have.
-    pub fn forget(&self) -> Option<Arc<Conn>> {
-        let mut held = self.lock();
-        held.unknown = true;
-        held.bytes = 0;
-        let waited = std::mem::take(&mut held.calls);
-        let conn = self.0.current.swap(None);
-        drop(held);
-        for reply in waited.into_iter().filter_map(|call| call.reply) {
-            reply.fault(no_such_node(&self.0.name));
-        }
-        if let Some(conn) = &conn {
-            conn.confirm_drained();
-            tracing::info!(peer = %self.0.name, epoch = conn.id().epoch, "configured no more; the link ends");
-            self.0.inbound.down(conn.id(), "it is configured no more");
-        }
-        conn
-    }
-
-    /// The configuration knows the name again.
-    pub fn remember(&self) {
-        self.lock().unknown = false;
-    }
-
-    /// Whether there are more handles of it than so many.
-    pub fn is_shared_beyond(&self, handles: usize) -> bool {
-        Arc::strong_count(&self.0) > handles
     }
 
     /// Its name.
@@ -380,13 +353,6 @@ impl Peer {
     fn lock(&self) -> MutexGuard<'_, Held> {
         self.0.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-fn no_such_node(name: &NodeName) -> Fault {
-    Fault::new(
-        ErrorKind::NoSuchNode,
-        format!("no parent or child is called {name}"),
-    )
 }
 
 impl HeldCall {
