@@ -6,14 +6,15 @@ use actix_web::{HttpResponse, web};
 use lampyris_runtime::name::NodeName;
 use serde_json::json;
 
-use super::problem::{not_found, problem, unavailable};
-use crate::master::{Act, Action, Master, Nodes, Refused, StopCluster};
+use super::problem::{faults, not_found, problem, unavailable};
+use crate::master::{Act, Action, Master, Nodes, NotReloaded, Refused, Reload, StopCluster};
 
 pub(super) fn routes(config: &mut web::ServiceConfig) {
     config
         .service(web::resource("/nodes").route(web::get().to(nodes)))
         .service(web::resource("/nodes/{name}/actions/{action}").route(web::post().to(act)))
         .service(web::resource("/cluster/actions/stop").route(web::post().to(stop)))
+        .service(web::resource("/cluster/actions/reload").route(web::post().to(reload)))
         .default_service(web::to(not_found));
 }
 
@@ -53,10 +54,7 @@ async fn act(path: web::Path<(String, String)>, master: web::Data<Addr<Master>>)
                 format!("{name} is started by hand, on this host or another (--only, or start = false)");
             problem(StatusCode::CONFLICT, "not started here", text)
         }
-        Ok(Err(Refused::Stopping)) => {
-            let text = "the whole cluster is stopping; nothing is started any more";
-            problem(StatusCode::CONFLICT, "stopping", text)
-        }
+        Ok(Err(Refused::Stopping)) => stopping(),
         Err(_) => unavailable(),
     }
 }
@@ -72,4 +70,23 @@ async fn stop(master: web::Data<Addr<Master>>) -> HttpResponse {
         Ok(()) => HttpResponse::Accepted().json(json!({ "action": "stop" })),
         Err(_) => unavailable(),
     }
+}
+
+async fn reload(master: web::Data<Addr<Master>>) -> HttpResponse {
+    match master.send(Reload).await {
+        Ok(Ok(done)) => HttpResponse::Ok().json(done),
+        Ok(Err(NotReloaded::Faults { findings, text })) => faults(&text, &findings),
+        Ok(Err(NotReloaded::Stopping)) => stopping(),
+        Ok(Err(NotReloaded::RunDir(text))) => problem(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "the run folder cannot be written to",
+            text,
+        ),
+        Err(_) => unavailable(),
+    }
+}
+
+fn stopping() -> HttpResponse {
+    let text = "the whole cluster is stopping; nothing is started any more";
+    problem(StatusCode::CONFLICT, "stopping", text)
 }

@@ -6,6 +6,7 @@
 //! | GET /healthz | anyone | the process answers |
 //! | GET /api/v1/nodes | token | an array of nodes |
 //! | POST /api/v1/nodes/{name}/actions/{start,stop,restart} | token | asks it of one node |
+//! | POST /api/v1/cluster/actions/reload | token | applies the configuration as it stands in the file |
 //! | POST /api/v1/cluster/actions/stop | token | stops the nodes in order, then the master |
 //!
 //! The token is a bearer's: `Authorization: Bearer …`. Nothing changes by GET.

@@ -2,20 +2,23 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use actix::{Actor, Addr, Context, Handler};
+use arc_swap::ArcSwap;
 use lampyris_derive::Service;
 use lampyris_runtime::config::Config;
 use lampyris_runtime::link::{Gatekeeper, Identity, LinkSettings, Peer, Refusal};
 use lampyris_runtime::name::NodeName;
 use lampyris_runtime::supervisor::roster::Event;
 
+use super::ports::Ports;
 use super::{Happened, Joined, Master};
 use crate::error::CallError;
 use crate::message::{Origin, Remote};
 use crate::node::inbound::{FromPeer, Listener, News};
-use crate::protocol::{HandOver, MasterControl, NodeControl, ParentAt, Ready, Stop};
-use crate::remote::RemoteAddr;
+use crate::protocol::{HandOver, MasterControl, NodeControl, ParentAt, Ready, Reload, Stop};
+use crate::remote::{Call, RemoteAddr};
 use crate::scope;
 use crate::service::{Router, Serves};
 
@@ -45,19 +48,63 @@ impl Handler<Ready> for Reception {
     }
 }
 
-/// A peer for every configured node, whose news go to the master.
-pub(super) fn peers(config: &Config, router: &Arc<Router>, master: &Addr<Master>) -> HashMap<NodeName, Peer> {
-    let settings = Arc::new(crate::node::assemble::settings(config));
-    let listener = listener(master.clone());
-    let peer = |name: &NodeName| {
-        let inbound = FromPeer::new(name.clone(), Arc::clone(router), Arc::clone(&listener));
-        Peer::new(name.clone(), Arc::clone(&settings), inbound)
-    };
-    config
-        .nodes
-        .iter()
-        .map(|node| (node.name.clone(), peer(&node.name)))
-        .collect()
+/// The peers of the nodes, whose news go to the master. Clones are the same; who is in it may link.
+#[derive(Clone)]
+pub(super) struct Links(Arc<Shared>);
+
+struct Shared {
+    peers: ArcSwap<HashMap<NodeName, Peer>>,
+    settings: Arc<LinkSettings>,
+    router: Arc<Router>,
+    listener: Listener,
+}
+
+impl Links {
+    /// Those of every configured node.
+    pub(super) fn new(config: &Config, router: Router, master: &Addr<Master>) -> Self {
+        let links = Self(Arc::new(Shared {
+            peers: ArcSwap::default(),
+            settings: Arc::new(crate::node::assemble::settings(config)),
+            router: Arc::new(router),
+            listener: listener(master.clone()),
+        }));
+        config.nodes.iter().for_each(|node| links.add(&node.name));
+        links
+    }
+
+    /// The peer of a node.
+    pub(super) fn get(&self, name: &NodeName) -> Option<Peer> {
+        self.0.peers.load().get(name).cloned()
+    }
+
+    /// Lets a node in from now on.
+    pub(super) fn add(&self, name: &NodeName) {
+        if self.get(name).is_none() {
+            let listener = Arc::clone(&self.0.listener);
+            let inbound = FromPeer::new(name.clone(), Arc::clone(&self.0.router), listener);
+            let peer = Peer::new(name.clone(), Arc::clone(&self.0.settings), inbound);
+            self.change(|peers| drop(peers.insert(name.clone(), peer.clone())));
+        }
+    }
+
+    /// Lets a node in no more.
+    pub(super) fn remove(&self, name: &NodeName) {
+        self.change(|peers| drop(peers.remove(name)));
+    }
+
+    fn change(&self, change: impl Fn(&mut HashMap<NodeName, Peer>)) {
+        self.0.peers.rcu(|peers| {
+            let mut changed = HashMap::clone(peers);
+            change(&mut changed);
+            changed
+        });
+    }
+}
+
+impl Gatekeeper for Links {
+    fn admit(&self, dialer: &Identity) -> Result<Peer, Refusal> {
+        self.get(&dialer.name).ok_or(Refusal::Unauthorized)
+    }
 }
 
 fn listener(master: Addr<Master>) -> Listener {
@@ -72,33 +119,41 @@ fn listener(master: Addr<Master>) -> Listener {
     })
 }
 
-/// Lets in every configured node.
-pub(super) struct AllNodes(pub(super) HashMap<NodeName, Peer>);
-
-impl Gatekeeper for AllNodes {
-    fn admit(&self, dialer: &Identity) -> Result<Peer, Refusal> {
-        self.0.get(&dialer.name).cloned().ok_or(Refusal::Unauthorized)
-    }
-}
-
 /// Asks a node by its link to stop. Whether there is a link.
-pub(super) fn ask_to_stop(peer: Option<&Peer>) -> bool {
-    peer.filter(|peer| peer.is_up())
-        .is_some_and(|peer| tell(peer, Stop))
+pub(super) fn ask_to_stop(peer: Option<Peer>) -> bool {
+    peer.filter(Peer::is_up).is_some_and(|peer| tell(&peer, Stop))
 }
 
 /// Asks a node that an earlier master has started for its listening sockets.
-pub(super) fn ask_for_sockets(peer: Option<&Peer>) {
+pub(super) fn ask_for_sockets(peer: Option<Peer>) {
     if let Some(peer) = peer {
-        tell(peer, HandOver);
+        tell(&peer, HandOver);
     }
+}
+
+/// Tells a node that has joined to read its configuration again: it may have been applied while it was out of reach.
+pub(super) fn remind(peer: Option<Peer>) {
+    if let Some(peer) = peer {
+        tell(&peer, Reload);
+    }
+}
+
+/// Asks every node with a link to apply the configuration that it reads; gives the calls, which are on their way.
+pub(super) fn ask_to_reload(links: &Links, patience: Duration) -> Vec<(NodeName, Call<Reload>)> {
+    let peers = links.0.peers.load();
+    let up = peers.values().filter(|peer| peer.is_up());
+    up.map(|peer| {
+        let address: RemoteAddr<NodeControl> = RemoteAddr::new(peer.clone(), patience);
+        (peer.name().clone(), address.call(Reload))
+    })
+    .collect()
 }
 
 /// Tells a node that has joined where its parents are, and its children where it is.
 ///
 /// A node is where its link comes from, unless the configuration says otherwise: so nodes may live on several
 /// hosts without anybody writing down where.
-pub(super) fn introduce(config: &Config, links: &HashMap<NodeName, Peer>, joined: &NodeName) {
+pub(super) fn introduce(config: &Config, links: &Links, ports: &Ports, joined: &NodeName) {
     let Some(node) = config.node(joined.as_str()) else {
         return;
     };
@@ -107,7 +162,9 @@ pub(super) fn introduce(config: &Config, links: &HashMap<NodeName, Peer>, joined
         let (Some(parent_link), Some(child_link)) = (links.get(&parent.name), links.get(&child.name)) else {
             continue;
         };
-        let (Some(from), Some(port), true) = (parent_link.conn(), parent.rootport, child_link.is_up()) else {
+        // The port of its present life: another that has been configured since holds from its next one on.
+        let port = ports.rootport(&parent.name).or(parent.rootport);
+        let (Some(from), Some(port), true) = (parent_link.conn(), port, child_link.is_up()) else {
             continue;
         };
         let seen = from.id().addr.ip();
@@ -117,7 +174,7 @@ pub(super) fn introduce(config: &Config, links: &HashMap<NodeName, Peer>, joined
             .clone()
             .or_else(|| (!seen.is_loopback() || is_other_loopback(seen)).then(|| seen.to_string()));
         tell(
-            child_link,
+            &child_link,
             ParentAt {
                 parent: parent.name.clone(),
                 host,

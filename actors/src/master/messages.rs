@@ -5,6 +5,8 @@ use lampyris_runtime::link::LinkId;
 use lampyris_runtime::name::NodeName;
 use lampyris_runtime::supervisor::roster::Event;
 
+use super::reload::{NotReloaded, Reloaded};
+
 /// Something happened that the roster must know.
 #[derive(Message)]
 #[rtype(result = "()")]
@@ -48,6 +50,11 @@ pub(crate) enum Action {
     Stop,
     Restart,
 }
+
+/// Read the configuration again, and apply it.
+#[derive(Message)]
+#[rtype(result = "Result<Reloaded, NotReloaded>")]
+pub(crate) struct Reload;
 
 /// Take over what an earlier master has left running.
 #[derive(Message)]

@@ -129,6 +129,7 @@ impl World {
                 self.tell(format_args!("roster: {name} {from} -> {to}: {why}"));
             }
             Command::AllReady { .. } => self.tell(format_args!("roster: all are ready")),
+            Command::Forget(_) => self.fail("the roster forgets a node though nobody took it away"),
             Command::AllStopped => self.fail("the roster says that all have stopped"),
         }
     }

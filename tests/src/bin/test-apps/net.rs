@@ -66,6 +66,8 @@ commands! {
     Record = 19;
     /// `MILLIS TEXT`: writes the text into the game's ledger, and answers with it after a while.
     RecordAndWait = 20;
+    /// Answers with the name of the game that was asked, each in turn.
+    NameOfAny = 21;
 }
 
 /// What happened to one session.
@@ -98,7 +100,8 @@ struct Seen {
         ExitGame,
         BlockInGame,
         Record,
-        RecordAndWait
+        RecordAndWait,
+        NameOfAny
     ),
     sessions
 )]
@@ -181,6 +184,7 @@ handlers! {
         let (millis, text) = number_and_text(&text);
         net.ask_game(AskGame::Record { millis, text })
     }
+    NameOfAny(net, _session, _text) { net.ask_game(AskGame::NameOfAny) }
 }
 
 impl Net {

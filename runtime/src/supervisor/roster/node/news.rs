@@ -30,7 +30,7 @@ impl Node {
             return;
         }
         self.deadline = None;
-        if !self.wanted {
+        if !self.wanted || !self.spec.start {
             return self.enter(now, State::Stopped, error, out);
         }
         let decision = match retry {
@@ -155,7 +155,7 @@ impl Node {
         self.deadline = None;
         let reason = life.end_text(&exit, &self.spec);
         let decision = match life.ending {
-            _ if !self.wanted => None,
+            _ if !self.wanted || !self.spec.start => None,
             Some(Ending::Asked) => None,
             _ => {
                 // How long an adopted one had been ready is not known; that it served a former master is.

@@ -8,7 +8,7 @@ impl World {
         let all: Vec<NodeName> = self.states.keys().cloned().collect();
         let place = usize::try_from(self.below(all.len() as u64)).expect("a small number");
         let who = all[place].clone();
-        match self.below(20) {
+        match self.below(21) {
             0 => self.tell(Event::Start(who)),
             1 if self.below(4) == 0 => {
                 self.singled_out.insert(who.clone());
@@ -20,6 +20,10 @@ impl World {
             }
             3 | 4 => self.pass(),
             5 => self.stale_news(who),
+            6 if !self.closing && self.below(4) == 0 => {
+                let choice = self.below(128);
+                self.configure(some_specs(choice));
+            }
             _ => self.process_does(&who, true),
         }
     }

@@ -32,6 +32,8 @@ struct World {
     roster: Roster,
     processes: BTreeMap<NodeName, Process>,
     states: BTreeMap<NodeName, State>,
+    /// The nodes as they are configured.
+    specs: Vec<NodeSpec>,
     /// Nodes that an operator asked to stop or restart; the order of the whole tree's stop is not theirs.
     singled_out: BTreeSet<NodeName>,
     /// The last process of each node that ended.
@@ -58,6 +60,30 @@ fn specs() -> Vec<NodeSpec> {
     specs
 }
 
+/// Some of the nodes, by the bits of a number, and perhaps one more: a tree again.
+fn some_specs(choice: u64) -> Vec<NodeSpec> {
+    let chosen = |spec: &NodeSpec| match spec.name.as_str() {
+        "game1" => choice & 1 == 0,
+        "game2" => choice & 2 == 0,
+        "cache" => choice & 4 == 0,
+        "net" => choice & 8 == 0,
+        _ => true,
+    };
+    let mut some: Vec<NodeSpec> = specs().into_iter().filter(chosen).collect();
+    if choice & 16 != 0 {
+        some.push(spec("chat", if choice & 32 == 0 { &["gate"] } else { &["net"] }));
+    }
+    let names: Vec<NodeName> = some.iter().map(|spec| spec.name.clone()).collect();
+    for spec in &mut some {
+        spec.parents.retain(|parent| names.contains(parent));
+        if choice & 64 != 0 {
+            spec.hang_kill = Some(Duration::from_secs(3));
+            spec.drain_timeout = Duration::from_secs(1);
+        }
+    }
+    some
+}
+
 impl World {
     fn new(seed: u64) -> Self {
         let now = Instant::now();
@@ -73,6 +99,7 @@ impl World {
             roster,
             processes: BTreeMap::new(),
             states,
+            specs: specs(),
             singled_out: BTreeSet::new(),
             dead: BTreeMap::new(),
             next_pid: 1,
@@ -80,6 +107,20 @@ impl World {
             all_stopped: 0,
             trace: Vec::new(),
         }
+    }
+
+    /// Other nodes from now on. Whose life a former operator's wish concerns is no part of the tree's order.
+    fn configure(&mut self, specs: Vec<NodeSpec>) {
+        let gone = self
+            .states
+            .keys()
+            .filter(|who| specs.iter().all(|spec| spec.name != **who));
+        self.singled_out.extend(gone.cloned());
+        for spec in &specs {
+            self.states.entry(spec.name.clone()).or_insert(State::Stopped);
+        }
+        self.specs.clone_from(&specs);
+        self.tell(Event::Configure(specs));
     }
 
     fn below(&mut self, limit: u64) -> u64 {
@@ -100,7 +141,9 @@ impl World {
             self.roster.next_deadline().is_none_or(|at| at > self.now),
             "a past deadline, {said}"
         );
-        for node in self.roster.snapshot(self.now) {
+        let nodes = self.roster.snapshot(self.now);
+        assert_eq!(nodes.len(), self.states.len(), "{said}");
+        for node in nodes {
             assert_eq!(
                 self.states[&node.name], node.state,
                 "an unannounced state of {}, {said}",
@@ -125,11 +168,8 @@ impl World {
                 let before = self.processes.insert(who.clone(), Process::default());
                 assert!(before.is_none(), "two lives of {who}, {said}");
                 self.singled_out.remove(who);
-                let parents = specs()
-                    .into_iter()
-                    .find(|spec| spec.name == *who)
-                    .expect("a node")
-                    .parents;
+                let spec = self.specs.iter().find(|spec| spec.name == *who);
+                let parents = &spec.expect("a configured node").parents;
                 assert!(
                     parents.iter().all(|parent| self.states[parent].is_up()),
                     "{who} is early, {said}"
@@ -156,6 +196,16 @@ impl World {
                 let before = self.states.insert(change.name.clone(), change.to);
                 assert_eq!(before, Some(change.from), "{said}");
             }
+            Command::Forget(who) => {
+                assert!(self.specs.iter().all(|spec| spec.name != *who), "{said}");
+                assert!(
+                    !self.processes.contains_key(who) || !self.starts(who),
+                    "{who} lives, {said}"
+                );
+                assert_eq!(self.states.remove(who), Some(State::Stopped), "{said}");
+                // News of its link have long come when a node of its name is configured again.
+                self.dead.remove(who);
+            }
             Command::AllReady { .. } => assert!(!self.closing, "{said}"),
             Command::AllStopped => {
                 let own = self.processes.keys().filter(|who| self.starts(who)).count();
@@ -180,10 +230,8 @@ impl World {
     }
 
     fn children_are_gone(&self, parent: &NodeName) -> bool {
-        let children = specs().into_iter().filter(|spec| spec.parents.contains(parent));
-        children
-            .into_iter()
-            .all(|spec| !self.processes.contains_key(&spec.name))
+        let mut children = self.specs.iter().filter(|spec| spec.parents.contains(parent));
+        children.all(|spec| !self.processes.contains_key(&spec.name))
     }
 
     /// Without faults every process soon does what it should.
@@ -214,6 +262,7 @@ impl World {
         world.tell(Event::StartAll);
         (0..STEPS).for_each(|_| world.step());
         if seed.is_multiple_of(2) {
+            world.configure(specs());
             world
                 .states
                 .keys()

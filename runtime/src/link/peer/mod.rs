@@ -9,6 +9,8 @@
 //! Invariants: at most one connection is current; calls that waited go out before any later one; a call that
 //! waits ends after `wait` or at its deadline, whichever is first.
 
+mod forget;
+
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -19,14 +21,15 @@ use bytes::{Bytes, BytesMut};
 use tokio::runtime::Handle;
 use tokio::sync::Notify;
 
-use super::LinkSettings;
-use super::conn::{Conn, LinkId, Refused};
-use super::held::{Held, HeldCall};
-use super::task::clock;
 use crate::error::{ErrorKind, Fault};
+use crate::link::LinkSettings;
+use crate::link::conn::{Conn, LinkId, Refused};
+use crate::link::held::{Held, HeldCall};
+use crate::link::task::clock;
 use crate::name::{HandlerId, NodeName};
 use crate::reply::{ReplyTo, Write, Wrote};
 use crate::wire::Goodbye;
+use forget::no_such_node;
 
 /// The longest time of a call: what fits the milliseconds of a frame, some 49 days.
 const LONGEST: Duration = Duration::from_millis(u32::MAX as u64);
@@ -235,10 +238,7 @@ impl Peer {
     fn check_room(&self, down: &Down, bytes: usize) -> Result<(), Fault> {
         let name = &self.0.name;
         if down.unknown {
-            return Err(Fault::new(
-                ErrorKind::NoSuchNode,
-                format!("no parent or child is called {name}"),
-            ));
+            return Err(no_such_node(name));
         }
         down.held.check_room(bytes, &self.0.settings, name)
     }
@@ -294,6 +294,10 @@ impl Peer {
     /// Makes a connection the current one, sends what waited, and closes the one before.
     pub(super) fn attach(&self, conn: &Arc<Conn>, now: Instant) {
         let mut down = self.lock();
+        if down.unknown {
+            drop(down);
+            return conn.close(Goodbye::Stopping);
+        }
         let waited = down.held.take_all();
         down.why = None;
         // In the lock: whoever finds no connection waits for it, and then finds this one.
