@@ -17,9 +17,23 @@ use tracing_subscriber::fmt::writer::BoxMakeWriter;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::registry::Registry;
 use tracing_subscriber::util::SubscriberInitExt;
-use tracing_subscriber::{EnvFilter, Layer};
+use tracing_subscriber::{EnvFilter, Layer, reload};
 
 type Output = Box<dyn Layer<Registry> + Send + Sync>;
+
+/// The level of the log, which a reload may change. Clones are of one log.
+#[derive(Clone)]
+pub(crate) struct LogLevel(reload::Handle<EnvFilter, Registry>);
+
+impl LogLevel {
+    /// Lets through what this level or filter says, which has passed the checks of the configuration.
+    pub(crate) fn set(&self, level: &str) {
+        let set = filter(level).and_then(|filter| self.0.reload(filter).map_err(io::Error::other));
+        if let Err(error) = set {
+            tracing::error!(%error, "the level of the log stays as it was");
+        }
+    }
+}
 
 /// Starts the log of this process: of the master if there is a console, else of a node.
 ///
@@ -30,27 +44,24 @@ pub(crate) fn start(
     role: &str,
     errors: Option<&Path>,
     console: Option<Console>,
-) -> io::Result<()> {
+) -> io::Result<LogLevel> {
     make_run_dir(&config.run_dir)?;
+    let (level, handle) = reload::Layer::new(filter(&config.log.level)?);
     let mut outputs = Vec::new();
     if let Some(console) = console {
-        outputs.push(output(
-            config,
-            file(&config.log.dir.join("master.log"))?,
-            filter(config)?,
-        ));
+        outputs.push(output(config, file(&config.log.dir.join("master.log"))?, level));
         outputs.push(output(
             config,
             BoxMakeWriter::new(move || console.clone()),
             LevelFilter::WARN,
         ));
     } else if config.log.terminal || !io::stderr().is_terminal() {
-        outputs.push(output(config, BoxMakeWriter::new(io::stderr), filter(config)?));
+        outputs.push(output(config, BoxMakeWriter::new(io::stderr), level));
     } else {
         outputs.push(output(
             config,
             file(&config.log.dir.join(format!("{role}.log")))?,
-            filter(config)?,
+            level,
         ));
     }
     if let Some(path) = errors {
@@ -59,7 +70,8 @@ pub(crate) fn start(
     tracing_subscriber::registry()
         .with(outputs)
         .try_init()
-        .map_err(io::Error::other)
+        .map_err(io::Error::other)?;
+    Ok(LogLevel(handle))
 }
 
 fn output<F>(config: &Config, writer: BoxMakeWriter, filter: F) -> Output
@@ -76,8 +88,8 @@ where
     }
 }
 
-fn filter(config: &Config) -> io::Result<EnvFilter> {
-    EnvFilter::try_new(&config.log.level).map_err(|why| io::Error::other(format!("log.level: {why}")))
+fn filter(level: &str) -> io::Result<EnvFilter> {
+    EnvFilter::try_new(level).map_err(|why| io::Error::other(format!("log.level: {why}")))
 }
 
 fn file(path: &Path) -> io::Result<BoxMakeWriter> {

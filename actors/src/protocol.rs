@@ -6,6 +6,7 @@
 //!  master → node   Expect                 a successor of one of its children may come
 //!  master → node   TakeOver               it is the node now: serve the ports
 //!  master → node   HandOver               its listening sockets, for a master that adopts it
+//!  master → node   Reload                 the configuration that the master has applied has changed
 //!  master → node   Stop                   finish the calls in flight and end
 //!  node ⇄ node     PushTo, KickFrom       to the node that has the session, up and down the tree
 //! ```
@@ -60,6 +61,11 @@ pub(crate) struct TakeOver;
 #[remote(name = "lampyris.node.stop")]
 pub(crate) struct Stop;
 
+/// The node is to read its configuration once more, and to apply what has changed.
+#[derive(Debug, Clone, Serialize, Deserialize, Remote)]
+#[remote(name = "lampyris.node.reload")]
+pub(crate) struct Reload;
+
 /// The node is to hand copies of its listening sockets to the master, which was not the one that started it.
 #[derive(Debug, Clone, Serialize, Deserialize, Remote)]
 #[remote(name = "lampyris.node.hand_over")]
@@ -89,7 +95,7 @@ pub(crate) struct KickFrom {
 
 crate::service! {
     /// What every node answers itself.
-    pub(crate) NodeControl { ParentAt, Expect, TakeOver, Stop, HandOver, PushTo, KickFrom }
+    pub(crate) NodeControl { ParentAt, Expect, TakeOver, Reload, Stop, HandOver, PushTo, KickFrom }
 }
 
 crate::service! {

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::time::Instant;
 
 use bytes::BytesMut;
-use lampyris_runtime::config::{Config, Machine};
+use lampyris_runtime::config::{Config, Machine, RULES, Rule};
 use lampyris_runtime::error::ErrorKind;
 use lampyris_runtime::name::{HandlerId, NodeName};
 use lampyris_runtime::packet::{Decoded, Dialect, Firefly};
@@ -145,6 +145,41 @@ fn errors_md_lists_every_error_with_its_code_and_whether_it_ran() {
     let headings: Vec<_> = text.lines().filter_map(|line| line.strip_prefix("## ")).collect();
     let names: Vec<_> = ErrorKind::ALL.iter().map(|kind| kind.name()).collect();
     assert_eq!(headings, names);
+}
+
+#[test]
+fn configuration_md_says_of_every_key_what_a_reload_does() {
+    let text = document("docs/configuration.md");
+    for (row, rule) in table(&text, "a changed key holds").iter().zip([
+        Rule::AtOnce,
+        Rule::Node,
+        Rule::EveryNode,
+        Rule::Master,
+    ]) {
+        let real = RULES.iter().filter(|(_, of)| *of == rule);
+        let real: Vec<String> = real.map(|(key, _)| format!("`{key}`")).collect();
+        assert_eq!(row[0], rule.text());
+        assert_eq!(format!("`{}`", row[1]), real.join(", "));
+    }
+    // And these are the keys that the other tables explain.
+    for (section, keys) in [
+        ("master", "`master`"),
+        ("link", "`link`"),
+        ("log", "`log`"),
+        ("servers.NAME", "`servers.NAME`"),
+    ] {
+        let part = text.split(&format!("## {keys}\n")).nth(1).expect("the section");
+        let part = part.split("\n## ").next().expect("its text");
+        for line in part.lines().filter(|line| line.starts_with("| `")) {
+            let cell = line.split('|').nth(1).expect("a cell");
+            for key in cell.split(',').map(|key| key.trim().trim_matches('`')) {
+                let path = format!("{section}.{key}");
+                let known = RULES.iter().any(|(rule, _)| *rule == path);
+                let part_of_another = key.starts_with("remoteport[]") || path == "servers.NAME.name";
+                assert!(known || part_of_another, "{path} has no rule");
+            }
+        }
+    }
 }
 
 #[test]

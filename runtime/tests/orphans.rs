@@ -14,6 +14,7 @@ async fn orphans_are_reaped_and_own_children_left_alone() {
         let spec = SpawnSpec {
             program: "/bin/sh".into(),
             args: vec!["-c".into(), script.into(), dir.path().join("node.log").into()],
+            env: Vec::new(),
             env_remove: Vec::new(),
             log_file: dir.path().join("node.log"),
             cpus: Vec::new(),

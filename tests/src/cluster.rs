@@ -112,6 +112,16 @@ impl Cluster {
         self
     }
 
+    /// Takes a key or a section out of the configuration.
+    pub fn unset(&mut self, path: &str) -> &mut Self {
+        let (section, key) = path.rsplit_once('.').unwrap_or(("", path));
+        let keys = section.split('.').filter(|key| !key.is_empty());
+        if let Value::Object(section) = keys.fold(&mut self.config, |at, key| &mut at[key]) {
+            section.remove(key);
+        }
+        self
+    }
+
     /// The value of a key, `null` if it is not there.
     pub fn get(&self, path: &str) -> &Value {
         path.split('.').fold(&self.config, |at, key| &at[key])

@@ -14,7 +14,7 @@ use serde_json::Value;
 
 /// Commands of the test's net node.
 const WAIT_IN_GAME: u32 = 3;
-const WHO_IN_GAME: u32 = 21;
+const WHO_IN_GAME: u32 = 26;
 
 /// A call that lasts longer than calls wait for a link.
 const LONG: Duration = Duration::from_millis(3500);

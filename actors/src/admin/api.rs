@@ -6,8 +6,10 @@ use actix_web::{HttpResponse, web};
 use lampyris_runtime::name::NodeName;
 use serde_json::json;
 
-use super::problem::{not_found, problem, unavailable};
-use crate::master::{Act, Action, FindOperation, Master, Nodes, Refused, RollingRestart, StopCluster};
+use super::problem::{faults, not_found, problem, unavailable};
+use crate::master::{
+    Act, Action, FindOperation, Master, Nodes, NotReloaded, Refused, Reload, RollingRestart, StopCluster,
+};
 
 pub(super) fn routes(config: &mut web::ServiceConfig) {
     config
@@ -16,6 +18,7 @@ pub(super) fn routes(config: &mut web::ServiceConfig) {
         .service(web::resource("/operations/{id}").route(web::get().to(operation)))
         .service(web::resource("/cluster/actions/stop").route(web::post().to(stop)))
         .service(web::resource("/cluster/actions/rolling-restart").route(web::post().to(rolling_restart)))
+        .service(web::resource("/cluster/actions/reload").route(web::post().to(reload)))
         .default_service(web::to(not_found));
 }
 
@@ -98,6 +101,20 @@ async fn stop(master: web::Data<Addr<Master>>) -> HttpResponse {
         .await
     {
         Ok(()) => HttpResponse::Accepted().json(json!({ "action": "stop" })),
+        Err(_) => unavailable(),
+    }
+}
+
+async fn reload(master: web::Data<Addr<Master>>) -> HttpResponse {
+    match master.send(Reload).await {
+        Ok(Ok(done)) => HttpResponse::Ok().json(done),
+        Ok(Err(NotReloaded::Faults { findings, text })) => faults(&text, &findings),
+        Ok(Err(NotReloaded::Stopping)) => stopping(),
+        Ok(Err(NotReloaded::RunDir(text))) => problem(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "the run folder cannot be written to",
+            text,
+        ),
         Err(_) => unavailable(),
     }
 }

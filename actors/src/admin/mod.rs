@@ -8,6 +8,7 @@
 //! | POST /api/v1/nodes/{name}/actions/{start,stop,restart,reload} | token | asks it of one node |
 //! | GET /api/v1/operations/{id} | token | how far a restart is, or how it ended |
 //! | POST /api/v1/cluster/actions/rolling-restart | token | restarts every node, one after the other |
+//! | POST /api/v1/cluster/actions/reload | token | applies the configuration as it stands in the file |
 //! | POST /api/v1/cluster/actions/stop | token | stops the nodes in order, then the master |
 //!
 //! The token is a bearer's: `Authorization: Bearer …`. Nothing changes by GET.

@@ -66,6 +66,7 @@ impl Stage {
         let spec = SpawnSpec {
             program,
             args,
+            env: Vec::new(),
             env_remove: overrides.filter(|name| name.starts_with("LAMPYRIS_")).collect(),
             log_file: self.log(),
             cpus: Vec::new(),

@@ -57,6 +57,12 @@ enum Tool {
         #[arg(long, value_enum, default_value_t = Format::Human)]
         format: Format,
     },
+    /// Apply the configuration as it now stands to the cluster that runs
+    Reload {
+        /// How the result is written
+        #[arg(long, value_enum, default_value_t = Format::Human)]
+        format: Format,
+    },
     /// Measure how fast the cluster is, beside the least that could do the same work
     Bench(BenchArgs),
     /// A server that bench compares the cluster with
@@ -88,6 +94,7 @@ pub(super) enum Task {
     Node(String),
     Client(Request),
     CheckConfig(Format),
+    Reload(Format),
     Bench(BenchArgs),
     BenchReference(Reference),
 }
@@ -101,6 +108,7 @@ impl Args {
                 }
                 return Task::CheckConfig(format);
             }
+            Some(Tool::Reload { format }) => return Task::Reload(format),
             Some(Tool::Bench(args)) => return Task::Bench(args),
             Some(Tool::BenchReference(reference)) => return Task::BenchReference(reference),
             None => {}

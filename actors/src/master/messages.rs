@@ -5,6 +5,8 @@ use lampyris_runtime::link::LinkId;
 use lampyris_runtime::name::NodeName;
 use lampyris_runtime::supervisor::roster::Event;
 
+use super::reload::{NotReloaded, Reloaded};
+
 /// Something happened that the roster must know.
 #[derive(Message)]
 #[rtype(result = "()")]
@@ -56,6 +58,10 @@ pub(crate) enum Action {
 #[derive(Message)]
 #[rtype(result = "Result<String, Refused>")]
 pub(crate) struct RollingRestart;
+/// Read the configuration again, and apply it.
+#[derive(Message)]
+#[rtype(result = "Result<Reloaded, NotReloaded>")]
+pub(crate) struct Reload;
 
 /// Take over what an earlier master has left running.
 #[derive(Message)]

@@ -17,32 +17,39 @@ mod messages;
 mod operations;
 mod ports;
 mod processes;
+mod reload;
 mod run;
 mod state;
 mod terminal;
 mod view;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use actix::{Actor, AsyncContext, Context, Handler, SpawnHandle};
-use lampyris_runtime::config::Config;
-use lampyris_runtime::link::{Identity, Peer};
+use lampyris_runtime::config::{Config, diff};
+use lampyris_runtime::link::Identity;
 use lampyris_runtime::name::{Incarnation, NodeName};
 use lampyris_runtime::supervisor::roster::{Command, Event, Roster, State, StateChange};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
-pub(crate) use messages::{Act, Action, Adopt, Happened, Joined, Refused, RollingRestart, StopCluster};
+pub(crate) use messages::{
+    Act, Action, Adopt, Happened, Joined, Refused, Reload, RollingRestart, StopCluster,
+};
 pub(crate) use operations::FindOperation;
+pub(crate) use processes::APPLIED;
+pub(crate) use reload::NotReloaded;
 pub use run::MasterError;
 pub(crate) use run::{RunOptions, run};
 pub use view::{NodeView, Nodes};
 
+use crate::logging::LogLevel;
 use handover::HandedOver;
 use lampyris_runtime::supervisor::orphans::reap_orphans;
 use lampyris_runtime::supervisor::process::Sign;
+use links::Links;
 use operations::Operations;
 use ports::Ports;
 use processes::{Output, Processes};
@@ -55,7 +62,14 @@ use crate::protocol::{HandOver, Stop, TakeOver};
 pub struct Master {
     config: Arc<Config>,
     roster: Roster,
-    links: HashMap<NodeName, Peer>,
+    links: Links,
+    /// The applications of this program.
+    apps: Vec<String>,
+    log: LogLevel,
+    /// The configuration that a former master had applied, if there was one.
+    former: Option<Config>,
+    /// Held by the reload that is under way.
+    reloads: Arc<tokio::sync::Mutex<()>>,
     processes: Processes,
     ports: Ports,
     /// Nodes between two lives that an operator wants; their ports stay open.
@@ -133,6 +147,7 @@ impl Master {
                 self.processes.sign(&name, pid, Sign::Kill);
             }
             Command::Announce(change) => self.announce(&change),
+            Command::Forget(name) => self.forget(&name),
             Command::AllReady { .. } => self
                 .terminal
                 .all_ready(self.started.elapsed(), self.admin.as_deref()),
@@ -204,6 +219,13 @@ impl Master {
         }
     }
 
+    /// The node is configured no more, and has ended.
+    fn forget(&mut self, name: &NodeName) {
+        self.links.remove(name);
+        self.ports.close(name);
+        self.restarting.remove(name);
+    }
+
     fn all_stopped(&self) {
         self.terminal.say("all nodes have stopped");
         if self.done.try_send(u8::from(self.unclean)).is_err() {
@@ -261,14 +283,17 @@ impl Handler<Joined> for Master {
 
     fn handle(&mut self, Joined(link): Joined, ctx: &mut Context<Self>) {
         let peer = link.peer.clone();
-        links::introduce(&self.config, &self.links, &peer.name);
+        links::introduce(&self.config, &self.links, &self.ports, &peer.name);
         let own = self.processes.is_own(&peer.name, peer.pid);
+        let is_meant = |process: &Identity| process.incarnation == peer.incarnation;
+        if own {
+            links::remind(self.links.get(&peer.name), is_meant);
+        }
         if self
             .config
             .node(peer.name.as_str())
             .is_some_and(|node| own && !self.ports.has_all(node))
         {
-            let is_meant = |process: &Identity| process.incarnation == peer.incarnation;
             links::tell_process(self.links.get(&peer.name), is_meant, &HandOver);
         }
         self.make_way(&peer);
@@ -323,6 +348,11 @@ impl Handler<Adopt> for Master {
                 },
                 ctx,
             );
+        }
+        // The nodes apply what can be when they are linked; the rest waits for them to start anew.
+        if let Some(former) = self.former.take() {
+            let left = reload::sorted(diff(&former, &self.config), &former, &self.config);
+            self.tell_waiting(&left.restart);
         }
     }
 }

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Weak};
 
 use actix::Addr;
-use lampyris_runtime::config::Config;
+use lampyris_runtime::config::{Config, applied_copy};
 use lampyris_runtime::name::{Incarnation, NodeName};
 use lampyris_runtime::sockets::Listeners;
 use lampyris_runtime::supervisor::adopted::Adopted;
@@ -22,6 +22,10 @@ use super::{Happened, Master};
 
 /// Variables that no node gets: what is secret travels in files.
 const SECRET_VARIABLES: [&str; 2] = ["LAMPYRIS_ADMIN_TOKEN", "LAMPYRIS__SECRET"];
+
+/// The variable that tells a node where the text lies that its master has applied: it starts with that, whatever
+/// stands in the file by then.
+pub(crate) const APPLIED: &str = "LAMPYRIS_APPLIED";
 
 /// Lines of one node's output that may wait for the terminal; a slow terminal slows the reading of the file.
 const LINES: usize = 1024;
@@ -64,6 +68,11 @@ impl Processes {
         }
     }
 
+    /// What is started from now on is started by this configuration.
+    pub(super) fn go_by(&mut self, config: &Arc<Config>) {
+        self.config = Arc::clone(config);
+    }
+
     /// Starts a node, with its listening sockets; its end is told to the master. It waits until [`Processes::let_go`].
     /// There is no output of a second process of a node: it is followed already.
     pub(super) fn spawn(
@@ -80,6 +89,7 @@ impl Processes {
         let spec = SpawnSpec {
             program: self.program.clone(),
             args: self.arguments(name),
+            env: vec![(APPLIED.to_owned(), applied_copy(&self.config.run_dir).into())],
             env_remove: SECRET_VARIABLES.map(str::to_owned).to_vec(),
             log_file,
             cpus: self

@@ -11,12 +11,13 @@ use super::control::{BY_MASTER, Cause};
 use super::error::BootError;
 use super::running::Running;
 use crate::app::App;
+use crate::logging::LogLevel;
 
 /// Runs a node until it is asked to stop; gives its exit code. Must run inside an actix system.
 ///
 /// # Errors
 /// [`BootError`] when it could not start.
-pub async fn boot(config: Arc<Config>, name: &str, app: App) -> Result<u8, BootError> {
+pub(crate) async fn boot(config: Arc<Config>, name: &str, app: App, log: LogLevel) -> Result<u8, BootError> {
     let mut signals = Signals::new().map_err(|why| BootError::System("signal handlers", why))?;
     let Some(own) = config.node(name).cloned() else {
         let names: Vec<_> = config.nodes.iter().map(|node| node.name.as_str()).collect();
@@ -24,7 +25,7 @@ pub async fn boot(config: Arc<Config>, name: &str, app: App) -> Result<u8, BootE
     };
     let (stop, mut stopping) = mpsc::channel(8);
     let started = tokio::select! {
-        started = Running::start(&config, own, app, stop) => Ok(started?),
+        started = Running::start(&config, own, app, log, stop) => Ok(started?),
         // Nobody has been served yet, so nothing is to be ended in order.
         cause = next_cause(&mut stopping, &mut signals) => Err(cause),
     };

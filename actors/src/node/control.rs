@@ -1,6 +1,5 @@
 //! What the master and other nodes ask of a node itself: the service `lampyris.node`.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,6 +12,7 @@ use tokio::time::Instant;
 
 use super::Node;
 use super::handover::hand_over;
+use super::reload::Adjustable;
 use crate::error::CallError;
 use crate::message::Origin;
 use crate::protocol::{Expect, HandOver, KickFrom, NodeControl, ParentAt, PushTo, Stop, TakeOver};
@@ -32,15 +32,12 @@ pub(crate) enum Cause {
     MasterLost,
 }
 
-/// Where the parents are, as far as it is known: `host:port` for each dialer.
-pub(crate) type Targets = Arc<HashMap<NodeName, watch::Sender<Option<String>>>>;
-
 /// The actor behind a node's own service.
 #[derive(Service)]
 #[service(name = "lampyris.node", contract = NodeControl)]
 pub(crate) struct Control {
     pub(crate) node: Node,
-    pub(crate) targets: Targets,
+    pub(crate) adjustable: Adjustable,
     pub(crate) stop: mpsc::Sender<Cause>,
     /// The sockets of the node's ports.
     pub(crate) ports: Arc<Listeners>,
@@ -56,24 +53,15 @@ impl Handler<ParentAt> for Control {
     type Result = Result<(), CallError>;
 
     fn handle(&mut self, at: ParentAt, _: &mut Context<Self>) -> Self::Result {
-        let own = self
-            .node
-            .config()
-            .parents
-            .iter()
-            .find(|parent| parent.name == at.parent);
-        if own.is_none_or(|parent| parent.host.is_some()) {
-            return Ok(()); // no parent of ours, or its address is configured, which counts for more
-        }
-        let host = at
-            .host
-            .unwrap_or_else(|| self.node.cluster().master.roothost.clone());
-        if let Some(target) = self.targets.get(&at.parent) {
-            let found = Some(super::ports::host_port(&host, at.port));
-            target.send_if_modified(|known| {
-                *known != found && std::mem::replace(known, found.clone()) != found
-            });
-        }
+        let own = self.node.config();
+        let Some(parent) = own.parents.iter().find(|parent| parent.name == at.parent) else {
+            return Ok(()); // no parent of ours
+        };
+        // An address that is configured counts for more; the port is that of the parent's present life.
+        let host = parent.host.clone().or(at.host);
+        let host = host.unwrap_or_else(|| self.node.cluster().master.roothost.clone());
+        let address = super::ports::host_port(&host, at.port);
+        self.adjustable.dialers.borrow().found(&at.parent, address);
         Ok(())
     }
 }
@@ -87,10 +75,8 @@ impl Handler<Expect> for Control {
             return Err("only the master announces successors".into());
         }
         let until = Instant::now().checked_add(Duration::from_millis(millis));
-        if let (Some(child), Some(until)) = (
-            self.node.all_children().find(|child| *child.name() == node),
-            until,
-        ) {
+        let children = self.node.all_children();
+        if let (Some(child), Some(until)) = (children.iter().find(|child| *child.name() == node), until) {
             child.expect_successor(of, until.into_std());
         }
         Ok(())

@@ -29,12 +29,8 @@ pub(super) struct OwnChildren(pub(super) Node);
 
 impl Gatekeeper for OwnChildren {
     fn admit(&self, dialer: &Identity) -> Result<Peer, Refusal> {
-        self.0
-            .0
-            .children
-            .get(&dialer.name)
-            .cloned()
-            .ok_or(Refusal::Unauthorized)
+        let child = self.0.present().children.get(&dialer.name).cloned();
+        child.ok_or(Refusal::Unauthorized)
     }
 }
 
@@ -77,7 +73,6 @@ pub(super) async fn say_ready(
 ) {
     let address: RemoteAddr<MasterControl> = node.remote(master);
     let incarnation = node.incarnation();
-    let ends_with_master = node.config().on_master_loss == OnMasterLoss::Exit;
     if serving.wait_for(|serves| *serves).await.is_err() {
         return;
     }
@@ -88,6 +83,7 @@ pub(super) async fn say_ready(
         {
             tracing::warn!(%error, "could not tell the master that this node is ready");
         }
+        let ends_with_master = node.config().on_master_loss == OnMasterLoss::Exit;
         let patience = ends_with_master && !link.up && link.epoch > 0;
         let changed = match patience {
             true => timeout(MASTER_AWAY, links.changed()).await,
@@ -104,7 +100,7 @@ pub(super) async fn say_ready(
 /// Waits, for a bounded time, until every parent's link is up.
 pub(super) async fn parents_up(node: &Node, mut news: watch::Receiver<u64>) {
     let all = async {
-        while !node.parents().all(Peer::is_up) {
+        while !node.parents().iter().all(Peer::is_up) {
             if news.changed().await.is_err() {
                 return;
             }

@@ -1,24 +1,29 @@
 //! What a node's process runs: services, ports, links; started in this order, ended in the reverse.
 
+use std::cell::RefCell;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::dev::ServerHandle;
 use lampyris_runtime::config::{Config, NodeConfig, Secret, link_secret};
-use lampyris_runtime::link::{Acceptor, Dialer, Peer, accept, dial};
+use lampyris_runtime::link::{Acceptor, Peer, accept};
 use lampyris_runtime::sockets::{Inherited, Listeners};
 use lampyris_runtime::wire::Goodbye;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, timeout_at};
 
-use super::assemble::{Hooks, Target, assemble, identity, register, targets};
+use super::assemble::{Hooks, assemble, identity, register};
 use super::control::{Cause, Control};
+use super::dialers::{Dialers, address_of};
 use super::error::BootError;
-use super::links::{OwnChildren, Refusals, master_peer, parents_up, say_ready};
+use super::links::{OwnChildren, master_peer, parents_up, say_ready};
 use super::ports::{host_port, inherited, open_ports};
+use super::reload::Adjustable;
 use super::{Node, web};
 use crate::app::{App, Routes, StopHook, single};
+use crate::logging::LogLevel;
 use crate::net;
 use crate::service::Hosted;
 
@@ -34,8 +39,7 @@ pub(super) struct Running {
     tasks: Vec<JoinHandle<()>>,
     accepting: Option<JoinHandle<()>>,
     master: Peer,
-    /// Never changes, but a dialer ends when nobody could change its target any more.
-    master_target: Option<watch::Sender<Option<String>>>,
+    dialers: Rc<RefCell<Dialers>>,
     web: Option<ServerHandle>,
     before_stop: Vec<StopHook>,
     /// What is served once this process is the node; a successor is not at first.
@@ -55,18 +59,26 @@ impl Running {
         config: &Arc<Config>,
         own: NodeConfig,
         mut app: App,
+        log: LogLevel,
         stop: mpsc::Sender<Cause>,
     ) -> Result<(Self, Node), BootError> {
         let inherited = inheritance().await?;
         let ports = Arc::new(open_ports(&own, inherited.listeners)?);
         let (placing, in_place) = watch::channel(inherited.succeeds.is_none());
         let secret = link_secret(config).map_err(BootError::Secret)?;
-        let (targets, dialled) = targets(&own);
+        let identity = identity(own.name.clone(), inherited.succeeds)?;
+        let dialers = Dialers::new(identity.clone(), secret.expose().as_bytes().into(), stop.clone());
+        let dialers = Rc::new(RefCell::new(dialers));
+        let adjustable = Adjustable {
+            dialers: Rc::clone(&dialers),
+            log,
+            hooks: std::mem::take(&mut app.on_reload).into(),
+        };
         let control = {
-            let (targets, stop, ports) = (Arc::clone(&targets), stop.clone(), Arc::clone(&ports));
+            let (stop, ports) = (stop.clone(), Arc::clone(&ports));
             single(move |node: &Node| Control {
                 node: node.clone(),
-                targets: Arc::clone(&targets),
+                adjustable: adjustable.clone(),
                 stop: stop.clone(),
                 ports: Arc::clone(&ports),
                 in_place: placing.clone(),
@@ -74,13 +86,12 @@ impl Running {
         };
         app.services.push(control);
         let (router, inboxes) = register(&app.services, own.max_in_flight)?;
-        let identity = identity(own.name.clone(), inherited.succeeds)?;
         let hooks = Hooks {
             up: std::mem::take(&mut app.node_up),
             down: std::mem::take(&mut app.node_down),
         };
         let (ups, news) = watch::channel(0);
-        let node = assemble(config, own, identity.clone(), Arc::new(router), hooks, ups);
+        let node = assemble(config, own, identity, Arc::new(router), hooks, ups);
         let services = app
             .services
             .iter()
@@ -93,13 +104,13 @@ impl Running {
             tasks: vec![],
             accepting: None,
             master,
-            master_target: None,
+            dialers,
             web: None,
             before_stop: app.before_stop,
             unserved: None,
             in_place,
         };
-        running.dial_all(&node, dialled, &secret, &stop);
+        running.dial_all(&node);
         let routes = app.routes;
         running.unserved = Some(Unserved {
             ports,
@@ -157,7 +168,7 @@ impl Running {
             self.accepting = Some(tokio::task::spawn_local(accept(listener, Arc::new(acceptor))));
         }
         if let Some(listener) = copy("netport")? {
-            let settings = net::NetSettings::of(node.config());
+            let settings = net::NetSettings::of(&node.config());
             let clients = net::serve(listener, settings, Arc::clone(node.router()))
                 .map_err(|why| BootError::System("netport", why))?;
             drop(node.0.clients.set(clients));
@@ -169,24 +180,16 @@ impl Running {
         Ok(())
     }
 
-    fn dial_all(&mut self, node: &Node, dialled: Vec<Target>, secret: &Secret, stop: &mpsc::Sender<Cause>) {
-        let master = &node.0.config.master;
-        let (known, target) = watch::channel(Some(host_port(&master.roothost, master.rootport)));
-        let mut all: Vec<_> = dialled
-            .into_iter()
-            .filter_map(|(name, target)| Some((node.0.parents.get(&name)?.clone(), target)))
-            .collect();
-        all.push((self.master.clone(), target));
-        for (peer, target) in all {
-            let dialer = Dialer {
-                me: node.0.identity.clone(),
-                secret: secret.expose().as_bytes().into(),
-                target,
-                on_failure: Box::new(Refusals::of(&peer, stop.clone()).watch()),
-            };
-            self.tasks.push(tokio::task::spawn_local(dial(dialer, peer)));
+    fn dial_all(&self, node: &Node) {
+        let mut dialers = self.dialers.borrow_mut();
+        let present = node.present();
+        for parent in &present.own.parents {
+            if let Some(peer) = present.parents.get(&parent.name) {
+                dialers.dial(peer, address_of(parent));
+            }
         }
-        self.master_target = Some(known);
+        let master = &present.config.master;
+        dialers.dial(&self.master, host_port(&master.roothost, master.rootport));
     }
 
     /// Lets the calls in flight end, then everything else.
@@ -212,6 +215,7 @@ impl Running {
         }
         self.say_goodbye(node).await;
         self.tasks.iter().for_each(JoinHandle::abort);
+        self.dialers.borrow().end();
     }
 
     /// Takes no new calls, neither of clients nor of other nodes, which hold them back for the next life of this
@@ -226,7 +230,7 @@ impl Running {
         let mut links = Vec::new();
         loop {
             // Also those that have come up meanwhile.
-            for link in neighbours(node).flat_map(Peer::conns) {
+            for link in neighbours(node).iter().flat_map(Peer::conns) {
                 if !links.iter().any(|known| Arc::ptr_eq(known, &link)) {
                     link.drain();
                     links.push(link);
@@ -251,6 +255,7 @@ impl Running {
     /// Closes all links, in a way that the other ends know for an orderly end.
     async fn say_goodbye(&self, node: &Node) {
         let links: Vec<_> = neighbours(node)
+            .iter()
             .chain([&self.master])
             .flat_map(Peer::conns)
             .collect();
@@ -281,6 +286,6 @@ fn log_ready(node: &Node) {
     tracing::info!(handlers = ?own, commands = ?node.router().command_numbers(), "ready");
 }
 
-fn neighbours(node: &Node) -> impl Iterator<Item = &Peer> {
-    node.parents().chain(node.all_children())
+fn neighbours(node: &Node) -> Vec<Peer> {
+    [node.parents(), node.all_children()].concat()
 }

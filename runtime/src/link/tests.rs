@@ -18,6 +18,9 @@ use crate::error::{ErrorKind, Fault};
 use crate::name::{HandlerId, Incarnation, NodeName};
 use crate::reply::{ReplySink, ReplyTo, Write, Wrote};
 
+mod networks;
+mod pings;
+
 const ECHO: HandlerId = HandlerId(1);
 /// Its requests are handed to the test, which answers when it likes.
 const KEEP: HandlerId = HandlerId(2);
@@ -532,7 +535,10 @@ async fn who_asks_without_reading_does_not_fill_the_outbox() {
     }
     assert_eq!(conn.queued(), once);
     let mut stage = std::collections::VecDeque::new();
-    assert_eq!(conn.staging(&mut stage).await, None);
+    assert_eq!(
+        std::future::poll_fn(|task| conn.poll_staging(&mut stage, task)).await,
+        None
+    );
     assert!(stage.iter().map(Bytes::len).sum::<usize>() < 8 * 1024);
 }
 
@@ -588,4 +594,35 @@ async fn a_peer_that_asks_and_never_reads_is_cut_off() {
         gate.kept().await.reply.reply_bytes(vec![0; 128 * 1024].into());
     }
     assert_eq!(gate.news().await, "down the other end does not read its answers");
+}
+
+#[tokio::test]
+async fn a_forgotten_peer_gets_no_new_calls_but_its_answers() {
+    let mut pair = pair_with(LinkSettings::default()).await;
+    let under_way = call(&pair.gate.peer, KEEP, b"", PATIENCE);
+    let kept = pair.net.kept().await;
+    let conn = pair.gate.peer.forget().expect("its link was up");
+    assert!(pair.gate.news().await.starts_with("down"));
+    let refused = answer(call(&pair.gate.peer, ECHO, b"", PATIENCE)).await;
+    assert_eq!(refused.unwrap_err().kind, ErrorKind::NoSuchNode);
+    kept.reply.reply_bytes("answered".into());
+    assert_eq!(answer(under_way).await.unwrap(), "answered");
+    conn.close(crate::wire::Goodbye::Stopping);
+    assert!(pair.net.news().await.starts_with("down"));
+    // A link that comes up all the same is closed; known again, the peer has the next.
+    pair.gate.peer.remember();
+    assert_eq!(
+        answer(call(&pair.gate.peer, ECHO, b"again", PATIENCE))
+            .await
+            .unwrap(),
+        "again"
+    );
+}
+
+#[tokio::test]
+async fn calls_that_waited_for_a_forgotten_peer_end_at_once() {
+    let end = End::new("game2", &LinkSettings::default());
+    let waiting = call(&end.peer, ECHO, b"", PATIENCE);
+    assert!(end.peer.forget().is_none());
+    assert_eq!(answer(waiting).await.unwrap_err().kind, ErrorKind::NoSuchNode);
 }

@@ -16,10 +16,10 @@ use std::sync::Arc;
 use std::sync::MutexGuard;
 use std::time::Instant;
 
-use super::super::conn::Conn;
-use super::super::handshake::Identity;
-use super::super::task::clock;
-use super::{Held, Peer};
+use super::{Down, Peer};
+use crate::link::conn::Conn;
+use crate::link::handshake::Identity;
+use crate::link::task::clock;
 use crate::name::Incarnation;
 use crate::wire::Goodbye;
 
@@ -43,6 +43,12 @@ impl Seats {
         })
     }
 
+    /// The name leaves the configuration: nobody stands by for it any more.
+    pub(super) fn forget(&mut self) -> Option<Arc<Conn>> {
+        self.expected = None;
+        self.standby.take()
+    }
+
     /// The standby, if it is of this process.
     fn take_standby_of(&mut self, incarnation: Incarnation) -> Option<Arc<Conn>> {
         self.standby
@@ -51,11 +57,11 @@ impl Seats {
 }
 
 /// The seat of a connection with its peer. When it is dropped, in whatever way, the connection has ended.
-pub(in crate::link) struct Seated {
-    pub(in crate::link) peer: Peer,
-    pub(in crate::link) conn: Arc<Conn>,
+pub(crate) struct Seated {
+    pub(crate) peer: Peer,
+    pub(crate) conn: Arc<Conn>,
     /// Why it has ended.
-    pub(in crate::link) ended: Option<String>,
+    pub(crate) ended: Option<String>,
 }
 
 impl Drop for Seated {
@@ -83,7 +89,7 @@ impl Peer {
     ///
     /// # Errors
     /// Another process has the name, with this connection. If it is found to be `dead`, it is in nobody's way.
-    pub(in crate::link) fn seat(
+    pub(crate) fn seat(
         &self,
         conn: &Arc<Conn>,
         dead: Option<&Arc<Conn>>,
@@ -113,11 +119,16 @@ impl Peer {
     }
 
     /// Makes a connection the current one, sends what waited, and closes the one before.
-    pub(in crate::link) fn attach(&self, conn: &Arc<Conn>, now: Instant) -> Seated {
+    pub(crate) fn attach(&self, conn: &Arc<Conn>, now: Instant) -> Seated {
         self.attach_in(self.lock(), conn, now)
     }
 
-    fn attach_in(&self, mut state: MutexGuard<'_, Held>, conn: &Arc<Conn>, now: Instant) -> Seated {
+    fn attach_in(&self, mut state: MutexGuard<'_, Down>, conn: &Arc<Conn>, now: Instant) -> Seated {
+        if state.unknown {
+            drop(state);
+            conn.close(Goodbye::Stopping);
+            return self.seated(conn);
+        }
         let stood_by = state.seats.take_standby_of(conn.id().peer.incarnation);
         let before = self.make_current(&mut state, conn, now);
         drop(state);
@@ -128,9 +139,8 @@ impl Peer {
     }
 
     /// Sends what waited on a connection that is the current one from now on; gives the one before.
-    fn make_current(&self, state: &mut Held, conn: &Arc<Conn>, now: Instant) -> Option<Arc<Conn>> {
-        let waited = std::mem::take(&mut state.calls);
-        state.bytes = 0;
+    fn make_current(&self, state: &mut Down, conn: &Arc<Conn>, now: Instant) -> Option<Arc<Conn>> {
+        let waited = state.held.take_all();
         state.why = None;
         // In the lock: whoever finds no connection waits for it, and then finds this one.
         for call in waited {
@@ -149,7 +159,7 @@ impl Peer {
 
     /// The other end is about to stop: new calls go to its successor, or wait for its next connection; those in
     /// flight get their answers.
-    pub(in crate::link) fn retire(&self, conn: &Arc<Conn>) {
+    pub(crate) fn retire(&self, conn: &Arc<Conn>) {
         let why = "the other end is stopping";
         let mut state = self.lock();
         let left = self.leave(&mut state, conn, why);
@@ -180,7 +190,7 @@ impl Peer {
     }
 
     /// Takes a connection out of its seat; `None` if it had none any more.
-    fn leave(&self, state: &mut Held, conn: &Arc<Conn>, why: &str) -> Option<Left> {
+    fn leave(&self, state: &mut Down, conn: &Arc<Conn>, why: &str) -> Option<Left> {
         if state
             .seats
             .standby

@@ -33,6 +33,8 @@ pub struct SpawnSpec {
     pub program: PathBuf,
     /// Its arguments, without the name of the program.
     pub args: Vec<OsString>,
+    /// Variables that it gets besides those of the master.
+    pub env: Vec<(String, OsString)>,
     /// Variables of the master's environment that it does not get.
     pub env_remove: Vec<String>,
     /// The file that its output is appended to; made with mode 0600 if it is not there.
@@ -152,6 +154,7 @@ impl Child {
         command
             .stdout(log.try_clone().map_err(log_failed)?)
             .stderr(log.try_clone().map_err(log_failed)?);
+        command.envs(spec.env.iter().map(|(name, value)| (name, value)));
         for variable in &spec.env_remove {
             command.env_remove(variable);
         }

@@ -19,6 +19,7 @@ impl Shell {
         SpawnSpec {
             program: "/bin/sh".into(),
             args: vec!["-c".into(), script.into()],
+            env: Vec::new(),
             env_remove: Vec::new(),
             log_file: self.dir.path().join("node.log"),
             cpus: Vec::new(),

@@ -123,6 +123,9 @@ pub enum Event {
     StopAll,
     /// Kill every node now.
     KillAll,
+    /// These are the nodes from now on. Those that come are started, once [`Event::StartAll`] was said; those that are
+    /// not among them are stopped and forgotten.
+    Configure(Vec<NodeSpec>),
     /// [`Command::Spawn`] or [`Command::SpawnSuccessor`] succeeded. Reported before anything else about this process.
     Spawned {
         /// Whose process.
@@ -191,7 +194,7 @@ impl Event {
     /// The node that it is about, `None` if it is about all.
     pub const fn name(&self) -> Option<&NodeName> {
         match self {
-            Self::StartAll | Self::StopAll | Self::KillAll | Self::Tick => None,
+            Self::StartAll | Self::StopAll | Self::KillAll | Self::Configure(_) | Self::Tick => None,
             Self::Start(name)
             | Self::Stop(name)
             | Self::Restart(name)
@@ -254,6 +257,8 @@ pub enum Command {
         /// The process that leads the group.
         pid: u32,
     },
+    /// The node is no more: it is configured no longer, and has ended.
+    Forget(NodeName),
     /// Tell whoever is interested.
     Announce(StateChange),
     /// Every node that should run is ready; said once after [`Event::StartAll`].

@@ -11,10 +11,12 @@
 //! - Every restart that is asked for ends in one `RestartEnded`; one asked for meanwhile is the same.
 //! - Every `Spawn` is followed by one `Spawned` or `SpawnFailed`, every `Spawned` by one `Exited`, before the next.
 //! - Only processes that this master spawned or adopted are signalled.
+//! - A node that is configured no more is asked to stop, and forgotten when it has ended; nobody else is touched.
 //! - After `StopAll` nothing is spawned, a node is asked to stop only when its children are gone, and
 //!   `AllStopped` is said exactly once.
 //! - Without faults, every node that is wanted becomes ready.
 
+mod change;
 mod event;
 mod life;
 mod node;
@@ -59,6 +61,10 @@ pub enum BadTree {
 pub struct Roster {
     nodes: Vec<Node>,
     places: HashMap<NodeName, usize>,
+    /// For the jitter of nodes that come later.
+    seeds: Random,
+    /// Whether everything has been told to start.
+    started: bool,
     /// When everything was told to start, until all are ready.
     starting_since: Option<Instant>,
     closing: Closing,
@@ -78,10 +84,11 @@ impl Roster {
     /// # Errors
     /// [`BadTree`] when the nodes and their parents are no tree that can be started.
     pub fn new(now: Instant, specs: Vec<NodeSpec>, seed: u64) -> Result<Self, BadTree> {
-        let mut seeds = Random::new(seed);
         let mut roster = Self {
             nodes: Vec::new(),
             places: HashMap::new(),
+            seeds: Random::new(seed),
+            started: false,
             starting_since: None,
             closing: Closing::No,
         };
@@ -90,7 +97,8 @@ impl Roster {
             if roster.places.insert(name.clone(), roster.nodes.len()).is_some() {
                 return Err(BadTree::TwoOfOneName(name));
             }
-            roster.nodes.push(Node::new(now, spec, Random::new(seeds.next())));
+            let random = Random::new(roster.seeds.next());
+            roster.nodes.push(Node::new(now, spec, random));
         }
         roster.join_families()?;
         roster.refuse_cycles()?;
@@ -137,6 +145,7 @@ impl Roster {
             node.expire(now, &mut out);
         }
         self.settle(now, &mut out);
+        self.see_off(now, &mut out);
         out
     }
 
@@ -144,6 +153,7 @@ impl Roster {
         match event {
             Event::StartAll => self.start_all(now),
             Event::StopAll => self.stop_all(now, out),
+            Event::Configure(specs) => self.configure(now, specs, out),
             Event::KillAll => {
                 self.stop_all(now, out);
                 self.nodes
@@ -170,6 +180,12 @@ impl Roster {
             return;
         };
         match event {
+            Event::Start(_) if node.dismissed => {}
+            Event::Restart(_) if node.dismissed && node.is_renewed() => {}
+            Event::Restart(name) if node.dismissed => out.push(Command::RestartEnded {
+                name,
+                error: Some("it is configured no more".to_owned()),
+            }),
             Event::Start(_) => node.start(),
             Event::Stop(_) => node.stop(now, "stopped by an operator", out),
             Event::Restart(_) => node.restart(now, "restarted by an operator", out),
@@ -182,7 +198,12 @@ impl Roster {
             Event::Joined { incarnation, pid, .. } => node.joined(now, incarnation, pid, out),
             Event::Ready { incarnation, .. } => node.ready(now, incarnation, out),
             Event::LinkLost { incarnation, .. } => node.link_lost(now, incarnation, out),
-            Event::StartAll | Event::StopAll | Event::KillAll | Event::Tick | Event::Exited { .. } => {}
+            Event::StartAll
+            | Event::StopAll
+            | Event::KillAll
+            | Event::Configure(_)
+            | Event::Tick
+            | Event::Exited { .. } => {}
         }
     }
 
@@ -207,6 +228,7 @@ impl Roster {
 
     fn start_all(&mut self, now: Instant) {
         if self.closing == Closing::No {
+            self.started = true;
             self.starting_since = Some(now);
             self.nodes.iter_mut().for_each(Node::start);
         }

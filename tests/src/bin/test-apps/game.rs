@@ -61,8 +61,13 @@ pub(crate) struct Block {
     pub(crate) millis: u64,
 }
 
+/// Answers with its node's name.
+#[derive(Serialize, Deserialize, Remote)]
+#[remote(name = "game.name", reply = String)]
+pub(crate) struct Name;
+
 #[derive(Service)]
-#[service(name = "game", serves(Wait, Who, Panic, ExitWith, Refuse, Push, Kick))]
+#[service(name = "game", serves(Wait, Who, Panic, ExitWith, Refuse, Push, Kick, Name))]
 pub(crate) struct Game {
     node: Node,
     version: String,
@@ -154,6 +159,14 @@ impl Handler<Kick> for Game {
     }
 }
 
+impl Handler<Name> for Game {
+    type Result = Result<String, CallError>;
+
+    fn handle(&mut self, _: Name, _: &mut Context<Self>) -> Self::Result {
+        Ok(self.node.name().to_string())
+    }
+}
+
 /// Work that blocks, on threads of its own.
 #[derive(Service)]
 #[service(name = "workers", serves(Block))]
@@ -199,5 +212,6 @@ pub(crate) fn app() -> App {
         })
         .on_node_up(|_, name| println!("{name} is up"))
         .on_node_down(|_, name| println!("{name} is down"))
+        .on_reload(|node| println!("told of a reload: drains for {:?}", node.config().drain_timeout))
         .before_stop(leave_a_note)
 }

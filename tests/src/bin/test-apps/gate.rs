@@ -1,9 +1,10 @@
 //! The gate: between the net node and the game.
 
+use lampyris::node::Children;
 use lampyris::prelude::*;
 use lampyris::{App, Node};
 
-use crate::game::{Block, ExitWith, Game, Kick, Panic, Push, Refuse, Wait, Who, Workers};
+use crate::game::{Block, ExitWith, Game, Kick, Name, Panic, Push, Refuse, Wait, Who, Workers};
 use crate::ledger::{Ledger, Record};
 
 /// What the game is to be asked.
@@ -19,6 +20,7 @@ pub(crate) enum AskGame {
     Kick { who: SessionId },
     Block { millis: u64 },
     Record { millis: u64, text: String },
+    NameOfAny,
 }
 
 /// Pushes to a client of a child.
@@ -41,6 +43,7 @@ pub(crate) struct KickFromGate {
 pub(crate) struct Gate {
     node: Node,
     game: RemoteAddr<Game>,
+    games: Children<Game>,
     workers: RemoteAddr<Workers>,
     ledger: RemoteAddr<Ledger>,
 }
@@ -63,6 +66,10 @@ impl Handler<AskGame> for Gate {
             AskGame::Push { to, text } => Box::pin(game.call(Push { to, text })),
             AskGame::Kick { who } => Box::pin(game.call(Kick { who })),
             AskGame::Block { millis } => Box::pin(self.workers.call(Block { millis })),
+            AskGame::NameOfAny => match self.games.any() {
+                Some(game) => Box::pin(game.call(Name)),
+                None => Box::pin(std::future::ready(Err("no game is configured".into()))),
+            },
             AskGame::Record { millis, text } => Box::pin(self.ledger.call(Record { millis, text })),
         }
     }
@@ -90,6 +97,7 @@ pub(crate) fn app() -> App {
     App::new("test.gate").service(|node| Gate {
         node: node.clone(),
         game: node.child("game1"),
+        games: node.children("test.game"),
         workers: node.child("game1"),
         ledger: node.child("game1"),
     })

@@ -67,7 +67,9 @@ commands! {
     /// `MILLIS TEXT`: writes the text into the game's ledger, and answers with it after a while.
     RecordAndWait = 20;
     /// `MILLIS`: after a while, which process of the game this is, and which version of the program it runs.
-    WhoInGame = 21;
+    WhoInGame = 26;
+    /// Answers with the name of the game that was asked, each in turn.
+    NameOfAny = 27;
 }
 
 /// What happened to one session.
@@ -101,7 +103,8 @@ struct Seen {
         BlockInGame,
         Record,
         RecordAndWait,
-        WhoInGame
+        WhoInGame,
+        NameOfAny
     ),
     sessions
 )]
@@ -188,6 +191,7 @@ handlers! {
         let (millis, text) = number_and_text(&text);
         net.ask_game(AskGame::Record { millis, text })
     }
+    NameOfAny(net, _session, _text) { net.ask_game(AskGame::NameOfAny) }
 }
 
 impl Net {

@@ -41,6 +41,8 @@ pub(super) struct Node {
     pub(super) state: State,
     /// Whether it should run, as far as operators and policy are concerned.
     pub(super) wanted: bool,
+    /// Whether it is configured no more, and forgotten as soon as it has ended.
+    pub(super) dismissed: bool,
     /// When the state's time limit, or the next attempt, is due.
     pub(super) deadline: Option<Instant>,
     policy: Policy,
@@ -70,6 +72,7 @@ impl Node {
             children: Vec::new(),
             state: State::Stopped,
             wanted: false,
+            dismissed: false,
             deadline: None,
             since: now,
             reason: reason.to_owned(),
@@ -140,6 +143,27 @@ impl Node {
             self.deadline = None;
             self.enter(now, State::Stopped, why, out);
         }
+    }
+
+    /// It is configured otherwise from now on, or again.
+    pub(super) fn change(&mut self, now: Instant, spec: NodeSpec, out: &mut Vec<Command>) {
+        self.dismissed = false;
+        self.policy.change(spec.policy);
+        let other_patience = self.spec.hang_kill != spec.hang_kill;
+        self.spec = spec;
+        if self.life.is_none() && !self.spec.start && self.wanted {
+            self.stop(now, "started elsewhere from now on", out);
+        }
+        if self.life.is_some() && self.state == State::Unreachable && other_patience {
+            self.deadline = self.spec.hang_kill.and_then(|limit| now.checked_add(limit));
+        }
+    }
+
+    /// It is configured no more. Its parents and children are not its own any longer.
+    pub(super) fn dismiss(&mut self, now: Instant, why: &str, out: &mut Vec<Command>) {
+        self.dismissed = true;
+        self.spec.parents.clear();
+        self.stop(now, why, out);
     }
 
     /// A new life: beside the living one, if that can be; else that is asked to stop and is due again when it has

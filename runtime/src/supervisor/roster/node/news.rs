@@ -32,7 +32,7 @@ impl Node {
             return self.spawn_beside_failed(&error);
         }
         self.deadline = None;
-        if !self.wanted {
+        if !self.wanted || !self.spec.start {
             return self.enter(now, State::Stopped, error, out);
         }
         let decision = match retry {
@@ -167,7 +167,7 @@ impl Node {
             return true;
         }
         let decision = match life.ending {
-            _ if !self.wanted => None,
+            _ if !self.wanted || !self.spec.start => None,
             Some(Ending::Asked) => None,
             _ => {
                 // How long an adopted one had been ready is not known; that it served a former master is.

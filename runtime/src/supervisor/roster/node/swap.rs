@@ -256,6 +256,11 @@ impl Node {
         }
     }
 
+    /// Whether a restart that an operator asked for is under way.
+    pub(in crate::supervisor::roster) const fn is_renewed(&self) -> bool {
+        self.renewal.is_some()
+    }
+
     /// Goes on with the restart that was asked for: begins a swap as soon as nobody is beside the node, and says
     /// how it went once that is known.
     pub(in crate::supervisor::roster) fn renew(&mut self, now: Instant, out: &mut Vec<Command>) {

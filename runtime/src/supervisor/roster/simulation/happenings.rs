@@ -8,7 +8,7 @@ impl World {
         let all: Vec<NodeName> = self.states.keys().cloned().collect();
         let place = usize::try_from(self.below(all.len() as u64)).expect("a small number");
         let who = all[place].clone();
-        match self.below(20) {
+        match self.below(22) {
             0 => self.tell(Event::Start(who)),
             1 if self.below(4) == 0 => {
                 self.singled_out.insert(who.clone());
@@ -25,6 +25,10 @@ impl World {
                 let two = self.processes.iter().find(|(_, all)| all.len() == 2);
                 let swapped = two.map_or(who, |(name, _)| name.clone());
                 self.process_does(&swapped, false);
+            }
+            10 if !self.closing && self.below(4) == 0 => {
+                let choice = self.below(128);
+                self.configure(some_specs(choice));
             }
             _ => self.process_does(&who, true),
         }

@@ -37,6 +37,8 @@ struct World {
     /// Nodes whose restart has been asked for and is not over.
     restarting: BTreeSet<NodeName>,
     states: BTreeMap<NodeName, State>,
+    /// The nodes as they are configured.
+    specs: Vec<NodeSpec>,
     /// Nodes that an operator asked to stop or restart; the order of the whole tree's stop is not theirs.
     singled_out: BTreeSet<NodeName>,
     /// The last process of each node that ended.
@@ -65,9 +67,28 @@ fn specs() -> Vec<NodeSpec> {
     specs
 }
 
-fn spec_of(who: &NodeName) -> NodeSpec {
-    let mut all = specs().into_iter();
-    all.find(|spec| spec.name == *who).expect("a node")
+/// Some of the nodes, by the bits of a number, and perhaps one more: a tree again.
+fn some_specs(choice: u64) -> Vec<NodeSpec> {
+    let chosen = |spec: &NodeSpec| match spec.name.as_str() {
+        "game1" => choice & 1 == 0,
+        "game2" => choice & 2 == 0,
+        "cache" => choice & 4 == 0,
+        "net" => choice & 8 == 0,
+        _ => true,
+    };
+    let mut some: Vec<NodeSpec> = specs().into_iter().filter(chosen).collect();
+    if choice & 16 != 0 {
+        some.push(spec("chat", if choice & 32 == 0 { &["gate"] } else { &["net"] }));
+    }
+    let names: Vec<NodeName> = some.iter().map(|spec| spec.name.clone()).collect();
+    for spec in &mut some {
+        spec.parents.retain(|parent| names.contains(parent));
+        if choice & 64 != 0 {
+            spec.hang_kill = Some(Duration::from_secs(3));
+            spec.drain_timeout = Duration::from_secs(1);
+        }
+    }
+    some
 }
 
 impl World {
@@ -86,6 +107,7 @@ impl World {
             processes: BTreeMap::new(),
             restarting: BTreeSet::new(),
             states,
+            specs: specs(),
             singled_out: BTreeSet::new(),
             dead: BTreeMap::new(),
             next_pid: 1,
@@ -93,6 +115,20 @@ impl World {
             all_stopped: 0,
             trace: Vec::new(),
         }
+    }
+
+    /// Other nodes from now on. Whose life a former operator's wish concerns is no part of the tree's order.
+    fn configure(&mut self, specs: Vec<NodeSpec>) {
+        let gone = self
+            .states
+            .keys()
+            .filter(|who| specs.iter().all(|spec| spec.name != **who));
+        self.singled_out.extend(gone.cloned());
+        for spec in &specs {
+            self.states.entry(spec.name.clone()).or_insert(State::Stopped);
+        }
+        self.specs.clone_from(&specs);
+        self.tell(Event::Configure(specs));
     }
 
     fn below(&mut self, limit: u64) -> u64 {
@@ -113,7 +149,9 @@ impl World {
             self.roster.next_deadline().is_none_or(|at| at > self.now),
             "a past deadline, {said}"
         );
-        for node in self.roster.snapshot(self.now) {
+        let nodes = self.roster.snapshot(self.now);
+        assert_eq!(nodes.len(), self.states.len(), "{said}");
+        for node in nodes {
             assert_eq!(
                 self.states[&node.name], node.state,
                 "an unannounced state of {}, {said}",
@@ -129,6 +167,11 @@ impl World {
                 assert_eq!(known, living, "the wrong processes of {}, {said}", node.name);
             }
         }
+    }
+
+    fn spec_of(&self, who: &NodeName) -> NodeSpec {
+        let spec = self.specs.iter().find(|spec| spec.name == *who);
+        spec.expect("a configured node").clone()
     }
 
     fn of(&self, who: &NodeName) -> impl Iterator<Item = &Process> {
@@ -181,6 +224,16 @@ impl World {
                 let before = self.states.insert(change.name.clone(), change.to);
                 assert_eq!(before, Some(change.from), "{said}");
             }
+            Command::Forget(who) => {
+                assert!(self.specs.iter().all(|spec| spec.name != *who), "{said}");
+                assert!(
+                    !self.processes.contains_key(who) || !self.starts(who),
+                    "{who} lives, {said}"
+                );
+                assert_eq!(self.states.remove(who), Some(State::Stopped), "{said}");
+                // News of its link have long come when a node of its name is configured again.
+                self.dead.remove(who);
+            }
             Command::AllReady { .. } => assert!(!self.closing, "{said}"),
             Command::AllStopped => {
                 let own = self.processes.keys().filter(|who| self.starts(who));
@@ -199,7 +252,7 @@ impl World {
         assert!(self.of(who).all(is_going), "two lives of {who}, {said}");
         self.is_born(who, Process::default(), said);
         self.singled_out.remove(who);
-        let parents = spec_of(who).parents;
+        let parents = self.spec_of(who).parents;
         assert!(
             parents.iter().all(|parent| self.states[parent].is_up()),
             "{who} is early, {said}"
@@ -211,7 +264,7 @@ impl World {
             self.restarting.contains(who) && !self.closing,
             "nobody asked for it, {said}"
         );
-        let spec = spec_of(who);
+        let spec = self.spec_of(who);
         assert!(spec.swap && spec.start, "{who} cannot be swapped, {said}");
         let present = |old: &Process| old.linked && !old.asked && old.pid.map(incarnation) == Some(of);
         let old: Vec<_> = self.of(who).cloned().collect();
@@ -244,10 +297,8 @@ impl World {
     }
 
     fn children_are_gone(&self, parent: &NodeName) -> bool {
-        let children = specs().into_iter().filter(|spec| spec.parents.contains(parent));
-        children
-            .into_iter()
-            .all(|spec| !self.processes.contains_key(&spec.name))
+        let mut children = self.specs.iter().filter(|spec| spec.parents.contains(parent));
+        children.all(|spec| !self.processes.contains_key(&spec.name))
     }
 
     /// Without faults every process soon does what it should.
@@ -278,6 +329,7 @@ impl World {
         world.tell(Event::StartAll);
         (0..STEPS).for_each(|_| world.step());
         if seed.is_multiple_of(2) {
+            world.configure(specs());
             world
                 .states
                 .keys()

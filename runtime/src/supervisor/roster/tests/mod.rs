@@ -1,5 +1,6 @@
 //! The roster in virtual time, one story per test: a stage on which they play.
 
+mod change;
 mod faults;
 mod order;
 mod swaps;
