@@ -105,11 +105,10 @@ fn send_with<'a>(
     Ok(())
 }
 
-/// Takes the sockets that have been sent to this end; does not wait. Nothing is there, or something else, gives
-/// no sockets.
+/// Takes the sockets that have been sent to this end; does not wait. Something else than sockets gives none.
 ///
 /// # Errors
-/// The socket failed.
+/// [`io::ErrorKind::WouldBlock`] when nothing is there yet; or the socket failed.
 pub fn receive(from: impl AsFd) -> io::Result<Listeners> {
     receive_all(from).map(|(listeners, _)| listeners)
 }
@@ -120,11 +119,7 @@ fn receive_all(from: impl AsFd) -> io::Result<(Listeners, Vec<String>)> {
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MOST))];
     let mut ancillary = RecvAncillaryBuffer::new(&mut space);
     let flags = RecvFlags::DONTWAIT | RecvFlags::CMSG_CLOEXEC;
-    let received = match recvmsg(from, &mut [IoSliceMut::new(&mut text)], &mut ancillary, flags) {
-        Ok(received) => received,
-        Err(rustix::io::Errno::AGAIN) => return Ok(Default::default()),
-        Err(error) => return Err(error.into()),
-    };
+    let received = recvmsg(from, &mut [IoSliceMut::new(&mut text)], &mut ancillary, flags)?;
     let rights = ancillary.drain().filter_map(|message| match message {
         RecvAncillaryMessage::ScmRights(rights) => Some(rights),
         _ => None,
@@ -180,7 +175,10 @@ pub fn inherited() -> io::Result<Inherited> {
 }
 
 fn inherited_from(from: BorrowedFd<'_>) -> io::Result<Inherited> {
-    let (listeners, rest) = receive_all(from)?;
+    let (listeners, rest) = match receive_all(from) {
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(Inherited::default()),
+        received => received?,
+    };
     let has = |word: &str| rest.iter().any(|line| line == word);
     let leave = (has(WAIT) && !has(GO))
         .then(|| from.try_clone_to_owned())
@@ -220,7 +218,8 @@ mod tests {
     #[test]
     fn nothing_and_something_else_are_no_sockets() {
         let (mut here, there) = UnixStream::pair().unwrap();
-        assert!(receive(&there).unwrap().is_empty());
+        let nothing = receive(&there).unwrap_err();
+        assert_eq!(nothing.kind(), io::ErrorKind::WouldBlock);
         here.write_all(b"GET / HTTP/1.1").unwrap();
         assert!(receive(&there).unwrap().is_empty());
     }

@@ -23,7 +23,7 @@ mod state;
 mod terminal;
 mod view;
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -46,7 +46,6 @@ pub(crate) use run::{RunOptions, run};
 pub use view::{NodeView, Nodes};
 
 use crate::logging::LogLevel;
-use handover::HandedOver;
 use lampyris_runtime::supervisor::orphans::reap_orphans;
 use lampyris_runtime::supervisor::process::Sign;
 use links::Links;
@@ -56,7 +55,7 @@ use processes::{Output, Processes};
 use state::State as SavedState;
 use terminal::Terminal;
 
-use crate::protocol::{HandOver, Stop, TakeOver};
+use crate::protocol::{Stop, TakeOver};
 
 /// The supervisor actor.
 pub struct Master {
@@ -74,6 +73,8 @@ pub struct Master {
     ports: Ports,
     /// Nodes between two lives that an operator wants; their ports stay open.
     restarting: HashSet<NodeName>,
+    /// Adopted nodes that have been asked for their sockets, and whether they say that they are ready.
+    handing_over: HashMap<NodeName, Option<Event>>,
     saved: SavedState,
     operations: Operations,
     terminal: Terminal,
@@ -274,7 +275,9 @@ impl Handler<Happened> for Master {
         if let Event::Exited { pid, .. } = &event {
             self.processes.forget(*pid);
         }
-        self.on_event(event, ctx);
+        if !self.keep_back(&event) {
+            self.on_event(event, ctx);
+        }
     }
 }
 
@@ -294,7 +297,7 @@ impl Handler<Joined> for Master {
             .node(peer.name.as_str())
             .is_some_and(|node| own && !self.ports.has_all(node))
         {
-            links::tell_process(self.links.get(&peer.name), is_meant, &HandOver);
+            self.ask_for_sockets(&peer, ctx);
         }
         self.make_way(&peer);
         self.on_event(
@@ -353,16 +356,6 @@ impl Handler<Adopt> for Master {
         if let Some(former) = self.former.take() {
             let left = reload::sorted(diff(&former, &self.config), &former, &self.config);
             self.tell_waiting(&left.restart);
-        }
-    }
-}
-
-impl Handler<HandedOver> for Master {
-    type Result = ();
-
-    fn handle(&mut self, handed: HandedOver, _: &mut Context<Self>) {
-        if let Some(node) = self.config.node(handed.name.as_str()) {
-            self.ports.adopt(node, handed.listeners);
         }
     }
 }

@@ -191,6 +191,7 @@ fn start(
             reloads: Arc::default(),
             ports: super::Ports::default(),
             restarting: std::collections::HashSet::new(),
+            handing_over: std::collections::HashMap::new(),
             saved: super::SavedState::new(&config.run_dir),
             operations: super::Operations::default(),
             processes: Processes::new(Arc::clone(config), options.program.clone(), living),
