@@ -359,7 +359,7 @@ fn the_requests_in_operations_md_are_answered_as_it_says() {
         let (_, path) = line.split_once("127.0.0.1:9998").expect("the port of the study");
         let (method, expected) = match line.contains("-X POST") {
             // Done when it is answered.
-            true if line.contains("reload") => ("POST", 200),
+            true if line.contains("cluster/actions/reload") => ("POST", 200),
             true => ("POST", 202),
             false => ("GET", 200),
         };
