@@ -19,9 +19,29 @@ use tracing_subscriber::fmt::writer::BoxMakeWriter;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::registry::Registry;
 use tracing_subscriber::util::SubscriberInitExt;
-use tracing_subscriber::{EnvFilter, Layer};
+use tracing_subscriber::{EnvFilter, Layer, reload};
 
 type Output = Box<dyn Layer<Registry> + Send + Sync>;
+
+/// The level of the log, which a reload may change. Clones are of one log.
+#[derive(Clone)]
+pub(crate) struct LogLevel(reload::Handle<EnvFilter, Registry>);
+
+impl LogLevel {
+    /// Lets through what this level or filter says, which has passed the checks of the configuration.
+    pub(crate) fn set(&self, level: &str) {
+        let set = filter(level).and_then(|filter| self.0.reload(filter).map_err(io::Error::other));
+        if let Err(error) = set {
+            tracing::error!(%error, "the level of the log stays as it was");
+        }
+    }
+}
+
+/// A log that has been started.
+pub(crate) struct Log {
+    pub(crate) level: LogLevel,
+    pub(crate) lost: Lost,
+}
 
 /// How many lines of this process's log could not be written. Cheap to clone.
 #[derive(Debug, Clone, Default)]
@@ -72,8 +92,7 @@ struct Outputs<'a> {
     lost: Lost,
 }
 
-/// Starts the log of this process: of the master if there is a console, else of a node. Gives the count of the lines
-/// that it loses.
+/// Starts the log of this process: of the master if there is a console, else of a node.
 ///
 /// # Errors
 /// A file cannot be opened, or the level is no filter.
@@ -82,8 +101,9 @@ pub(crate) fn start(
     role: &str,
     errors: Option<&Path>,
     console: Option<Console>,
-) -> io::Result<Lost> {
+) -> io::Result<Log> {
     make_run_dir(&config.run_dir)?;
+    let (level, handle) = reload::Layer::new(filter(&config.log.level)?);
     let mut outputs = Outputs {
         config,
         all: Vec::new(),
@@ -92,19 +112,22 @@ pub(crate) fn start(
     };
     let own = config.log.dir.join(format!("{role}.log"));
     if let Some(console) = console {
-        outputs.file(&own, filter(config)?)?;
+        outputs.file(&own, level)?;
         let console = BoxMakeWriter::new(move || console.clone());
         outputs.all.push(output(config, console, LevelFilter::WARN));
     } else if config.log.terminal || !io::stderr().is_terminal() {
         outputs.files.extend(LogFile::of_streams(&own));
-        outputs.writer(io::stderr, filter(config)?);
+        outputs.writer(io::stderr, level);
     } else {
-        outputs.file(&own, filter(config)?)?;
+        outputs.file(&own, level)?;
     }
     if let Some(path) = errors {
         outputs.file(path, LevelFilter::ERROR)?;
     }
-    outputs.start()
+    Ok(Log {
+        level: LogLevel(handle),
+        lost: outputs.start()?,
+    })
 }
 
 impl Outputs<'_> {
@@ -200,8 +223,8 @@ where
     }
 }
 
-fn filter(config: &Config) -> io::Result<EnvFilter> {
-    EnvFilter::try_new(&config.log.level).map_err(|why| io::Error::other(format!("log.level: {why}")))
+fn filter(level: &str) -> io::Result<EnvFilter> {
+    EnvFilter::try_new(level).map_err(|why| io::Error::other(format!("log.level: {why}")))
 }
 
 #[cfg(test)]

@@ -81,6 +81,41 @@ impl Admin {
         })
     }
 
+    /// Asks for an action that takes its time; gives the id of its operation.
+    ///
+    /// # Panics
+    /// When it is refused.
+    #[track_caller]
+    pub fn begin(&self, path: &str) -> String {
+        let answer = self.request("POST", &format!("/api/v1/{path}"));
+        assert_eq!(answer.status, 202, "{path}: {}", answer.body);
+        let id = answer.json()["operation"].as_str().map(str::to_owned);
+        id.unwrap_or_else(|| panic!("no operation: {}", answer.body))
+    }
+
+    /// Waits for the end of an operation, and gives it.
+    ///
+    /// # Panics
+    /// When it does not end in time.
+    #[track_caller]
+    pub fn end_of(&self, id: &str) -> Value {
+        until("the end of an operation", || {
+            let answer = self.request("GET", &format!("/api/v1/operations/{id}"));
+            assert_eq!(answer.status, 200, "{}", answer.body);
+            Some(answer.json()).filter(|operation| operation["state"] != "running")
+        })
+    }
+
+    /// Asks for an action that takes its time, and waits until it has succeeded.
+    ///
+    /// # Panics
+    /// When it fails.
+    #[track_caller]
+    pub fn succeed(&self, path: &str) {
+        let end = self.end_of(&self.begin(path));
+        assert_eq!(end["state"], "done", "{path}: {end}");
+    }
+
     /// All nodes.
     ///
     /// # Panics

@@ -61,6 +61,12 @@ enum Tool {
         #[arg(long, value_enum, default_value_t = Format::Human)]
         format: Format,
     },
+    /// Apply the configuration as it now stands to the cluster that runs
+    Reload {
+        /// How the result is written
+        #[arg(long, value_enum, default_value_t = Format::Human)]
+        format: Format,
+    },
     /// Measure how fast the cluster is, beside the least that could do the same work
     Bench(BenchArgs),
     /// A server that bench compares the cluster with
@@ -92,6 +98,7 @@ pub(super) enum Task {
     Node(String),
     Client(Request),
     CheckConfig(Format),
+    Reload(Format),
     Bench(BenchArgs),
     BenchReference(Reference),
 }
@@ -105,6 +112,7 @@ impl Args {
                 }
                 return Task::CheckConfig(format);
             }
+            Some(Tool::Reload { format }) => return Task::Reload(format),
             Some(Tool::Bench(args)) => return Task::Bench(args),
             Some(Tool::BenchReference(reference)) => return Task::BenchReference(reference),
             None => {}

@@ -86,6 +86,7 @@ struct Wait {
 impl Connection {
     pub(super) fn new(net: Arc<Net>, session: Session, read: OwnedReadHalf) -> Self {
         let now = Instant::now();
+        let pace = session.line().settings.rate.map(|rate| Pace::new(rate, now));
         Self {
             line: Arc::clone(session.line()),
             origin: Arc::new(Origin::Client(session.clone())),
@@ -93,7 +94,7 @@ impl Connection {
             read,
             buffer: BytesMut::new(),
             limits: Limits::new(now),
-            pace: net.settings.rate.map(|rate| Pace::new(rate, now)),
+            pace,
             timer: None,
             ended: false,
             net,
@@ -146,7 +147,7 @@ impl Connection {
         let status = self.line.status();
         self.check_end(&status, &pause)?;
         let read = matches!(pause, Pause::NoFrame) && status.ending.is_none() && status.closing.is_none();
-        let limit = self.limits.check(&self.net.settings, &status, now)?;
+        let limit = self.limits.check(&self.line.settings, &status, now)?;
         let pace = if let Pause::Pace(until) = pause {
             Some(until)
         } else {
@@ -172,7 +173,7 @@ impl Connection {
             if status.closing.is_some() {
                 return Ok(Pause::NoFrame);
             }
-            if status.in_flight >= self.net.settings.in_flight.max(1) {
+            if status.in_flight >= self.line.settings.in_flight.max(1) {
                 self.limits.no_frame();
                 return Ok(Pause::Full);
             }
@@ -181,10 +182,10 @@ impl Connection {
                 return Ok(Pause::Pace(until));
             }
             match self
-                .net
+                .line
                 .settings
                 .dialect
-                .decode(&mut self.buffer, self.net.settings.max_frame)
+                .decode(&mut self.buffer, self.line.settings.max_frame)
             {
                 Ok(Decoded::Packet(packet)) => self.take(packet, now),
                 Ok(Decoded::Partial(size)) => {
@@ -207,7 +208,7 @@ impl Connection {
         }
         let Packet { command, payload } = packet;
         let route = self.net.router.command(command);
-        let deadline = now + self.net.settings.call_timeout;
+        let deadline = now + self.line.settings.call_timeout;
         let serial = route.is_some_and(|route| route.serial);
         if let Some(call) = self.line.open(command, payload, deadline, serial) {
             self.hand_over(call, route);
@@ -253,7 +254,7 @@ impl Connection {
 
     /// The rest of a frame is waited for.
     fn await_rest(&mut self, size: Option<usize>, now: Instant) {
-        self.limits.frame_goes_on(size, &self.net.settings, now);
+        self.limits.frame_goes_on(size, &self.line.settings, now);
         if self.buffer.len() < KEEP_SMALL && self.buffer.capacity() >= READ_STEP / 2 {
             self.buffer = BytesMut::from(&self.buffer[..]);
         }

@@ -22,6 +22,7 @@ use nix::unistd::Pid;
 
 use super::exit::Exit;
 use super::output;
+use crate::name::Incarnation;
 use crate::sockets::{self, Listeners};
 
 /// What to start, and with what around it.
@@ -31,6 +32,8 @@ pub struct SpawnSpec {
     pub program: PathBuf,
     /// Its arguments, without the name of the program.
     pub args: Vec<OsString>,
+    /// Variables that it gets besides those of the master.
+    pub env: Vec<(String, OsString)>,
     /// Variables of the master's environment that it does not get.
     pub env_remove: Vec<String>,
     /// The file that its output is appended to; made with mode 0600 if it is not there.
@@ -84,14 +87,15 @@ impl SpawnError {
     }
 }
 
-/// The child's end of a socket in which the listening sockets wait for it; nothing if there are none.
-fn stdin(sockets: &Listeners) -> io::Result<Stdio> {
-    if sockets.is_empty() {
-        return Ok(Stdio::null());
+/// A node that has been started and waits for leave to go on. When this is dropped instead, the node ends.
+#[derive(Debug)]
+pub struct Waiting(UnixStream);
+
+impl Waiting {
+    /// Lets it go on: the master has written down that it has started it.
+    pub fn let_go(self) {
+        sockets::let_go(self.0);
     }
-    let (ours, theirs) = UnixStream::pair()?;
-    sockets::send(&ours, sockets.iter().map(|(key, socket)| (key.as_str(), socket)))?;
-    Ok(OwnedFd::from(theirs).into())
 }
 
 /// A started process. It goes on when this is dropped.
@@ -108,16 +112,36 @@ pub struct Child {
 }
 
 impl Child {
-    /// Starts a process, with copies of these listening sockets on its standard input. To be called within a tokio
-    /// runtime.
+    /// Starts a node, with copies of these listening sockets, and the life whose place it is to take, on its standard
+    /// input. To be called within a tokio runtime.
+    ///
+    /// # Errors
+    /// As [`Child::spawn`].
+    pub fn spawn_node(
+        spec: &SpawnSpec,
+        sockets: &Listeners,
+        succeeds: Option<Incarnation>,
+    ) -> Result<(Self, Waiting), SpawnError> {
+        let failed = |source| SpawnError::Sockets { source };
+        let (ours, theirs) = UnixStream::pair().map_err(failed)?;
+        sockets::send_to_node(&ours, sockets, succeeds).map_err(failed)?;
+        let child = Self::spawn_with(spec, OwnedFd::from(theirs).into())?;
+        Ok((child, Waiting(ours)))
+    }
+
+    /// Starts a process with nothing on its standard input. To be called within a tokio runtime.
     ///
     /// # Errors
     /// The log file or the program cannot be used, or the operating system has no room for a process.
+    pub fn spawn(spec: &SpawnSpec) -> Result<Self, SpawnError> {
+        Self::spawn_with(spec, Stdio::null())
+    }
+
     #[allow(
         clippy::disallowed_methods,
         reason = "this is the one place where processes are started"
     )]
-    pub fn spawn(spec: &SpawnSpec, sockets: &Listeners) -> Result<Self, SpawnError> {
+    fn spawn_with(spec: &SpawnSpec, stdin: Stdio) -> Result<Self, SpawnError> {
         let log_failed = |source| SpawnError::Log {
             path: spec.log_file.clone(),
             source,
@@ -126,10 +150,11 @@ impl Child {
         let log_start = log.metadata().map_err(log_failed)?.len();
         let mut command = tokio::process::Command::new(&spec.program);
         command.args(&spec.args).process_group(0);
-        command.stdin(stdin(sockets).map_err(|source| SpawnError::Sockets { source })?);
+        command.stdin(stdin);
         command
             .stdout(log.try_clone().map_err(log_failed)?)
             .stderr(log.try_clone().map_err(log_failed)?);
+        command.envs(spec.env.iter().map(|(name, value)| (name, value)));
         for variable in &spec.env_remove {
             command.env_remove(variable);
         }

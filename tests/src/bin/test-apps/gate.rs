@@ -2,11 +2,12 @@
 
 use std::sync::atomic::Ordering;
 
+use lampyris::node::Children;
 use lampyris::prelude::*;
 use lampyris::{App, Node};
 
 use crate::game::{
-    Block, ExitWith, Game, Kick, Large, Leak, Panic, Push, Refuse, Sleeper, Spin, Wait, Workers,
+    Block, ExitWith, Game, Kick, Large, Leak, Name, Panic, Push, Refuse, Sleeper, Spin, Wait, Who, Workers,
 };
 use crate::ledger::{Ledger, Record};
 
@@ -15,6 +16,7 @@ use crate::ledger::{Ledger, Record};
 #[remote(name = "gate.ask_game", reply = String)]
 pub(crate) enum AskGame {
     Wait { millis: u64, text: String },
+    Who { millis: u64 },
     Panic(String),
     Exit(i32),
     Refuse(String),
@@ -26,6 +28,7 @@ pub(crate) enum AskGame {
     Spin { millis: u64 },
     Leak { mib: u64 },
     Sleeper { seconds: u64 },
+    NameOfAny,
 }
 
 /// Answers with the round trip of the last heartbeat on the link to the game, in microseconds.
@@ -61,6 +64,7 @@ pub(crate) struct KickFromGate {
 pub(crate) struct Gate {
     node: Node,
     game: RemoteAddr<Game>,
+    games: Children<Game>,
     workers: RemoteAddr<Workers>,
     ledger: RemoteAddr<Ledger>,
 }
@@ -76,6 +80,7 @@ impl Handler<AskGame> for Gate {
         let game = &self.game;
         match ask {
             AskGame::Wait { millis, text } => Box::pin(game.call(Wait { millis, text })),
+            AskGame::Who { millis } => Box::pin(game.call(Who { millis })),
             AskGame::Panic(text) => Box::pin(game.call(Panic(text))),
             AskGame::Exit(code) => Box::pin(game.call(ExitWith(code))),
             AskGame::Refuse(text) => Box::pin(game.call(Refuse(text))),
@@ -89,6 +94,10 @@ impl Handler<AskGame> for Gate {
             AskGame::Spin { millis } => Box::pin(game.call(Spin { millis })),
             AskGame::Leak { mib } => Box::pin(game.call(Leak { mib })),
             AskGame::Sleeper { seconds } => Box::pin(game.call(Sleeper { seconds })),
+            AskGame::NameOfAny => match self.games.any() {
+                Some(game) => Box::pin(game.call(Name)),
+                None => Box::pin(std::future::ready(Err("no game is configured".into()))),
+            },
             AskGame::Record { millis, text } => Box::pin(self.ledger.call(Record { millis, text })),
         }
     }
@@ -135,6 +144,7 @@ pub(crate) fn app() -> App {
         .service(|node| Gate {
             node: node.clone(),
             game: node.child("game1"),
+            games: node.children("test.game"),
             workers: node.child("game1"),
             ledger: node.child("game1"),
         })

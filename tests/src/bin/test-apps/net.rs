@@ -78,6 +78,10 @@ commands! {
     SleeperOfGame = 23;
     /// Asks the gate alone, and answers with the payload.
     EchoOfGate = 24;
+    /// `MILLIS`: after a while, which process of the game this is, and which version of the program it runs.
+    WhoInGame = 26;
+    /// Answers with the name of the game that was asked, each in turn.
+    NameOfAny = 27;
 }
 
 /// What happened to one session.
@@ -116,7 +120,9 @@ struct Seen {
         SpinInGame,
         LeakInGame,
         SleeperOfGame,
-        EchoOfGate
+        EchoOfGate,
+        WhoInGame,
+        NameOfAny
     ),
     sessions
 )]
@@ -156,6 +162,10 @@ handlers! {
     WaitInGame(net, _session, text) {
         let (millis, text) = number_and_text(&text);
         net.ask_game(AskGame::Wait { millis, text })
+    }
+    WhoInGame(net, _session, text) {
+        let (millis, _) = number_and_text(&text);
+        net.ask_game(AskGame::Who { millis })
     }
     Never(_net, _session, _text) { Box::pin(std::future::pending()) }
     PanicInGame(net, _session, text) { net.ask_game(AskGame::Panic(text)) }
@@ -207,6 +217,7 @@ handlers! {
         net.ask_game(AskGame::Sleeper { seconds: number_and_text(&text).0 })
     }
     EchoOfGate(net, _session, text) { Box::pin(net.gate.call(EchoFromGate(text))) }
+    NameOfAny(net, _session, _text) { net.ask_game(AskGame::NameOfAny) }
 }
 
 impl Net {
