@@ -158,7 +158,10 @@ impl Cluster {
     pub fn config_file(&self) -> PathBuf {
         let file = self.folder().join("config.json");
         let text = serde_json::to_string_pretty(&self.config).expect("because it is plain JSON");
-        std::fs::write(&file, text).expect("because the folder is ours");
+        // Whole or not at all: processes that were started before may be reading it.
+        let aside = file.with_extension(format!("{:016x}", random()));
+        std::fs::write(&aside, text).expect("because the folder is ours");
+        std::fs::rename(aside, &file).expect("because the folder is ours");
         file
     }
 
