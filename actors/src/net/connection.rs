@@ -95,6 +95,7 @@ struct Wait {
 impl Connection {
     pub(super) fn new(net: Arc<Net>, session: Session, read: OwnedReadHalf) -> Self {
         let now = Instant::now();
+        let pace = session.line().settings.rate.map(|rate| Pace::new(rate, now));
         Self {
             line: Arc::clone(session.line()),
             origin: Arc::new(Origin::Client(session.clone())),
@@ -102,7 +103,7 @@ impl Connection {
             read,
             buffer: BytesMut::new(),
             limits: Limits::new(now),
-            pace: net.settings.rate.map(|rate| Pace::new(rate, now)),
+            pace,
             timer: None,
             ended: false,
             net,
@@ -150,7 +151,7 @@ impl Connection {
         let status = self.line.flush().map_err(|error| self.lost(&error))?;
         self.check_end(&status, &pause)?;
         let read = matches!(pause, Pause::NoFrame) && status.ending.is_none() && status.closing.is_none();
-        let limit = self.limits.check(&self.net.settings, &status, now)?;
+        let limit = self.limits.check(&self.line.settings, &status, now)?;
         let pace = if let Pause::Pace(until) = pause {
             Some(until)
         } else {
@@ -193,7 +194,7 @@ impl Connection {
             pace,
             ..
         } = self;
-        let settings = &net.settings;
+        let settings = &line.settings;
         let deadline = now + settings.call_timeout;
         let mut route = None;
         let mut opening = line.opening();
@@ -277,7 +278,7 @@ impl Connection {
 
     /// The rest of a frame is waited for.
     fn await_rest(&mut self, size: Option<usize>, now: Instant) {
-        self.limits.frame_goes_on(size, &self.net.settings, now);
+        self.limits.frame_goes_on(size, &self.line.settings, now);
         if self.buffer.len() < KEEP_SMALL && self.buffer.capacity() >= READ_STEP / 2 {
             self.buffer = BytesMut::from(&self.buffer[..]);
         }

@@ -26,7 +26,7 @@ use super::answers::{Answers, At, Call, Ended, Turn};
 use super::clients::Net;
 use super::counters::Reason;
 use super::session::SessionId;
-use super::settings::ErrorsMode;
+use super::settings::{ErrorsMode, NetSettings};
 use super::{ClientInfo, error_frame};
 
 /// What handlers and the connection's task share of one connection.
@@ -35,6 +35,8 @@ pub(super) struct Line {
     pub(super) addr: SocketAddr,
     since: SystemTime,
     net: Arc<Net>,
+    /// Those of the time when the client connected.
+    pub(super) settings: Arc<NetSettings>,
     bytes_in: AtomicU64,
     state: Mutex<State>,
     /// Tells the connection's task that something has changed.
@@ -68,7 +70,8 @@ pub(super) struct Status {
 
 impl Line {
     pub(super) fn new(id: SessionId, addr: SocketAddr, net: Arc<Net>, socket: OwnedWriteHalf) -> Arc<Self> {
-        let answers = Answers::new(net.settings.serial);
+        let settings = net.settings();
+        let answers = Answers::new(settings.serial);
         let state = State {
             socket: Some(socket),
             out: BytesMut::new(),
@@ -83,6 +86,7 @@ impl Line {
             addr,
             since: SystemTime::now(),
             net,
+            settings,
             bytes_in: AtomicU64::new(0),
             state: Mutex::new(state),
             news: Notify::new(),
@@ -103,7 +107,7 @@ impl Line {
             drop(state);
             let Some((number, ran)) = due else { return };
             let fault = if ran {
-                let timeout = self.net.settings.call_timeout;
+                let timeout = self.settings.call_timeout;
                 Fault::new(ErrorKind::Timeout, format!("no answer came within {timeout:?}"))
             } else {
                 Fault::new(
@@ -122,9 +126,10 @@ impl Line {
         state
             .check_open()
             .inspect_err(|_| net.counters.dropped_pushes.add())?;
-        net.settings
+        let settings = &self.settings;
+        settings
             .dialect
-            .encode(command, write, net.settings.out_buffer, &mut state.out)?;
+            .encode(command, write, settings.out_buffer, &mut state.out)?;
         self.pushed(state)
     }
 
@@ -139,7 +144,7 @@ impl Line {
     }
 
     fn pushed(&self, mut state: MutexGuard<'_, State>) -> Result<(), Fault> {
-        state.check_room(self.net.settings.out_buffer);
+        state.check_room(self.settings.out_buffer);
         let closing = state.closing;
         self.tell(state);
         if closing.is_none() {
@@ -235,24 +240,24 @@ impl Line {
     }
 
     /// A call has ended; `put` writes what the client gets for it.
-    fn answer(&self, number: u64, put: impl FnOnce(&Net, u32, &mut BytesMut) -> Put) {
+    fn answer(&self, number: u64, put: impl FnOnce(&NetSettings, u32, &mut BytesMut) -> Put) {
         let mut state = self.lock();
         match state.answers.turn(number) {
             None => return self.net.counters.late_answers.add(),
             Some((at, command, Turn::Now)) => {
-                let put = put(&self.net, command, &mut state.out);
+                let put = put(&self.settings, command, &mut state.out);
                 state.leave(at, put);
             }
             Some((at, command, Turn::Later)) => {
                 let mut frame = BytesMut::new();
-                let ended = match put(&self.net, command, &mut frame) {
+                let ended = match put(&self.settings, command, &mut frame) {
                     Put::Written => Ended::Frame(frame.freeze()),
                     Put::HangUp => Ended::HangUp,
                 };
                 state.answers.stash(at, ended);
             }
         }
-        state.check_room(self.net.settings.out_buffer);
+        state.check_room(self.settings.out_buffer);
         self.tell(state);
     }
 
@@ -304,11 +309,15 @@ impl Opening<'_> {
 
 impl ReplySink for Line {
     fn reply(&self, id: u64, write: Write<'_>) {
-        self.answer(id, |net, command, out| put_reply(net, command, write, out));
+        self.answer(id, |settings, command, out| {
+            put_reply(settings, command, write, out)
+        });
     }
 
     fn fault(&self, id: u64, fault: Fault) {
-        self.answer(id, |net, command, out| put_fault(net, command, &fault, out));
+        self.answer(id, |settings, command, out| {
+            put_fault(settings, command, &fault, out)
+        });
     }
 }
 
@@ -320,27 +329,22 @@ enum Put {
     HangUp,
 }
 
-fn put_reply(net: &Net, command: u32, write: Write<'_>, out: &mut BytesMut) -> Put {
-    match net
-        .settings
-        .dialect
-        .encode(command, write, net.settings.out_buffer, out)
-    {
+fn put_reply(settings: &NetSettings, command: u32, write: Write<'_>, out: &mut BytesMut) -> Put {
+    match settings.dialect.encode(command, write, settings.out_buffer, out) {
         Ok(Wrote::Reply | Wrote::Nothing) => Put::Written,
-        Err(fault) => put_fault(net, command, &fault.of_a_reply(), out),
+        Err(fault) => put_fault(settings, command, &fault.of_a_reply(), out),
     }
 }
 
-fn put_fault(net: &Net, command: u32, fault: &Fault, out: &mut BytesMut) -> Put {
-    match net.settings.errors {
+fn put_fault(settings: &NetSettings, command: u32, fault: &Fault, out: &mut BytesMut) -> Put {
+    match settings.errors {
         ErrorsMode::Silent => Put::Written,
         ErrorsMode::Close => Put::HangUp,
         ErrorsMode::Frame => {
             let mut write = |out: &mut BytesMut| error_frame::write(command, fault, out);
-            match net
-                .settings
+            match settings
                 .dialect
-                .encode(error_frame::COMMAND, &mut write, net.settings.out_buffer, out)
+                .encode(error_frame::COMMAND, &mut write, settings.out_buffer, out)
             {
                 Ok(_) => Put::Written,
                 Err(why) => {

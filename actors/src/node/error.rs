@@ -23,6 +23,9 @@ pub enum BootError {
     /// A hook of the app did not succeed.
     #[error("not ready: {0}")]
     App(String),
+    /// Its master died before anybody could know of this process.
+    #[error("the master ended before it had written down that it had started this process")]
+    Unknown,
     /// Something of the operating system.
     #[error("{0}: {1}")]
     System(&'static str, io::Error),
@@ -33,7 +36,7 @@ impl BootError {
     pub const fn exit_code(&self) -> u8 {
         match self {
             Self::NoSuchNode(..) | Self::Clash(_) => 78,
-            Self::App(_) => 1,
+            Self::App(_) | Self::Unknown => 1,
             Self::Port(_) => 73,
             Self::Secret(_) => 77,
             Self::System(..) => 71,

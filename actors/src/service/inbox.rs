@@ -68,6 +68,8 @@ struct Queue {
     woken: bool,
     wake_up: Option<WakeUp>,
     closed: bool,
+    /// Something was taken since this was last asked.
+    worked: bool,
 }
 
 impl Inbox {
@@ -169,14 +171,20 @@ impl Inbox {
     /// Takes up to `most` invocations. If more are left, the caller must wake once more.
     pub(crate) fn take(&self, most: usize, into: &mut VecDeque<Invocation>) -> bool {
         let mut queue = self.lock();
-        if into.is_empty() && queue.waiting.len() <= most {
+        let before = queue.waiting.len();
+        if into.is_empty() && before <= most {
             std::mem::swap(&mut queue.waiting, into);
         } else {
-            let taken = most.min(queue.waiting.len());
-            into.extend(queue.waiting.drain(..taken));
+            into.extend(queue.waiting.drain(..most.min(before)));
         }
+        queue.worked |= before > 0;
         queue.woken = !queue.waiting.is_empty();
         queue.woken
+    }
+
+    /// Whether anything has been taken since this was last asked.
+    pub(crate) fn has_worked(&self) -> bool {
+        std::mem::take(&mut self.lock().worked)
     }
 
     /// Puts back, in front, what was taken and not started; and the memory that it was taken in.

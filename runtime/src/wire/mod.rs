@@ -20,7 +20,7 @@
 //! └────────┴──────────┴────────────────────────────────────────────────────────────┘
 //! ```
 //!
-//! Bodies and details are MessagePack. A body longer than [`CHUNK`] is cut, so that a ping waits for 64 KiB at
+//! Bodies and details are MessagePack. A body longer than [`CHUNK`] is cut, so that a ping waits for two chunks at
 //! most; between its parts only PING, PONG, GOODBYE and DRAIN may stand. What breaks these rules ends the link.
 
 mod put;
