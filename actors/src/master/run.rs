@@ -146,19 +146,7 @@ pub(crate) async fn run(config: Arc<Config>, options: RunOptions) -> Result<u8, 
     if !options.only {
         master.do_send(Happened(Event::StartAll));
     }
-    let mut wishes = 0;
-    let code = loop {
-        let by = tokio::select! {
-            code = ended.recv() => break code,
-            by = signals.next() => by,
-        };
-        if options.keep_nodes {
-            master.do_send(Leave { by });
-            continue;
-        }
-        wishes += 1;
-        master.do_send(StopCluster { by, now: wishes > 1 });
-    };
+    let code = until_ended(&master, &mut ended, &mut signals, options.keep_nodes).await;
     accepting.abort();
     // Whoever has asked for the end gets an answer.
     if let Some(server) = web_server {
@@ -171,6 +159,28 @@ pub(crate) async fn run(config: Arc<Config>, options: RunOptions) -> Result<u8, 
             drop(tokio::time::timeout(LAST_KILLS, all_dead.recv()).await);
             Ok(EX_SOFTWARE)
         }
+    }
+}
+
+/// Hands signals on to the master until it has ended; gives its exit code, `None` if it has died.
+async fn until_ended(
+    master: &Addr<Master>,
+    ended: &mut mpsc::Receiver<u8>,
+    signals: &mut Signals,
+    keep_nodes: bool,
+) -> Option<u8> {
+    let mut wishes = 0;
+    loop {
+        let by = tokio::select! {
+            code = ended.recv() => return code,
+            by = signals.next() => by,
+        };
+        if keep_nodes {
+            master.do_send(Leave { by });
+            continue;
+        }
+        wishes += 1;
+        master.do_send(StopCluster { by, now: wishes > 1 });
     }
 }
 

@@ -13,7 +13,7 @@ use super::error::BootError;
 use super::inbound::{FromPeer, Listener, News};
 use super::present::{Peers, Present};
 use super::{Node, Shared};
-use crate::app::{NodeHook, ServiceSpec};
+use crate::app::{App, NodeHook, ServiceSpec};
 use crate::service::{Clash, Inbox, Router};
 
 /// Makes the queues of all services and the routes to them.
@@ -33,6 +33,16 @@ pub(super) fn register(
 pub(super) struct Hooks {
     pub(super) up: Vec<NodeHook>,
     pub(super) down: Vec<NodeHook>,
+}
+
+impl Hooks {
+    /// Takes them out of the app.
+    pub(super) fn of(app: &mut App) -> Self {
+        Self {
+            up: std::mem::take(&mut app.node_up),
+            down: std::mem::take(&mut app.node_down),
+        }
+    }
 }
 
 /// The node, with a peer for each of its parents and children.

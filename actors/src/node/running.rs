@@ -88,10 +88,7 @@ impl Running {
         };
         app.services.push(control);
         let (router, inboxes) = register(&app.services, own.max_in_flight)?;
-        let hooks = Hooks {
-            up: std::mem::take(&mut app.node_up),
-            down: std::mem::take(&mut app.node_down),
-        };
+        let hooks = Hooks::of(&mut app);
         let (ups, news) = watch::channel(0);
         let node = assemble(config, own, identity, Arc::new(router), hooks, ups);
         let services = app
