@@ -9,16 +9,12 @@ use crate::players::{Ask, Players};
 /// Answered here.
 #[derive(Serialize, Deserialize, Remote)]
 #[remote(name = "gate.handle1", reply = Payload)]
-pub(crate) struct GateHandle1 {
-    pub(crate) data: Payload,
-}
+pub(crate) struct GateHandle1(pub(crate) Payload);
 
 /// Answered by game1.
 #[derive(Serialize, Deserialize, Remote)]
 #[remote(name = "gate.handle2", reply = Payload)]
-pub(crate) struct GateHandle2 {
-    pub(crate) data: Payload,
-}
+pub(crate) struct GateHandle2(pub(crate) Payload);
 
 /// Answered by the players on game1.
 #[derive(Serialize, Deserialize, Remote)]
@@ -40,7 +36,7 @@ impl Actor for Gate {
 impl Handler<GateHandle1> for Gate {
     type Result = Result<Payload, CallError>;
 
-    fn handle(&mut self, _call: GateHandle1, _: &mut Context<Self>) -> Self::Result {
+    fn handle(&mut self, GateHandle1(_data): GateHandle1, _: &mut Context<Self>) -> Self::Result {
         Ok("gateHandle Completed".into())
     }
 }
@@ -48,8 +44,8 @@ impl Handler<GateHandle1> for Gate {
 impl Handler<GateHandle2> for Gate {
     type Result = Answer<GateHandle2>;
 
-    fn handle(&mut self, call: GateHandle2, _: &mut Context<Self>) -> Self::Result {
-        self.game1.call(Game1Handle { data: call.data }).into()
+    fn handle(&mut self, GateHandle2(data): GateHandle2, _: &mut Context<Self>) -> Self::Result {
+        self.game1.call(Game1Handle(data)).into()
     }
 }
 

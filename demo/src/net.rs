@@ -44,7 +44,7 @@ impl Handler<NetHandle200> for Net {
     type Result = Answer<NetHandle200>;
 
     fn handle(&mut self, NetHandle200(data): NetHandle200, _: &mut Context<Self>) -> Self::Result {
-        self.gate.call(GateHandle1 { data }).into()
+        self.gate.call(GateHandle1(data)).into()
     }
 }
 
@@ -52,7 +52,7 @@ impl Handler<NetHandle300> for Net {
     type Result = Answer<NetHandle300>;
 
     fn handle(&mut self, NetHandle300(data): NetHandle300, _: &mut Context<Self>) -> Self::Result {
-        self.gate.call(GateHandle2 { data }).into()
+        self.gate.call(GateHandle2(data)).into()
     }
 }
 

@@ -27,6 +27,9 @@ pub enum BootError {
     /// The database that the configuration names is none.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// Its master died before anybody could know of this process.
+    #[error("the master ended before it had written down that it had started this process")]
+    Unknown,
     /// Something of the operating system.
     #[error("{0}: {1}")]
     System(&'static str, io::Error),
@@ -37,7 +40,7 @@ impl BootError {
     pub const fn exit_code(&self) -> u8 {
         match self {
             Self::NoSuchNode(..) | Self::Clash(_) | Self::Store(_) => 78,
-            Self::App(_) => 1,
+            Self::App(_) | Self::Unknown => 1,
             Self::Port(_) => 73,
             Self::Secret(_) => 77,
             Self::System(..) => 71,

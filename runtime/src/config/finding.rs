@@ -126,6 +126,8 @@ codes! {
     FewDescriptors = 36, "the limit of open files is below the clients wanted";
     /// Not one of the words.
     UnknownWord = 37, "not one of the words that are allowed";
+    /// A change that a running cluster cannot take over.
+    NeedsMaster = 38, "this cannot change while the master runs";
 }
 
 /// What a place is in.

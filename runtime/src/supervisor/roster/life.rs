@@ -52,6 +52,8 @@ pub(super) struct Life {
     pub(super) killed: bool,
     /// What it lacks besides its parents, as it says.
     pub(super) lacks: Option<String>,
+    /// Whether it may be waiting to be told that it is the node, and serves no ports before.
+    pub(super) may_stand_by: bool,
 }
 
 impl Life {
@@ -66,6 +68,16 @@ impl Life {
             ending: None,
             killed: false,
             lacks: None,
+            // Whether an earlier master got round to telling it is not known.
+            may_stand_by: origin == Origin::Adopted,
+        }
+    }
+
+    /// One that is to take the place of another.
+    pub(super) fn successor(since: Instant) -> Self {
+        Self {
+            may_stand_by: true,
+            ..Self::new(Origin::Spawned, None, since)
         }
     }
 
