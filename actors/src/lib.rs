@@ -10,6 +10,7 @@
 //! | [`node`] | a running node: boot, parents, children, sessions anywhere in the tree |
 //! | [`net`] | game clients: the port, sessions, pushes |
 //! | [`payload`] | what a client's payload can be |
+//! | [`store`] | the data layer: entities in a database, with a journal and a cache |
 //! | [`scope`] | which call a handler is working on |
 //! | [`master`] | the supervisor of a cluster's processes |
 //! | [`cli`] | the roles on the command line |
@@ -39,6 +40,7 @@ pub mod remote;
 mod report;
 pub mod scope;
 pub mod service;
+pub mod store;
 
 /// The HTTP library whose routes an [`App`] takes.
 pub use actix_web;
@@ -61,4 +63,6 @@ mod documents {
     mod readme {}
     #[doc = include_str!("../../docs/guide.md")]
     mod guide {}
+    #[doc = include_str!("../../docs/data.md")]
+    mod data {}
 }

@@ -6,7 +6,7 @@
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
 
@@ -42,61 +42,130 @@ pub trait ReplySink: Send + Sync {
     fn fault(&self, id: u64, fault: Fault);
 }
 
+/// What is done when a call leaves a [`Desk`].
+type OnLeave = Box<dyn Fn(Visit) + Send + Sync>;
+
 /// Where calls are counted from the moment they are taken in until they are answered.
-pub trait Desk: Send + Sync {
-    /// A call has ended, or what held a place has gone.
-    fn leave(&self, visit: &Visit);
+pub struct Desk {
+    taken: AtomicUsize,
+    opened: Instant,
+    on_leave: Option<OnLeave>,
 }
 
-/// What is known of a call that leaves a [`Desk`].
-#[derive(Debug, Clone, Copy, Default)]
+/// What is known of a call that leaves a [`Desk`], if its handler was started.
+#[derive(Debug, Clone, Copy)]
 pub struct Visit {
-    /// Which of the desk's kinds of calls; only when its handler was started.
-    pub kind: Option<u16>,
-    /// When its handler was started; only of calls that are measured.
-    pub since: Option<Instant>,
+    /// Which of the desk's kinds of calls.
+    pub kind: u16,
+    /// How long it took, up to half an hour; only of calls that are measured.
+    pub took: Option<Duration>,
     /// How it ended, if not in a reply.
     pub fault: Option<ErrorKind>,
 }
 
-impl Desk for AtomicUsize {
-    fn leave(&self, _: &Visit) {
-        self.fetch_sub(1, Ordering::Relaxed);
+impl Desk {
+    /// One that only counts.
+    pub fn new() -> Self {
+        Self {
+            taken: AtomicUsize::new(0),
+            opened: Instant::now(),
+            on_leave: None,
+        }
+    }
+
+    /// One that tells of each call that leaves.
+    pub fn telling(on_leave: impl Fn(Visit) + Send + Sync + 'static) -> Self {
+        Self {
+            on_leave: Some(Box::new(on_leave)),
+            ..Self::new()
+        }
+    }
+
+    /// How many places are taken.
+    pub fn taken(&self) -> usize {
+        self.taken.load(Ordering::Relaxed)
+    }
+
+    /// Microseconds since it was opened; they begin anew after an hour and more.
+    fn micros(&self, at: Instant) -> u32 {
+        at.saturating_duration_since(self.opened).as_micros() as u32
     }
 }
 
-/// One place in a bounded number of calls; given back on drop.
+impl Default for Desk {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl fmt::Debug for Desk {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Desk").field("taken", &self.taken()).finish()
+    }
+}
+
+/// One place in a bounded number of calls; given back on drop. It is small, as it moves about with each call.
+#[derive(Debug)]
 pub struct Permit {
-    desk: Arc<dyn Desk>,
-    visit: Visit,
+    desk: Arc<Desk>,
+    /// When its handler was started, by the desk's clock; 0 of a call that is not measured.
+    since: u32,
+    /// Which kind of call; `u16::MAX` until its handler is started.
+    kind: u16,
+    fault: Option<ErrorKind>,
 }
 
 impl Permit {
     /// Takes a place, or `None` when `limit` are taken.
-    pub fn acquire(taken: &Arc<AtomicUsize>, limit: usize) -> Option<Self> {
-        take(taken, limit).then(|| Self::of(Arc::clone(taken) as _))
+    pub fn acquire(desk: &Arc<Desk>, limit: usize) -> Option<Self> {
+        let more = |n| (n < limit).then_some(n + 1);
+        desk.taken
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, more)
+            .ok()
+            .map(|_| Self::at(desk))
     }
 
-    /// A place at a desk that has counted it.
-    pub fn of(desk: Arc<dyn Desk>) -> Self {
+    /// Takes up to `wanted` places at once, fewer when `limit` would be exceeded, and gives how many.
+    pub fn acquire_many(desk: &Arc<Desk>, wanted: usize, limit: usize, mut give: impl FnMut(Self)) -> usize {
+        let free = |n: usize| wanted.min(limit.saturating_sub(n));
+        let more = |n| Some(n + free(n));
+        let before = desk
+            .taken
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, more);
+        let granted = before.map_or(0, free);
+        (0..granted).for_each(|_| give(Self::at(desk)));
+        granted
+    }
+
+    fn at(desk: &Arc<Desk>) -> Self {
         Self {
-            desk,
-            visit: Visit::default(),
+            desk: Arc::clone(desk),
+            since: 0,
+            kind: u16::MAX,
+            fault: None,
+        }
+    }
+
+    fn visit(&self) -> Visit {
+        let took = (self.since != 0).then(|| {
+            let micros = self.desk.micros(Instant::now()).wrapping_sub(self.since);
+            // With a paused clock the start may lie ahead.
+            Duration::from_micros(i32::try_from(micros).map_or(0, |_| micros.into()))
+        });
+        Visit {
+            kind: self.kind,
+            took,
+            fault: self.fault,
         }
     }
 }
 
-/// Counts one more, unless there are `limit` already. Whether it did.
-pub fn take(taken: &AtomicUsize, limit: usize) -> bool {
-    let more = |n| (n < limit).then_some(n + 1);
-    taken
-        .fetch_update(Ordering::Relaxed, Ordering::Relaxed, more)
-        .is_ok()
-}
-
 impl Drop for Permit {
     fn drop(&mut self) {
-        self.desk.leave(&self.visit);
+        self.desk.taken.fetch_sub(1, Ordering::Relaxed);
+        if let (Some(on_leave), true) = (&self.desk.on_leave, self.kind != u16::MAX) {
+            on_leave(self.visit());
+        }
     }
 }
 
@@ -138,7 +207,8 @@ impl ReplyTo {
     /// Its handler starts now: notes of which kind the call is and, if it is to be measured, when that was.
     pub fn start(&mut self, kind: u16, since: Option<Instant>) {
         if let Some(permit) = &mut self.permit {
-            (permit.visit.kind, permit.visit.since) = (Some(kind), since);
+            permit.kind = kind;
+            permit.since = since.map_or(0, |since| permit.desk.micros(since).max(1));
         }
     }
 
@@ -190,7 +260,7 @@ impl ReplyTo {
 impl ReplyTo {
     fn note(&mut self, fault: ErrorKind) {
         if let Some(permit) = &mut self.permit {
-            permit.visit.fault = Some(fault);
+            permit.fault = Some(fault);
         }
     }
 }

@@ -68,6 +68,19 @@ pub fn encode(command: u32, payload: &str) -> Vec<u8> {
     bytes
 }
 
+/// The command of a header, and how many bytes of payload follow.
+///
+/// # Errors
+/// The length is shorter than a command.
+pub fn decode(header: &[u8; HEADER]) -> io::Result<(u32, usize)> {
+    let number = |at: usize| u32::from_be_bytes([header[at], header[at + 1], header[at + 2], header[at + 3]]);
+    let length = number(9) as usize;
+    let payload = length
+        .checked_sub(4)
+        .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, format!("length {length}")))?;
+    Ok((number(13), payload))
+}
+
 /// A connection to a node's `netport`.
 pub struct Client {
     stream: TcpStream,
@@ -118,15 +131,10 @@ impl Client {
     pub fn receive(&mut self) -> io::Result<Frame> {
         let mut header = [0; HEADER];
         self.stream.read_exact(&mut header)?;
-        let number =
-            |at: usize| u32::from_be_bytes([header[at], header[at + 1], header[at + 2], header[at + 3]]);
-        let length = number(9) as usize;
-        let payload = length
-            .checked_sub(4)
-            .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, format!("length {length}")))?;
-        let mut bytes = vec![0; payload];
-        self.stream.read_exact(&mut bytes)?;
-        Ok(Frame::new(number(13), String::from_utf8_lossy(&bytes)))
+        let (command, length) = decode(&header)?;
+        let mut payload = vec![0; length];
+        self.stream.read_exact(&mut payload)?;
+        Ok(Frame::new(command, String::from_utf8_lossy(&payload)))
     }
 
     /// Sends one command and gives the next frame.

@@ -7,14 +7,20 @@
 //! | [`process`] | one started program, its output and its end |
 //! | [`checker`] | joins what clients saw with a node's ledger, and finds broken promises |
 //! | [`client`] | a game client: Firefly's frames over a plain socket |
-//! | [`experiment`] | a cluster under load, and the checker's word |
+//! | [`experiments`] | the table of promises under faults, and what was measured |
+//! | [`crowd`] | many clients that come back when they are disconnected |
 //! | [`http`] | a plain HTTP client |
 //! | [`load`] | clients that ask for rows in the ledger |
 //! | [`namespace`] | hosts of one's own: network namespaces joined by a cable |
 //! | [`ports`] | ports that nobody else takes |
 //! | [`programs`] | where the programs are, built when they are missing or old |
 //! | [`proxy`] | a bad network between two ends |
+//! | [`rig`] | a cluster under load, and the checker's word |
+//! | [`spread`] | what most of many times were |
+//! | [`servers`] | databases and caches of a test's own |
 //! | [`tell`] | lines that everybody sees, also from tests that pass |
+//! | [`visitors`] | thousands of clients that hardly do anything |
+//! | [`vitals`] | what the operating system knows of a process |
 //! | [`wait`] | waiting with a deadline |
 //!
 //! It must not know the runtime's types: it sees a cluster as players, operators and the shell do.
@@ -23,7 +29,8 @@ pub mod admin;
 pub mod checker;
 pub mod client;
 pub mod cluster;
-pub mod experiment;
+pub mod crowd;
+pub mod experiments;
 pub mod http;
 pub mod load;
 pub mod namespace;
@@ -31,7 +38,12 @@ pub mod ports;
 pub mod process;
 pub mod programs;
 pub mod proxy;
+pub mod rig;
+pub mod servers;
+pub mod spread;
 pub mod tell;
+pub mod visitors;
+pub mod vitals;
 pub mod wait;
 
 pub use cluster::Cluster;

@@ -11,6 +11,7 @@ use std::sync::OnceLock;
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
+use cluster_tests::process::command;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
@@ -193,12 +194,29 @@ fn every_command_line_in_the_documents_is_understood() {
     );
 }
 
+/// How a line begins that runs experiments.
+const EXPERIMENTS: &str = "cargo run --release -p cluster-tests -- ";
+
+#[test]
+fn every_command_line_that_runs_experiments_is_understood() {
+    for (path, text) in documents() {
+        let lines = blocks_of(&text, "sh").into_iter().flat_map(str::lines);
+        for line in lines.filter_map(|line| line.strip_prefix(EXPERIMENTS)) {
+            let mut command = command(env!("CARGO_BIN_EXE_cluster-tests"));
+            let output = command.args(line.split_whitespace()).arg("--help").output();
+            let output = output.expect("because it was built for this test");
+            assert!(output.status.success(), "{}: {line}", path.display());
+        }
+    }
+}
+
 #[test]
 fn every_shell_line_is_one_that_is_tested() {
     let known = [
         "demo",
         "cargo run -p demo",
         "cargo test --workspace",
+        EXPERIMENTS,
         "curl ",
         "TOKEN=",
         "LAMPYRIS__",
@@ -363,13 +381,15 @@ fn the_requests_in_operations_md_are_answered_as_it_says() {
     for line in requests.clone() {
         let (_, path) = line.split_once("127.0.0.1:9998").expect("the port of the study");
         let (method, expected) = match line.contains("-X POST") {
+            // Done when it is answered.
+            true if line.contains("cluster/actions/reload") => ("POST", 200),
             true => ("POST", 202),
             false => ("GET", 200),
         };
         let token = token.filter(|_| line.contains("$TOKEN"));
         assert_eq!(cluster.status(method, path, token), expected, "{line}");
     }
-    assert_eq!(requests.count(), 10);
+    assert_eq!(requests.count(), 13);
     cluster.lines_until("all nodes have stopped");
     assert_eq!(cluster.exit_code(), Some(0));
 }

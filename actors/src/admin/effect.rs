@@ -33,6 +33,11 @@ impl Situation<'_> {
             NodeAction::Stop => self.sentence(&format!("Stops {process}; it stays stopped."), node),
             NodeAction::Restart if !runs => format!("Starts {process}."),
             NodeAction::Restart => self.sentence(&format!("Restarts {process}."), node),
+            NodeAction::Reload if !runs => format!("Starts {process}."),
+            NodeAction::Reload => {
+                let text = format!("Restarts {process} with the program that is on the disk now.");
+                self.sentence(&text, node)
+            }
             NodeAction::Drain => self.sentence(
                 &format!("Takes {process} out of service; its process goes on."),
                 node,
@@ -48,14 +53,36 @@ impl Situation<'_> {
 
     /// What the stop of all does.
     pub(super) fn of_stop(&self) -> String {
-        let running = self
-            .nodes
-            .iter()
-            .filter(|node| node.supervision.pid.is_some())
-            .count();
+        let running = self.running();
         format!(
             "Stops {running} nodes, those with clients first, each when its calls have ended; then the master."
         )
+    }
+
+    /// What the end of the master alone does.
+    pub(super) fn of_leave(&self) -> String {
+        let running = self.running();
+        format!("The master ends; {running} nodes go on, and the next master takes them over.")
+    }
+
+    /// What a restart of all does.
+    pub(super) fn of_rolling_restart(&self) -> String {
+        let serves = |node: &&NodeView| node.supervision.start && node.supervision.state.is_up();
+        let count = self.nodes.iter().filter(serves).count();
+        format!("Restarts {count} nodes one after the other, parents first; stops at the first that fails.")
+    }
+
+    /// What a reload of the configuration does.
+    pub(super) fn of_reload(&self) -> String {
+        let file = self.config.file.display();
+        format!(
+            "Reads {file}, and applies it as far as that is possible without restarts; with a fault, nothing."
+        )
+    }
+
+    fn running(&self) -> usize {
+        let runs = |node: &&NodeView| node.supervision.pid.is_some();
+        self.nodes.iter().filter(runs).count()
     }
 
     fn sentence(&self, first: &str, node: &NodeView) -> String {

@@ -28,9 +28,10 @@ use std::io;
 use std::net::TcpListener;
 use std::time::Duration;
 
+use actix_web::dev::ServerHandle;
 use actix_web::{App, HttpServer, middleware, web};
 
-pub(crate) use auth::FrontDesk;
+pub(crate) use auth::{FrontDesk, known_token};
 pub(crate) use seat::Seat;
 
 /// How long the headers of a request may take.
@@ -39,8 +40,9 @@ const HEADERS_TIME: Duration = Duration::from_secs(5);
 /// Connections at one time.
 const MOST_CONNECTIONS: usize = 1024;
 
-/// Serves until the process ends.
-pub(crate) fn serve(listener: TcpListener, seat: Seat) -> io::Result<()> {
+/// Serves until the process ends, or until it is stopped by the handle: then answers that have begun are given first,
+/// for at most a second.
+pub(crate) fn serve(listener: TcpListener, seat: Seat) -> io::Result<ServerHandle> {
     let server = HttpServer::new(move || App::new().configure(|config| routes(config, &seat)))
         .workers(1)
         .max_connections(MOST_CONNECTIONS)
@@ -51,12 +53,13 @@ pub(crate) fn serve(listener: TcpListener, seat: Seat) -> io::Result<()> {
         .shutdown_timeout(1)
         .listen(listener)?
         .run();
+    let handle = server.handle();
     actix::spawn(async move {
         if let Err(error) = server.await {
             tracing::error!(%error, "the admin server ended");
         }
     });
-    Ok(())
+    Ok(handle)
 }
 
 /// Every route there is.

@@ -7,7 +7,9 @@ use utoipa::openapi::security::{
 use utoipa::openapi::{ContentBuilder, Ref, RefOr, ResponseBuilder};
 use utoipa::{Modify, OpenApi};
 
-use super::api::{actions, calls, clients, cluster, config, events, handlers, links, logs, nodes, session};
+use super::api::{
+    actions, calls, clients, cluster, config, events, handlers, links, logs, nodes, operations, session,
+};
 use super::auth::{COOKIE, Viewer};
 use super::problem::Problem;
 use super::stream;
@@ -17,7 +19,8 @@ use super::stream;
 #[openapi(
     info(title = "Lampyris", description = "The administrator's API of a cluster. Roles: viewer reads, operator acts on nodes and clients, admin does everything."),
     paths(
-        cluster::cluster, nodes::nodes, nodes::node, actions::of_node, actions::of_cluster, links::links,
+        cluster::cluster, nodes::nodes, nodes::node, actions::node::of_node, actions::cluster::of_cluster,
+        operations::operation, links::links,
         handlers::handlers, clients::clients, clients::disconnect, events::events, logs::logs, stream::stream,
         config::config, config::check, calls::call, calls::trace, session::log_in, session::log_out,
         session::whoami, session::code, serve,

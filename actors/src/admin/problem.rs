@@ -4,7 +4,9 @@ use std::fmt;
 
 use actix_web::http::{StatusCode, header};
 use actix_web::{HttpRequest, HttpResponse, ResponseError};
+use lampyris_runtime::config::Finding;
 use serde::Serialize;
+use serde_json::Value;
 use utoipa::ToSchema;
 
 /// What went wrong, for programs and for people.
@@ -29,6 +31,10 @@ pub(crate) struct Problem {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>)]
     hint: Option<Box<str>>,
+    /// What is wrong with the configuration, as `check-config --format json` gives it.
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    #[schema(value_type = Vec<Object>, required = false)]
+    findings: Box<[Value]>,
     /// Seconds after which another attempt makes sense.
     #[serde(skip)]
     retry_after: Option<u32>,
@@ -54,6 +60,7 @@ impl Problem {
             detail: detail.into().into(),
             node: None,
             hint: None,
+            findings: Box::default(),
             retry_after: None,
             allow: None,
         }
@@ -99,6 +106,21 @@ impl Problem {
     /// Something that cannot be done as things are.
     pub(super) fn conflict(title: &'static str, detail: impl Into<String>) -> Self {
         Self::new(StatusCode::CONFLICT, title, detail)
+    }
+
+    /// A configuration that is refused: the text of `check-config`, and the same as objects.
+    pub(super) fn not_applied(text: String, findings: &[Finding]) -> Self {
+        let title = "the configuration is not applied";
+        let mut problem = Self::new(StatusCode::UNPROCESSABLE_ENTITY, title, text);
+        let value = |finding: &Finding| serde_json::to_value(finding).unwrap_or_default();
+        problem.findings = findings.iter().map(value).collect();
+        problem
+    }
+
+    /// A run folder that nothing can be kept in.
+    pub(super) fn run_dir(why: String) -> Self {
+        let title = "the run folder cannot be written to";
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, title, why)
     }
 
     /// The master's actor does not answer.

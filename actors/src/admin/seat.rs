@@ -1,13 +1,14 @@
 //! What every part of the admin side works with: the master to ask, the records to read, the desk that lets people in.
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
 use actix::Addr;
+use arc_swap::ArcSwap;
 use lampyris_runtime::config::Config;
 use lampyris_runtime::link::Peer;
 use lampyris_runtime::name::NodeName;
+use lampyris_runtime::reply::Desk;
 
 use super::FrontDesk;
 use super::problem::Problem;
@@ -25,28 +26,33 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// The operator's seat. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Seat {
-    pub(super) config: Arc<Config>,
+    applied: Arc<ArcSwap<Config>>,
     pub(super) master: Addr<Master>,
     pub(super) records: Records,
     pub(super) desk: Arc<FrontDesk>,
     /// Streams that are open.
-    pub(super) streams: Arc<AtomicUsize>,
+    pub(super) streams: Arc<Desk>,
 }
 
 impl Seat {
     pub(crate) fn new(
-        config: Arc<Config>,
+        applied: Arc<ArcSwap<Config>>,
         master: Addr<Master>,
         records: Records,
         desk: Arc<FrontDesk>,
     ) -> Self {
         Self {
-            config,
+            applied,
             master,
             records,
             desk,
             streams: Arc::default(),
         }
+    }
+
+    /// The configuration that is applied at this moment.
+    pub(super) fn config(&self) -> Arc<Config> {
+        self.applied.load_full()
     }
 
     /// All nodes as the master sees them.

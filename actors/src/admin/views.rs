@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Instant;
 
 use lampyris_runtime::config::{Config, Setting};
-use lampyris_runtime::supervisor::roster::{NodeSnapshot, PastExit};
+use lampyris_runtime::supervisor::roster::{NodeSnapshot, PastExit, Role};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -42,6 +42,12 @@ pub(super) struct NodeSummary {
     last_exits: Vec<ExitView>,
     /// How long the process has been running, in seconds.
     uptime: Option<f64>,
+    /// The second process of the node, while one life takes the place of another.
+    beside: Option<BesideView>,
+    /// How many lines of this life's log could not be written.
+    lost_lines: u64,
+    /// What to look at, in words.
+    warnings: Vec<String>,
     /// The application that it runs.
     pub(super) app: String,
     /// Resident memory in bytes.
@@ -78,7 +84,22 @@ impl NodeSummary {
         for exit in &mut self.last_exits {
             exit.ago = coarse(exit.ago);
         }
+        if let Some(beside) = &mut self.beside {
+            beside.uptime = coarse(beside.uptime);
+        }
     }
+}
+
+/// The second process of a node.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+struct BesideView {
+    /// `successor` or `leaving`.
+    #[schema(value_type = String)]
+    role: Role,
+    /// Its number, once it is started.
+    pid: Option<u32>,
+    /// How long it has been running, in seconds.
+    uptime: f64,
 }
 
 /// How near a node is to a crash loop.
@@ -238,7 +259,7 @@ impl From<PastExit> for ExitView {
 pub(super) fn summary(seat: &Seat, view: NodeView) -> NodeSummary {
     let name = view.supervision.name.clone();
     let now = Instant::now();
-    let mut summary = supervised(&seat.config, view);
+    let mut summary = supervised(&seat.config(), view);
     seat.records.node(name.as_str(), |known| {
         let report = &known.report;
         summary.report_age = known.age(now).map(|age| age.as_secs_f64());
@@ -270,6 +291,7 @@ fn supervised(config: &Config, view: NodeView) -> NodeSummary {
         next_try_in,
         last_exits,
         uptime,
+        beside,
     } = view.supervision;
     NodeSummary {
         parents: config
@@ -297,6 +319,13 @@ fn supervised(config: &Config, view: NodeView) -> NodeSummary {
         next_try_in,
         last_exits: last_exits.into_iter().map(ExitView::from).collect(),
         uptime,
+        beside: beside.map(|second| BesideView {
+            role: second.role,
+            pid: second.pid,
+            uptime: second.uptime,
+        }),
+        lost_lines: view.lost_lines,
+        warnings: view.warnings,
         app: view.app,
         rss: view.rss,
         host: view.host.map(|host| host.to_string()),
@@ -315,10 +344,10 @@ pub(super) fn detail(seat: &Seat, view: NodeView) -> NodeDetail {
     const EVENTS: usize = 50;
     let summary = summary(seat, view);
     let name = summary.name.as_str();
-    let config = seat
-        .config
+    let config = seat.config();
+    let settings = config
         .node(name)
-        .map(|node| seat.config.effective(node))
+        .map(|node| config.effective(node))
         .unwrap_or_default();
     let mut detail = NodeDetail {
         process: None,
@@ -330,7 +359,7 @@ pub(super) fn detail(seat: &Seat, view: NodeView) -> NodeDetail {
         events: seat
             .records
             .events(0, EVENTS, |event| event.node.as_deref() == Some(name)),
-        config: config.into_iter().map(SettingView::from).collect(),
+        config: settings.into_iter().map(SettingView::from).collect(),
         summary: summary.clone(),
     };
     seat.records.node(name, |known| {
@@ -389,6 +418,8 @@ impl NodeSummary {
             app: "x".into(),
             rss: None,
             host: None,
+            lost_lines: 0,
+            warnings: Vec::new(),
         };
         supervised(&config, view)
     }

@@ -30,6 +30,10 @@ pub(super) struct Args {
     #[arg(long)]
     only: bool,
 
+    /// With --role master: a signal ends the master alone; the next one takes its nodes over
+    #[arg(long)]
+    keep_nodes: bool,
+
     /// With --role client: where the clients' port is; by default the first one of the configuration
     #[arg(long, value_name = "HOST:PORT")]
     addr: Option<SocketAddr>,
@@ -54,6 +58,12 @@ enum Tool {
         #[arg(value_name = "FILE")]
         file: Option<PathBuf>,
         /// How faults are written
+        #[arg(long, value_enum, default_value_t = Format::Human)]
+        format: Format,
+    },
+    /// Apply the configuration as it now stands to the cluster that runs
+    Reload {
+        /// How the result is written
         #[arg(long, value_enum, default_value_t = Format::Human)]
         format: Format,
     },
@@ -84,10 +94,11 @@ pub(super) struct Request {
 /// What the process is to do.
 #[derive(Debug)]
 pub(super) enum Task {
-    Master { only: bool },
+    Master { only: bool, keep_nodes: bool },
     Node(String),
     Client(Request),
     CheckConfig(Format),
+    Reload(Format),
     Bench(BenchArgs),
     BenchReference(Reference),
 }
@@ -101,12 +112,16 @@ impl Args {
                 }
                 return Task::CheckConfig(format);
             }
+            Some(Tool::Reload { format }) => return Task::Reload(format),
             Some(Tool::Bench(args)) => return Task::Bench(args),
             Some(Tool::BenchReference(reference)) => return Task::BenchReference(reference),
             None => {}
         }
         match self.role.as_str() {
-            "master" => Task::Master { only: self.only },
+            "master" => Task::Master {
+                only: self.only,
+                keep_nodes: self.keep_nodes,
+            },
             "client" => Task::Client(Request {
                 addr: self.addr,
                 commands: self.command.map_or_else(|| vec![100, 200, 300], |one| vec![one]),

@@ -9,12 +9,16 @@
 //! All decisions are the [`Roster`]'s, which is pure; this actor carries them out and reports what happened. Nodes
 //! outlive a master that is killed; one that ends by its own will leaves none behind.
 
+mod actions;
 mod handover;
 mod links;
 mod lock;
+mod lost_lines;
 mod messages;
+mod operations;
 mod ports;
 mod processes;
+mod reload;
 mod run;
 mod seat;
 mod state;
@@ -26,39 +30,61 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix::{Actor, AsyncContext, Context, Handler, SpawnHandle};
-use lampyris_runtime::config::Config;
-use lampyris_runtime::link::Peer;
-use lampyris_runtime::name::NodeName;
+use arc_swap::ArcSwap;
+use lampyris_runtime::config::{Config, diff};
+use lampyris_runtime::link::Identity;
+use lampyris_runtime::name::{Incarnation, NodeName};
 use lampyris_runtime::supervisor::roster::{Command, Event, Roster, State, StateChange};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
-pub(crate) use messages::{Act, Action, Adopt, Happened, Joined, Refused, StopCluster};
+pub(crate) use messages::{
+    Act, Action, Adopt, Happened, Joined, Leave, Refused, Reload, RollingRestart, StopCluster,
+};
+pub(crate) use operations::{FindOperation, Operation};
+pub(crate) use processes::APPLIED;
+pub(crate) use reload::NotReloaded;
 pub use run::MasterError;
 pub(crate) use run::{RunOptions, run};
 pub(crate) use seat::{HowStands, Kill, LinkTo, Standing};
 pub use view::{NodeView, Nodes};
 
-use handover::HandedOver;
+use crate::logging::LogLevel;
 use lampyris_runtime::supervisor::orphans::reap_orphans;
 use lampyris_runtime::supervisor::process::Sign;
+use links::Links;
+use lost_lines::Losses;
+use operations::Operations;
 use ports::Ports;
-use processes::Processes;
+use processes::{Output, Processes};
 use state::State as SavedState;
 use terminal::Terminal;
 
+use crate::protocol::{Stop, TakeOver};
 use crate::records::Records;
-
 /// The supervisor actor.
 pub struct Master {
     config: Arc<Config>,
+    /// The same, for the admin side.
+    applied: Arc<ArcSwap<Config>>,
     roster: Roster,
-    links: HashMap<NodeName, Peer>,
+    links: Links,
+    /// The applications of this program.
+    apps: Vec<String>,
+    log: LogLevel,
+    /// The configuration that a former master had applied, if there was one.
+    former: Option<Config>,
+    /// Held by the reload that is under way.
+    reloads: Arc<tokio::sync::Mutex<()>>,
     processes: Processes,
     ports: Ports,
     /// Nodes between two lives that an operator wants; their ports stay open.
     restarting: HashSet<NodeName>,
+    /// Adopted nodes that have been asked for their sockets, and whether they say that they are ready.
+    handing_over: HashMap<NodeName, Option<Event>>,
     saved: SavedState,
+    losses: Losses,
+    operations: Operations,
     terminal: Terminal,
     /// Ends the master's process with an exit code.
     done: mpsc::Sender<u8>,
@@ -100,6 +126,11 @@ impl Master {
     /// Hands an event to the roster and does what it says.
     fn on_event(&mut self, event: Event, ctx: &mut Context<Self>) {
         self.note(&event);
+        if let Event::Exited { exit, .. } = &event
+            && self.closing != Closing::No
+        {
+            self.unclean |= exit.code.is_some_and(|code| code != 0);
+        }
         let mut news = vec![event];
         while let Some(event) = news.pop().or_else(|| self.next_of_the_stop()) {
             for command in self.roster.on_event(now(), event) {
@@ -107,19 +138,24 @@ impl Master {
             }
         }
         self.set_timer(ctx);
-        let restarts = self
-            .roster
-            .snapshot(now())
-            .into_iter()
-            .map(|node| (node.name, node.restarts))
-            .collect();
-        self.saved.write(self.processes.known(&restarts));
+        self.saved
+            .write(self.processes.known(&self.roster.snapshot(now())));
+        self.processes.let_go();
     }
 
     /// Carries out one command; gives what came of it at once.
     fn carry_out(&mut self, command: Command, ctx: &mut Context<Self>) -> Option<Event> {
         match command {
-            Command::Spawn(name) => return Some(self.spawn(name, ctx)),
+            Command::Spawn(name) => return Some(self.spawn(name, None, ctx)),
+            Command::SpawnSuccessor { name, of } => {
+                self.expect_successor(&name, of);
+                return Some(self.spawn(name, Some(of), ctx));
+            }
+            Command::TakeOver { name, incarnation } => {
+                let is_meant = |process: &Identity| process.incarnation == incarnation;
+                links::tell_process(self.links.get(&name), is_meant, &TakeOver);
+            }
+            Command::RestartEnded { name, error } => return self.restart_ended(&name, error),
             Command::Terminate { name, pid } => self.terminate(&name, pid),
             Command::Abort { name, pid } => self.processes.sign(&name, pid, Sign::Abort),
             Command::Kill { name, pid } => {
@@ -127,6 +163,7 @@ impl Master {
                 self.processes.sign(&name, pid, Sign::Kill);
             }
             Command::Announce(change) => self.announce(&change),
+            Command::Forget(name) => self.forget(&name),
             Command::AllReady { .. } => self
                 .terminal
                 .all_ready(self.started.elapsed(), self.admin.as_deref()),
@@ -135,7 +172,7 @@ impl Master {
         None
     }
 
-    fn spawn(&mut self, name: NodeName, ctx: &Context<Self>) -> Event {
+    fn spawn(&mut self, name: NodeName, succeeds: Option<Incarnation>, ctx: &Context<Self>) -> Event {
         let Some(node) = self.config.node(name.as_str()) else {
             return Event::SpawnFailed {
                 error: "it is not configured".into(),
@@ -153,9 +190,9 @@ impl Master {
                 };
             }
         };
-        match self.processes.spawn(&name, sockets, ctx.address()) {
+        match self.processes.spawn(&name, succeeds, sockets, ctx.address()) {
             Ok((pid, output)) => {
-                self.terminal.follow(name.clone(), output);
+                self.follow(&name, output);
                 Event::Spawned { name, pid }
             }
             Err(error) => Event::SpawnFailed {
@@ -168,7 +205,9 @@ impl Master {
 
     /// Asks by the link; a node without one gets the signal instead. Never both: a second wish means "at once".
     fn terminate(&mut self, name: &NodeName, pid: Option<u32>) {
-        if links::ask_to_stop(self.links.get(name)) {
+        // One that was started elsewhere has one link and no number that means anything here.
+        let is_meant = |process: &Identity| pid.is_none_or(|pid| process.pid == pid);
+        if links::tell_process(self.links.get(name), is_meant, &Stop) {
             return;
         }
         if let Some(pid) = pid {
@@ -180,7 +219,6 @@ impl Master {
         self.note_state(change);
         tracing::info!(node = %change.name, from = %change.from, to = %change.to, reason = change.reason, "state");
         match change.to {
-            State::Ready => drop(self.restarting.remove(&change.name)),
             State::Stopped if self.restarting.contains(&change.name) => {}
             // It stays down, and who connects to it is to know that.
             State::Stopped | State::Failed => self.ports.close(&change.name),
@@ -192,9 +230,27 @@ impl Master {
         }
     }
 
+    fn follow(&self, name: &NodeName, output: Option<Output>) {
+        if let Some(output) = output {
+            self.terminal.follow(name.clone(), output);
+        }
+    }
+
+    /// The node is configured no more, and has ended.
+    fn forget(&mut self, name: &NodeName) {
+        self.links.remove(name);
+        self.ports.close(name);
+        self.restarting.remove(name);
+    }
+
     fn all_stopped(&self) {
         self.terminal.say("all nodes have stopped");
-        if self.done.try_send(u8::from(self.unclean)).is_err() {
+        self.end_with(u8::from(self.unclean));
+    }
+
+    /// Ends the master's process.
+    fn end_with(&self, code: u8) {
+        if self.done.try_send(code).is_err() {
             tracing::debug!("the end was announced before");
         }
     }
@@ -237,7 +293,12 @@ impl Handler<Happened> for Master {
     type Result = ();
 
     fn handle(&mut self, Happened(event): Happened, ctx: &mut Context<Self>) {
-        self.on_event(event, ctx);
+        if let Event::Exited { pid, .. } = &event {
+            self.processes.forget(*pid);
+        }
+        if !self.keep_back(&event) {
+            self.on_event(event, ctx);
+        }
     }
 }
 
@@ -246,15 +307,20 @@ impl Handler<Joined> for Master {
 
     fn handle(&mut self, Joined(link): Joined, ctx: &mut Context<Self>) {
         let peer = link.peer.clone();
-        links::introduce(&self.config, &self.links, &peer.name);
+        links::introduce(&self.config, &self.links, &self.ports, &peer.name);
         let own = self.processes.is_own(&peer.name, peer.pid);
+        let is_meant = |process: &Identity| process.incarnation == peer.incarnation;
+        if own {
+            links::remind(self.links.get(&peer.name), is_meant);
+        }
         if self
             .config
             .node(peer.name.as_str())
             .is_some_and(|node| own && !self.ports.has_all(node))
         {
-            links::ask_for_sockets(self.links.get(&peer.name));
+            self.ask_for_sockets(&peer, ctx);
         }
+        self.make_way(&peer);
         self.on_event(
             Event::Joined {
                 name: peer.name,
@@ -270,21 +336,14 @@ impl Handler<Adopt> for Master {
     type Result = ();
 
     fn handle(&mut self, _: Adopt, ctx: &mut Context<Self>) {
+        let mut found = Vec::new();
         for known in self.saved.read() {
             match self.processes.adopt(&known, ctx.address()) {
                 Ok(Some(output)) => {
-                    let state::Known {
-                        name, pid, restarts, ..
-                    } = known;
+                    let (name, pid) = (&known.name, known.pid);
                     self.terminal.say(&format!("found {name} running (pid {pid})"));
-                    self.terminal.follow(name.clone(), output);
-                    if self.config.node(name.as_str()).is_none() {
-                        // No node any more, but it holds ports, and must not outlive this master.
-                        self.terminal
-                            .say(&format!("{name} is configured no more: it is stopped"));
-                        self.processes.sign(&name, pid, Sign::Terminate);
-                    }
-                    self.on_event(Event::Adopted { name, pid, restarts }, ctx);
+                    self.follow(name, output);
+                    found.push(known);
                 }
                 Ok(None) => self
                     .terminal
@@ -294,43 +353,31 @@ impl Handler<Adopt> for Master {
                 }
             }
         }
-    }
-}
-
-impl Handler<HandedOver> for Master {
-    type Result = ();
-
-    fn handle(&mut self, handed: HandedOver, _: &mut Context<Self>) {
-        if let Some(node) = self.config.node(handed.name.as_str()) {
-            self.ports.adopt(node, handed.listeners);
+        for (known, leaving) in state::sort_out(found) {
+            let state::Known {
+                name, pid, restarts, ..
+            } = known;
+            if self.config.node(name.as_str()).is_none() {
+                // No node any more, but it holds ports, and must not outlive this master.
+                self.terminal
+                    .say(&format!("{name} is configured no more: it is stopped"));
+                self.processes.sign(&name, pid, Sign::Terminate);
+            }
+            self.on_event(
+                Event::Adopted {
+                    name,
+                    pid,
+                    restarts,
+                    leaving,
+                },
+                ctx,
+            );
         }
-    }
-}
-
-impl Handler<Act> for Master {
-    type Result = Result<(), Refused>;
-
-    fn handle(&mut self, Act { name, action }: Act, ctx: &mut Context<Self>) -> Self::Result {
-        let node = self.config.node(name.as_str()).ok_or(Refused::NoSuchNode)?;
-        if action == Action::Start && (self.only || !node.start) {
-            return Err(Refused::NotStartedHere);
+        // The nodes apply what can be when they are linked; the rest waits for them to start anew.
+        if let Some(former) = self.former.take() {
+            let left = reload::sorted(diff(&former, &self.config), &former, &self.config);
+            self.tell_waiting(&left.restart);
         }
-        if action != Action::Stop && self.closing != Closing::No {
-            return Err(Refused::Stopping);
-        }
-        match action {
-            Action::Restart => drop(self.restarting.insert(name.clone())),
-            Action::Start | Action::Stop => drop(self.restarting.remove(&name)),
-        }
-        self.on_event(
-            match action {
-                Action::Start => Event::Start(name),
-                Action::Stop => Event::Stop(name),
-                Action::Restart => Event::Restart(name),
-            },
-            ctx,
-        );
-        Ok(())
     }
 }
 
@@ -354,6 +401,21 @@ impl Handler<StopCluster> for Master {
         }
         // If no node has clients, the rest follows at once.
         self.on_event(Event::Tick, ctx);
+    }
+}
+
+impl Handler<Leave> for Master {
+    type Result = Result<(), Refused>;
+
+    /// The processes are in `state.json`, where the next master finds them; nothing here ends them.
+    fn handle(&mut self, Leave { by }: Leave, _: &mut Context<Self>) -> Self::Result {
+        if self.closing != Closing::No {
+            return Err(Refused::Stopping);
+        }
+        self.terminal
+            .say(&format!("leaving the nodes to the next master ({by})"));
+        self.end_with(0);
+        Ok(())
     }
 }
 

@@ -1,29 +1,32 @@
 //! The life of the master's process: lock, ports, actor, signals, end.
 
-use std::collections::HashMap;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
 use actix::{Actor, Addr, AsyncContext};
+use arc_swap::ArcSwap;
 use lampyris_runtime::backoff::Random;
-use lampyris_runtime::config::{Config, NodeConfig, link_secret, make_run_dir, share_secret};
-use lampyris_runtime::link::{Acceptor, Peer, accept};
+use lampyris_runtime::config::{
+    Config, NodeConfig, applied_copy, keep_applied, link_secret, make_run_dir, share_secret,
+};
+use lampyris_runtime::link::{Acceptor, accept};
 use lampyris_runtime::name::NodeName;
 use lampyris_runtime::supervisor::orphans;
 use lampyris_runtime::supervisor::roster::{BadTree, Event, NodeSpec, Roster};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 
 use super::handover;
-use super::links::{AllNodes, Reception, peers};
+use super::links::{Links, Reception};
 use super::lock;
 use super::processes::Processes;
 use super::terminal::Terminal;
-use super::{Adopt, Closing, Happened, Master, StopCluster};
+use super::{Adopt, Closing, Happened, Leave, Master, StopCluster};
 use crate::admin::{self, FrontDesk, Seat};
 use crate::console::Console;
+use crate::logging::LogLevel;
 use crate::node::assemble::identity;
 use crate::node::ports::{PortTaken, bind};
 use crate::records::Records;
@@ -44,8 +47,14 @@ pub(crate) struct RunOptions {
     pub(crate) program: PathBuf,
     /// Without starting any node (`--only`); those that come are welcome.
     pub(crate) only: bool,
+    /// Signals end this master alone (`--keep-nodes`).
+    pub(crate) keep_nodes: bool,
     /// Where news are printed.
     pub(crate) console: Console,
+    /// The applications of the program.
+    pub(crate) apps: Vec<String>,
+    /// The level of this process's log.
+    pub(crate) log: LogLevel,
     /// When the process started, for the time until ready.
     pub(crate) started: Instant,
 }
@@ -92,9 +101,7 @@ impl MasterError {
 /// [`MasterError`] when it could not start.
 pub(crate) async fn run(config: Arc<Config>, options: RunOptions) -> Result<u8, MasterError> {
     let failed = |what| move |why| MasterError::System(what, why);
-    let mut interrupt = signal(SignalKind::interrupt()).map_err(failed("signal handlers"))?;
-    let mut terminate = signal(SignalKind::terminate()).map_err(failed("signal handlers"))?;
-    let mut hangup = signal(SignalKind::hangup()).map_err(failed("signal handlers"))?;
+    let mut signals = Signals::new().map_err(failed("signal handlers"))?;
     let folder = |why| MasterError::RunDir(config.run_dir.clone(), why);
     make_run_dir(&config.run_dir).map_err(folder)?;
     // Before anything is written there: a second master must not change what the first one's nodes read.
@@ -105,6 +112,9 @@ pub(crate) async fn run(config: Arc<Config>, options: RunOptions) -> Result<u8, 
     share_secret(&config).map_err(MasterError::Secret)?;
     let secret = link_secret(&config).map_err(MasterError::Secret)?;
     std::fs::create_dir_all(&config.log.dir).map_err(folder)?;
+    // Nodes of a former master run by this; without one, or if it makes no sense, there is nothing to compare.
+    let former = config.load_copy_again(&applied_copy(&config.run_dir)).ok();
+    keep_applied(&config).map_err(folder)?;
     if let Err(error) = orphans::adopt_orphans() {
         tracing::warn!(%error, "processes that outlive their node will not be noticed");
     }
@@ -118,39 +128,39 @@ pub(crate) async fn run(config: Arc<Config>, options: RunOptions) -> Result<u8, 
     let (living, mut all_dead) = mpsc::channel(1);
     let records = Records::open(&config.run_dir);
     let (desk, address) = front_desk(&config).map_err(failed("the admin token"))?;
-    let (master, peers) = start(&config, &options, &records, address, (done, living))?;
+    let applied = Arc::new(ArcSwap::from(Arc::clone(&config)));
+    let shown = Shown {
+        applied: Arc::clone(&applied),
+        records: records.clone(),
+        address,
+    };
+    let (master, peers) = start(&config, &options, former, shown, (done, living))?;
     let acceptor = Acceptor {
-        me: identity(NodeName::master())
+        me: identity(NodeName::master(), None)
             .map_err(|why| MasterError::System("identity", io::Error::other(why)))?,
         secret: secret.expose().as_bytes().into(),
         handshake: config.link.handshake_timeout,
-        gatekeeper: Arc::new(AllNodes(peers)),
+        gatekeeper: Arc::new(peers),
         spawn: |task| tokio::task::spawn_local(task).abort_handle(),
     };
     let links = tokio::net::TcpListener::from_std(links).map_err(failed("master.rootport"))?;
     let accepting = tokio::task::spawn_local(accept(links, Arc::new(acceptor)));
+    let mut web_server = None;
     if let Some((listener, desk)) = web.zip(desk) {
-        let seat = Seat::new(Arc::clone(&config), master.clone(), records, desk);
-        admin::serve(listener, seat).map_err(failed("master.webport"))?;
+        let seat = Seat::new(applied, master.clone(), records, desk);
+        web_server = Some(admin::serve(listener, seat).map_err(failed("master.webport"))?);
     }
     handover::serve(&config.run_dir, master.clone()).map_err(failed("master.sock"))?;
     master.do_send(Adopt);
     if !options.only {
         master.do_send(Happened(Event::StartAll));
     }
-    let mut signals = 0;
-    let code = loop {
-        let by = tokio::select! {
-            code = ended.recv() => break code,
-            _ = interrupt.recv() => "Ctrl-C",
-            _ = terminate.recv() => "SIGTERM",
-            // The terminal has been closed.
-            _ = hangup.recv() => "SIGHUP",
-        };
-        signals += 1;
-        master.do_send(StopCluster { by, now: signals > 1 });
-    };
+    let code = until_ended(&master, &mut ended, &mut signals, options.keep_nodes).await;
     accepting.abort();
+    // Whoever has asked for the end gets an answer.
+    if let Some(server) = web_server {
+        server.stop(true).await;
+    }
     match code {
         Some(code) => Ok(code),
         // The actor has died; its processes are being killed by their tasks.
@@ -161,7 +171,62 @@ pub(crate) async fn run(config: Arc<Config>, options: RunOptions) -> Result<u8, 
     }
 }
 
-type Started = (Addr<Master>, HashMap<NodeName, Peer>);
+/// Hands signals on to the master until it has ended; gives its exit code, `None` if it has died.
+async fn until_ended(
+    master: &Addr<Master>,
+    ended: &mut mpsc::Receiver<u8>,
+    signals: &mut Signals,
+    keep_nodes: bool,
+) -> Option<u8> {
+    let mut wishes = 0;
+    loop {
+        let by = tokio::select! {
+            code = ended.recv() => return code,
+            by = signals.next() => by,
+        };
+        if keep_nodes {
+            master.do_send(Leave { by });
+            continue;
+        }
+        wishes += 1;
+        master.do_send(StopCluster { by, now: wishes > 1 });
+    }
+}
+
+/// The signals that end a master.
+struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+    /// The terminal has been closed.
+    hangup: Signal,
+}
+
+impl Signals {
+    fn new() -> io::Result<Self> {
+        Ok(Self {
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+            hangup: signal(SignalKind::hangup())?,
+        })
+    }
+
+    /// Waits for the next one, and gives what it is called.
+    async fn next(&mut self) -> &'static str {
+        tokio::select! {
+            _ = self.interrupt.recv() => "Ctrl-C",
+            _ = self.terminate.recv() => "SIGTERM",
+            _ = self.hangup.recv() => "SIGHUP",
+        }
+    }
+}
+
+/// What the master shares with the admin side.
+struct Shown {
+    applied: Arc<ArcSwap<Config>>,
+    records: Records,
+    /// The page's, with a code.
+    address: Option<String>,
+}
 
 /// Says that the end has come, with the exit code; and held by whatever must be waited for.
 type Ends = (mpsc::Sender<u8>, mpsc::Sender<()>);
@@ -169,24 +234,31 @@ type Ends = (mpsc::Sender<u8>, mpsc::Sender<()>);
 fn start(
     config: &Arc<Config>,
     options: &RunOptions,
-    records: &Records,
-    address: Option<String>,
+    former: Option<Config>,
+    shown: Shown,
     (done, living): Ends,
-) -> Result<Started, MasterError> {
+) -> Result<(Addr<Master>, Links), MasterError> {
     let now = super::now();
     let specs = config.nodes.iter().map(|node| spec(node, options.only)).collect();
     let mut seed = Random::new(u64::from(std::process::id()));
     let roster = Roster::new(now, specs, seed.next())?;
-    let mut links = HashMap::new();
+    let mut all_links = None;
     let master = Master::create(|ctx| {
-        links = links_of(config, &ctx.address(), records);
+        let links = all_links.insert(links_of(config, &ctx.address(), &shown.records));
         Master {
             config: Arc::clone(config),
             roster,
             links: links.clone(),
+            apps: options.apps.clone(),
+            log: options.log.clone(),
+            former,
+            reloads: Arc::default(),
             ports: super::Ports::default(),
             restarting: std::collections::HashSet::new(),
+            handing_over: std::collections::HashMap::new(),
             saved: super::SavedState::new(&config.run_dir),
+            losses: super::Losses::default(),
+            operations: super::Operations::default(),
             processes: Processes::new(Arc::clone(config), options.program.clone(), living),
             terminal: Terminal::new(config, options.console.clone()),
             done,
@@ -194,16 +266,17 @@ fn start(
             timer: None,
             unclean: false,
             only: options.only,
-            admin: address,
-            records: records.clone(),
+            applied: shown.applied,
+            admin: shown.address,
+            records: shown.records,
             started: options.started,
         }
     });
-    Ok((master, links))
+    Ok((master, all_links.expect("because the actor was made")))
 }
 
 /// The peers of all nodes, and the service that hears them.
-fn links_of(config: &Config, master: &Addr<Master>, records: &Records) -> HashMap<NodeName, Peer> {
+fn links_of(config: &Config, master: &Addr<Master>, records: &Records) -> Links {
     let mut router = Router::default();
     let inbox = Inbox::new(Reception::NAME, RECEPTION, Taking::Batch);
     router
@@ -214,7 +287,7 @@ fn links_of(config: &Config, master: &Addr<Master>, records: &Records) -> HashMa
         master: reception.clone(),
         records: records.clone(),
     });
-    peers(config, &Arc::new(router), master)
+    Links::new(config, router, master)
 }
 
 /// Who lets people in by the page, and the page's address with a code: whoever reads the terminal may open it once.
@@ -237,7 +310,7 @@ fn admin_address(config: &Config) -> Option<String> {
 }
 
 /// What the roster has to know of a node.
-fn spec(node: &NodeConfig, only: bool) -> NodeSpec {
+pub(super) fn spec(node: &NodeConfig, only: bool) -> NodeSpec {
     NodeSpec {
         name: node.name.clone(),
         parents: node.parents.iter().map(|parent| parent.name.clone()).collect(),
@@ -248,5 +321,7 @@ fn spec(node: &NodeConfig, only: bool) -> NodeSpec {
         stop_timeout: node.stop_timeout - node.drain_timeout,
         hang_kill: (!node.hang_kill.is_zero()).then_some(node.hang_kill),
         restart_children: node.restart_children,
+        // Clients, and children that begin anew with their parent, have to notice its end.
+        swap: node.netport.is_none() && !node.restart_children,
     }
 }

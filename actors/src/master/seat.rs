@@ -38,7 +38,7 @@ impl Handler<LinkTo> for Master {
     type Result = Option<Peer>;
 
     fn handle(&mut self, LinkTo(name): LinkTo, _: &mut Context<Self>) -> Self::Result {
-        self.links.get(&name).cloned()
+        self.links.get(&name)
     }
 }
 

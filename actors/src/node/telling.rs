@@ -110,7 +110,7 @@ impl Aside {
                 .for_each(|conn| conn.close(Goodbye::Replaced));
             return;
         }
-        for conn in node.parents().filter_map(Peer::conn) {
+        for conn in node.parents().iter().filter_map(Peer::conn) {
             if !self.asked.iter().any(|known| Arc::ptr_eq(known, &conn)) {
                 conn.drain();
                 self.asked.push(conn);

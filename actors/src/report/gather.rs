@@ -123,8 +123,9 @@ impl Gatherer {
 
     fn links(&mut self) -> Vec<LinkReport> {
         let (node, sums) = (&self.node, &mut self.links);
-        let parents = node.parents().map(|peer| (peer, Relation::Parent));
-        let children = node.all_children().map(|peer| (peer, Relation::Child));
+        let (parents, children) = (node.parents(), node.all_children());
+        let parents = parents.iter().map(|peer| (peer, Relation::Parent));
+        let children = children.iter().map(|peer| (peer, Relation::Child));
         let all = parents.chain(children).chain([(&self.master, Relation::Master)]);
         let mut links: Vec<_> = all
             .map(|(peer, relation)| link(peer, relation, sums.entry(peer.name().clone()).or_default()))

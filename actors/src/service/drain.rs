@@ -79,10 +79,8 @@ pub fn drain<A: Service<Context: ServiceContext>>(actor: &mut A, wake: &Wake, ct
             break;
         }
     }
-    if !slice.is_empty() {
-        inbox.put_back(slice);
-        more = true;
-    }
+    more |= !slice.is_empty();
+    inbox.put_back(slice);
     if more && inbox.taking == Taking::Batch {
         // Reaches this actor when it is free again, or its successor.
         wake_later(inbox);
@@ -157,14 +155,13 @@ where
             return Ended::Returned;
         }
     };
-    let scope = Scope {
+    let entered = scope::enter(Scope {
         deadline,
         origin,
         trace: reply.trace().map(|traced| Box::new(traced.context)),
-    };
-    let handled = catch_unwind(AssertUnwindSafe(|| {
-        scope::within(&scope, || actor.handle(message, ctx))
-    }));
+    });
+    let handled = catch_unwind(AssertUnwindSafe(|| actor.handle(message, ctx)));
+    let scope = entered.leave();
     match handled {
         Ok(result) => {
             result.respond(ctx, Responder::new(reply, scope));

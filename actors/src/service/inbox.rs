@@ -14,7 +14,7 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use lampyris_runtime::error::{ErrorKind, Fault};
-use lampyris_runtime::reply::{Desk, Permit, ReplyTo, Visit, take};
+use lampyris_runtime::reply::{Desk, Permit, ReplyTo, Visit};
 
 use super::{Address, Entry};
 use crate::message::Origin;
@@ -60,13 +60,17 @@ pub struct Inbox {
     service: &'static str,
     limit: usize,
     pub(crate) taking: Taking,
-    unanswered: AtomicUsize,
-    /// Most of `unanswered` so far.
+    /// Counts the unanswered invocations.
+    desk: Arc<Desk>,
+    /// Most of them so far.
     high_water: AtomicUsize,
-    handlers: OnceLock<Box<[Measured]>>,
+    handlers: Arc<Handlers>,
     spans: OnceLock<Arc<SpanLog>>,
     queue: Mutex<Queue>,
 }
+
+/// The handlers of a table, once there is one.
+type Handlers = OnceLock<Box<[Measured]>>;
 
 /// A handler of the service, with its numbers.
 pub(crate) struct Measured {
@@ -83,17 +87,21 @@ struct Queue {
     woken: bool,
     wake_up: Option<WakeUp>,
     closed: bool,
+    /// Something was taken since this was last asked.
+    worked: bool,
 }
 
 impl Inbox {
     pub(crate) fn new(service: &'static str, limit: usize, taking: Taking) -> Arc<Self> {
+        let handlers = Arc::<Handlers>::default();
+        let measured = Arc::clone(&handlers);
         Arc::new(Self {
             service,
             limit,
             taking,
-            unanswered: AtomicUsize::new(0),
+            desk: Arc::new(Desk::telling(move |visit| measure_end(&measured, visit))),
             high_water: AtomicUsize::new(0),
-            handlers: OnceLock::new(),
+            handlers,
             spans: OnceLock::new(),
             queue: Mutex::default(),
         })
@@ -143,7 +151,7 @@ impl Inbox {
 
     /// How many invocations wait or are being worked on.
     pub fn unanswered(&self) -> usize {
-        self.unanswered.load(Ordering::Relaxed)
+        self.desk.taken()
     }
 
     /// Whether nothing waits and nothing is being worked on.
@@ -153,29 +161,55 @@ impl Inbox {
 
     /// Hands an invocation to the service, or answers it with `overloaded` at once.
     pub fn push(self: &Arc<Self>, mut invocation: Invocation) {
-        if !take(&self.unanswered, self.limit) {
-            let text = format!(
-                "service {} has {} calls waiting, its limit",
-                self.service, self.limit
-            );
-            return invocation.reply.fault(Fault::new(ErrorKind::Overloaded, text));
+        let Some(permit) = Permit::acquire(&self.desk, self.limit) else {
+            return self.refuse_as_full(invocation);
+        };
+        invocation.reply.hold(permit);
+        self.note_high_water();
+        let mut queue = self.lock();
+        if queue.closed {
+            drop(queue);
+            return refuse_as_stopping(invocation);
         }
+        queue.waiting.push_back(invocation);
+        self.wake_for(1, queue);
+    }
+
+    /// Hands over what has come together, in order and under one lock, and leaves `batch` empty. Invocations above
+    /// the limit are answered with `overloaded` at once.
+    pub fn push_all(self: &Arc<Self>, batch: &mut Vec<Invocation>) {
+        let (wanted, mut next) = (batch.len(), batch.iter_mut());
+        let admitted = Permit::acquire_many(&self.desk, wanted, self.limit, |permit| {
+            if let Some(invocation) = next.next() {
+                invocation.reply.hold(permit);
+            }
+        });
+        self.note_high_water();
+        let mut queue = self.lock();
+        if queue.closed {
+            drop(queue);
+            return batch.drain(..).for_each(refuse_as_stopping);
+        }
+        queue.waiting.extend(batch.drain(..admitted));
+        self.wake_for(admitted, queue);
+        batch
+            .drain(..)
+            .for_each(|invocation| self.refuse_as_full(invocation));
+    }
+
+    fn note_high_water(&self) {
         let unanswered = self.unanswered();
         if unanswered > self.high_water() {
             self.high_water.store(unanswered, Ordering::Relaxed);
         }
-        invocation.reply.hold(Permit::of(Arc::clone(self) as _));
-        let mut queue = self.lock();
-        if queue.closed {
-            drop(queue);
-            return invocation
-                .reply
-                .fault(Fault::new(ErrorKind::Draining, "the node is stopping"));
-        }
-        queue.waiting.push_back(invocation);
-        if self.taking == Taking::Single || !queue.woken {
-            self.wake(queue);
-        }
+    }
+
+    fn refuse_as_full(&self, invocation: Invocation) {
+        let text = format!(
+            "service {} has {} calls waiting, its limit",
+            self.service, self.limit
+        );
+        invocation.reply.fault(Fault::new(ErrorKind::Overloaded, text));
     }
 
     /// Hands over news of the node's own, which no limit may swallow: who makes them takes no more sessions in
@@ -186,9 +220,7 @@ impl Inbox {
             return;
         }
         queue.waiting.push_back(invocation);
-        if self.taking == Taking::Single || !queue.woken {
-            self.wake(queue);
-        }
+        self.wake_for(1, queue);
     }
 
     /// Connects the actor that from now on is woken.
@@ -209,15 +241,30 @@ impl Inbox {
     /// Takes up to `most` invocations. If more are left, the caller must wake once more.
     pub(crate) fn take(&self, most: usize, into: &mut VecDeque<Invocation>) -> bool {
         let mut queue = self.lock();
-        let taken = most.min(queue.waiting.len());
-        into.extend(queue.waiting.drain(..taken));
+        let before = queue.waiting.len();
+        if into.is_empty() && before <= most {
+            std::mem::swap(&mut queue.waiting, into);
+        } else {
+            into.extend(queue.waiting.drain(..most.min(before)));
+        }
+        queue.worked |= before > 0;
         queue.woken = !queue.waiting.is_empty();
         queue.woken
     }
 
-    /// Puts back, in front, what was taken and not started.
+    /// Whether anything has been taken since this was last asked.
+    pub(crate) fn has_worked(&self) -> bool {
+        std::mem::take(&mut self.lock().worked)
+    }
+
+    /// Puts back, in front, what was taken and not started; and the memory that it was taken in.
     pub(crate) fn put_back(&self, mut rest: VecDeque<Invocation>) {
         let mut queue = self.lock();
+        if queue.waiting.capacity() < rest.capacity() {
+            rest.append(&mut queue.waiting);
+            queue.waiting = rest;
+            return;
+        }
         while let Some(invocation) = rest.pop_back() {
             queue.waiting.push_front(invocation);
         }
@@ -235,10 +282,18 @@ impl Inbox {
         queue.wake_up = None;
         let waiting = std::mem::take(&mut queue.waiting);
         drop(queue);
-        for invocation in waiting {
-            invocation
-                .reply
-                .fault(Fault::new(ErrorKind::Draining, "the node is stopping"));
+        waiting.into_iter().for_each(refuse_as_stopping);
+    }
+
+    /// Wakes the actor for so many new invocations, where it needs that.
+    fn wake_for(self: &Arc<Self>, new: usize, queue: MutexGuard<'_, Queue>) {
+        match self.taking {
+            Taking::Batch if queue.woken || new == 0 => {}
+            Taking::Batch => self.wake(queue),
+            Taking::Single => {
+                drop(queue);
+                (0..new).for_each(|_| self.wake(self.lock()));
+            }
         }
     }
 
@@ -257,15 +312,20 @@ impl Inbox {
     }
 }
 
-impl Desk for Inbox {
-    fn leave(&self, visit: &Visit) {
-        self.unanswered.fetch_sub(1, Ordering::Relaxed);
-        let handler = visit.kind.and_then(|kind| self.handlers().get(usize::from(kind)));
-        if let Some(Measured { meter, .. }) = handler {
-            if let Some(since) = visit.since {
-                meter.time(since.elapsed());
-            }
-            meter.end(visit.fault);
+/// Counts the end of a call whose handler was started.
+fn measure_end(handlers: &Handlers, visit: Visit) {
+    let handler = handlers
+        .get()
+        .and_then(|handlers| handlers.get(usize::from(visit.kind)));
+    if let Some(Measured { meter, .. }) = handler {
+        if let Some(took) = visit.took {
+            meter.time(took);
         }
+        meter.end(visit.fault);
     }
+}
+
+fn refuse_as_stopping(invocation: Invocation) {
+    let fault = Fault::new(ErrorKind::Draining, "the node is stopping");
+    invocation.reply.fault(fault);
 }

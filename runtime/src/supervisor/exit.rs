@@ -15,6 +15,9 @@ pub struct Exit {
     pub code: Option<i32>,
     /// The number of the signal that killed it.
     pub signal: Option<i32>,
+    /// How many processes of its memory cgroup the kernel had killed for want of memory by then, that no other end
+    /// explains.
+    pub oom_kills: u64,
     /// The last lines of its output in this life, cleaned and bounded; shared, because snapshots copy it.
     pub last_lines: Arc<[String]>,
 }
@@ -36,6 +39,11 @@ impl Exit {
         }
     }
 
+    /// Whether the kernel may have killed it for want of memory: its end is SIGKILL, or not known.
+    pub fn may_be_oom(&self) -> bool {
+        self.code.is_none() && self.signal.is_none_or(|signal| signal == Signal::SIGKILL as i32)
+    }
+
     /// Whether the process ended by itself with code 0.
     pub fn is_success(&self) -> bool {
         self.code == Some(0)
@@ -43,7 +51,7 @@ impl Exit {
 }
 
 impl fmt::Display for Exit {
-    /// `exit code 101`, `killed by SIGKILL`, or `unknown end`.
+    /// `exit code 101`, `killed by SIGKILL`, or `unknown end`; `, likely out of memory` if the kernel has killed.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (self.code, self.signal) {
             (Some(code), _) => write!(f, "exit code {code}"),
@@ -52,6 +60,10 @@ impl fmt::Display for Exit {
                 Err(_) => write!(f, "killed by signal {signal}"),
             },
             (None, None) => f.write_str("unknown end"),
+        }?;
+        match self.oom_kills {
+            0 => Ok(()),
+            kills => write!(f, ", likely out of memory (cgroup oom_kill={kills})"),
         }
     }
 }
@@ -66,5 +78,17 @@ mod tests {
         assert_eq!(Exit::by_signal(9).to_string(), "killed by SIGKILL");
         assert_eq!(Exit::by_signal(40).to_string(), "killed by signal 40");
         assert_eq!(Exit::default().to_string(), "unknown end");
+        let killed = Exit {
+            oom_kills: 1,
+            ..Exit::by_signal(9)
+        };
+        let text = "killed by SIGKILL, likely out of memory (cgroup oom_kill=1)";
+        assert_eq!(killed.to_string(), text);
+    }
+
+    #[test]
+    fn only_sigkill_and_unknown_ends_may_be_for_want_of_memory() {
+        assert!(Exit::by_signal(9).may_be_oom() && Exit::default().may_be_oom());
+        assert!(!Exit::by_signal(6).may_be_oom() && !Exit::with_code(137).may_be_oom());
     }
 }

@@ -9,6 +9,7 @@
 //! | [`adopted`] | one that an earlier master has started |
 //! | [`process`] | either of them |
 //! | [`output`] | log files: rotation, and following one for the terminal |
+//! | [`oom`] | whether the kernel kills for want of memory |
 //! | [`orphans`] | processes that outlived the node which started them |
 //! | [`limits`] | what the operating system allows |
 //! | [`usage`] | memory and start time of a process |
@@ -21,6 +22,7 @@ pub mod adopted;
 pub mod child;
 pub mod exit;
 pub mod limits;
+pub mod oom;
 pub mod orphans;
 pub mod output;
 pub mod policy;

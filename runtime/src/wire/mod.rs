@@ -21,7 +21,7 @@
 //! └────────┴──────────┴────────────────────────────────────────────────────────────┘
 //! ```
 //!
-//! Bodies and details are MessagePack. A body longer than [`CHUNK`] is cut, so that a ping waits for 64 KiB at
+//! Bodies and details are MessagePack. A body longer than [`CHUNK`] is cut, so that a ping waits for two chunks at
 //! most; between its parts only PING, PONG, GOODBYE and DRAIN may stand. What breaks these rules ends the link.
 
 mod put;
@@ -29,7 +29,7 @@ mod take;
 #[cfg(test)]
 mod tests;
 
-use bytes::{Buf, BufMut, Bytes, BytesMut};
+use bytes::{Buf, Bytes};
 
 use crate::error::Fault;
 use crate::name::HandlerId;
@@ -182,28 +182,6 @@ impl Head {
             _ => 0,
         }
     }
-
-    fn put(self, out: &mut BytesMut) {
-        match self {
-            Self::Request {
-                call,
-                budget,
-                handler,
-                trace,
-            } => {
-                out.put_u64(call);
-                out.put_u32(budget);
-                out.put_u32(handler.0);
-                if let Some(Context { trace, span }) = trace {
-                    out.put_u128(trace);
-                    out.put_u64(span);
-                }
-            }
-            Self::Notify { handler } => out.put_u32(handler.0),
-            Self::Reply { call } | Self::Fault { call } => out.put_u64(call),
-        }
-    }
-
     /// Reads the fields of a kind; gives them and how many bytes they take.
     fn parse(kind: u8, flags: u8, mut from: &[u8]) -> Result<(Self, usize), Broken> {
         let fields = match kind {

@@ -5,6 +5,7 @@ use bytes::{BufMut, Bytes, BytesMut};
 use super::{CHUNK, Frame, Goodbye, HEAD, Head, LENGTH, MORE, REQUEST, TRACE_FIELDS};
 use crate::error::{ErrorKind, Fault, MAX_MESSAGE};
 use crate::reply::{Write, Wrote};
+use crate::trace::Context;
 
 /// Appends one message whose body `write` appends. A body that fits one frame stands in `out` as a whole frame;
 /// of a longer one the body is returned instead, to be cut by [`chunks`], and `out` is as before.
@@ -23,8 +24,7 @@ pub fn put_message(
         armed: true,
     };
     let (start, out) = (undo.start, &mut *undo.out);
-    put_head(out, head.kind(), head.flags(), 0);
-    head.put(out);
+    put_fields(head, 0, out);
     let body = out.len();
     // A reply that says nothing is an empty body to a peer; only clients know the difference.
     let _: Wrote = write(out)?;
@@ -63,16 +63,11 @@ pub fn chunks(head: Head, body: &Bytes) -> impl Iterator<Item = (Bytes, Bytes)> 
     let count = body.len().div_ceil(CHUNK);
     (0..count).map(move |at| {
         let part = body.slice(at * CHUNK..body.len().min((at + 1) * CHUNK));
-        let more = if at + 1 < count { MORE } else { 0 };
-        let (kind, flags) = if at == 0 {
-            (head.kind(), head.flags())
-        } else {
-            (5, 0)
-        };
+        let flags = if at + 1 < count { MORE } else { 0 };
         let mut out = BytesMut::with_capacity(LENGTH + HEAD + REQUEST + TRACE_FIELDS);
-        put_head(&mut out, kind, flags | more, 0);
-        if at == 0 {
-            head.put(&mut out);
+        match at {
+            0 => put_fields(head, flags, &mut out),
+            _ => put_head(&mut out, 5, flags),
         }
         let length = out.len() - LENGTH + part.len();
         out[..LENGTH].copy_from_slice(&u32_of(length).to_be_bytes());
@@ -97,27 +92,59 @@ pub fn put_control(frame: &Frame, out: &mut BytesMut) {
     let start = out.len();
     match frame {
         Frame::Ping(token) | Frame::Pong(token) => {
-            put_head(out, if matches!(frame, Frame::Ping(_)) { 6 } else { 7 }, 0, 0);
+            put_head(out, if matches!(frame, Frame::Ping(_)) { 6 } else { 7 }, 0);
             out.put_u64(*token);
         }
         Frame::Goodbye(reason) => {
-            put_head(out, 8, 0, 0);
+            put_head(out, 8, 0);
             out.put_u8(match reason {
                 Goodbye::Stopping => 1,
                 Goodbye::Replaced => 2,
             });
         }
-        Frame::Drain => put_head(out, 9, 0, 0),
-        Frame::Drained => put_head(out, 10, 0, 0),
+        Frame::Drain => put_head(out, 9, 0),
+        Frame::Drained => put_head(out, 10, 0),
         Frame::Request { .. } | Frame::Notify { .. } | Frame::Reply { .. } | Frame::Fault { .. } => return,
     }
     patch_length(out, start);
 }
 
-fn put_head(out: &mut BytesMut, kind: u8, flags: u8, length: u32) {
-    out.put_u32(length);
-    out.put_u8(kind);
-    out.put_u8(flags);
+/// Appends the head of a frame whose length is not known yet.
+fn put_head(out: &mut BytesMut, kind: u8, flags: u8) {
+    out.put_slice(&[0, 0, 0, 0, kind, flags]);
+}
+
+/// Appends the head of a message and its fields, in one piece.
+fn put_fields(head: Head, flags: u8, out: &mut BytesMut) {
+    let mut piece = [0; LENGTH + HEAD + REQUEST + TRACE_FIELDS];
+    (piece[LENGTH], piece[LENGTH + 1]) = (head.kind(), head.flags() | flags);
+    let fields = &mut piece[LENGTH + HEAD..];
+    let length = match head {
+        Head::Request {
+            call,
+            budget,
+            handler,
+            trace,
+        } => {
+            fields[..8].copy_from_slice(&call.to_be_bytes());
+            fields[8..12].copy_from_slice(&budget.to_be_bytes());
+            fields[12..REQUEST].copy_from_slice(&handler.0.to_be_bytes());
+            trace.map_or(REQUEST, |Context { trace, span }| {
+                fields[REQUEST..REQUEST + 16].copy_from_slice(&trace.to_be_bytes());
+                fields[REQUEST + 16..].copy_from_slice(&span.to_be_bytes());
+                REQUEST + TRACE_FIELDS
+            })
+        }
+        Head::Notify { handler } => {
+            fields[..4].copy_from_slice(&handler.0.to_be_bytes());
+            4
+        }
+        Head::Reply { call } | Head::Fault { call } => {
+            fields[..8].copy_from_slice(&call.to_be_bytes());
+            8
+        }
+    };
+    out.put_slice(&piece[..LENGTH + HEAD + length]);
 }
 
 fn patch_length(out: &mut BytesMut, start: usize) {

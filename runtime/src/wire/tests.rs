@@ -1,5 +1,7 @@
 //! Every kind, split anywhere; what breaks the table; random bytes.
 
+use bytes::BytesMut;
+
 use super::*;
 use crate::error::ErrorKind;
 use crate::reply::Wrote;
@@ -100,6 +102,21 @@ fn a_message_above_the_limit_is_refused_while_it_comes() {
         Decoder::new(2 * CHUNK).next(&mut buffer),
         Err(Broken::TooLarge(2 * CHUNK))
     );
+}
+
+#[test]
+fn the_limit_holds_for_a_message_of_one_frame_too_but_not_for_a_fault() {
+    let decode = |head, length| {
+        let mut buffer = message(head, &vec![0; length]);
+        Decoder::new(100).next(&mut buffer)
+    };
+    let notify = Head::Notify {
+        handler: HandlerId(1),
+    };
+    assert!(decode(notify, 100).unwrap().is_some());
+    assert_eq!(decode(notify, 101), Err(Broken::TooLarge(100)));
+    assert_eq!(decode(Head::Reply { call: 1 }, 101), Err(Broken::TooLarge(100)));
+    assert!(decode(Head::Fault { call: 1 }, 101).unwrap().is_some());
 }
 
 #[test]

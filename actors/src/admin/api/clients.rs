@@ -75,7 +75,8 @@ pub(in crate::admin) async fn clients(
     });
     let cursor = cursor.transpose()?;
     let wanted = |name: &&str| query.node.as_deref().is_none_or(|wanted| wanted == *name);
-    let with_clients = seat.config.nodes.iter().filter(|node| node.netport.is_some());
+    let config = seat.config();
+    let with_clients = config.nodes.iter().filter(|node| node.netport.is_some());
     let names = with_clients.map(|node| node.name.as_str()).filter(wanted);
     let from = cursor.as_ref().map(|(node, _)| *node);
     let mut page = ClientsPage {

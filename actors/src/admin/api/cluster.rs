@@ -71,9 +71,9 @@ pub(in crate::admin) async fn view(seat: &Seat) -> Result<ClusterView, Problem> 
         .collect();
     let standing = seat.standing().await?;
     Ok(ClusterView {
-        name: seat.config.name.clone(),
+        name: seat.config().name.clone(),
         version: env!("CARGO_PKG_VERSION"),
-        config: seat.config.file.display().to_string(),
+        config: seat.config().file.display().to_string(),
         uptime: standing.uptime,
         verdict: judge(&nodes, standing.stopping),
         totals: totals(seat, &nodes),

@@ -47,7 +47,7 @@ struct FindingView {
 /// What is configured, with where each value comes from. Secrets are covered.
 #[utoipa::path(get, path = "/api/v1/config", tag = "config", responses((status = 200, body = ConfigView)))]
 pub(in crate::admin) async fn config(_: Operator, seat: Data<Seat>) -> Result<Json<ConfigView>, Problem> {
-    let config = &seat.config;
+    let config = &seat.config();
     let views = |settings: Vec<_>| settings.into_iter().map(SettingView::from).collect();
     let of_node = |node| views(config.effective(node));
     Ok(Json(ConfigView {
@@ -65,7 +65,7 @@ pub(in crate::admin) async fn config(_: Operator, seat: Data<Seat>) -> Result<Js
 /// Reads the file as it stands now, and says what is wrong with it. Nothing is applied.
 #[utoipa::path(post, path = "/api/v1/config/check", tag = "config", responses((status = 200, body = CheckView)))]
 pub(in crate::admin) async fn check(_: Operator, seat: Data<Seat>) -> Result<Json<CheckView>, Problem> {
-    let file = seat.config.file.clone();
+    let file = seat.config().file.clone();
     let loaded = web::block(move || Config::load(&file, crate::cli::variables())).await;
     let loaded = loaded.map_err(|_| Problem::unavailable())?;
     let (usable, findings, text) = match loaded {

@@ -86,7 +86,7 @@ pub(in crate::admin) async fn logs(
         )));
     }
     let names = names(&seat, query.node.as_deref())?;
-    let (folder, query) = (seat.config.log.dir.clone(), query.into_inner());
+    let (folder, query) = (seat.config().log.dir.clone(), query.into_inner());
     let read = move || {
         let mut all = Vec::new();
         for name in names {
@@ -102,14 +102,10 @@ pub(in crate::admin) async fn logs(
 
 /// The nodes that are named, each of which there is.
 pub(in crate::admin) fn names(seat: &Seat, list: Option<&str>) -> Result<Vec<String>, Problem> {
-    let known = |name: &str| name == "master" || seat.config.node(name).is_some();
+    let config = seat.config();
+    let known = |name: &str| name == "master" || config.node(name).is_some();
     let Some(list) = list else {
-        return Ok(seat
-            .config
-            .nodes
-            .iter()
-            .map(|node| node.name.to_string())
-            .collect());
+        return Ok(config.nodes.iter().map(|node| node.name.to_string()).collect());
     };
     let check = |name: &str| match known(name) {
         true => Ok(name.to_owned()),

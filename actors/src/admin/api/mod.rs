@@ -13,6 +13,7 @@ pub(super) mod handlers;
 pub(super) mod links;
 pub(super) mod logs;
 pub(super) mod nodes;
+pub(super) mod operations;
 pub(super) mod session;
 
 use actix_web::{middleware, web};
@@ -41,10 +42,11 @@ macro_rules! paths {
 
 paths! {
     "/cluster": get cluster::cluster;
-    "/cluster/actions/{action}": post actions::of_cluster;
+    "/cluster/actions/{action}": post actions::cluster::of_cluster;
     "/nodes": get nodes::nodes;
     "/nodes/{name}": get nodes::node;
-    "/nodes/{name}/actions/{action}": post actions::of_node;
+    "/nodes/{name}/actions/{action}": post actions::node::of_node;
+    "/operations/{id}": get operations::operation;
     "/links": get links::links;
     "/handlers": get handlers::handlers;
     "/clients": get clients::clients;

@@ -66,7 +66,7 @@ pub(in crate::admin) struct CodeView {
 
 fn view(seat: &Seat, who: Who) -> WhoView {
     WhoView {
-        calls: who.role == lampyris_runtime::config::Role::Admin && super::calls::allowed(&seat.config),
+        calls: who.role == lampyris_runtime::config::Role::Admin && super::calls::allowed(&seat.config()),
         name: who.name,
         role: who.role.name(),
     }

@@ -25,6 +25,7 @@ pub(super) use guard::{COOKIE, check_host, require};
 pub(super) use roles::{Admin, Operator, Viewer};
 
 use sessions::Sessions;
+pub(crate) use tokens::known_token;
 use tokens::{Tokens, draw};
 
 /// How long the code is good that is printed at the start.

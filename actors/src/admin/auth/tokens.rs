@@ -14,6 +14,9 @@ use super::Who;
 /// The variable that may hold the administrator's token.
 const VARIABLE: &str = "LAMPYRIS_ADMIN_TOKEN";
 
+/// Where it lies in the run folder.
+const FILE: &str = "admin.token";
+
 /// Random bytes of what is made here.
 const DRAWN: usize = 24;
 
@@ -51,11 +54,26 @@ impl Tokens {
     }
 }
 
+/// The administrator's token of a cluster that runs, for a client of its API.
+///
+/// # Errors
+/// The file in the run folder cannot be read.
+pub(crate) fn known_token(config: &Config) -> io::Result<String> {
+    match from_environment() {
+        Some(token) => Ok(token),
+        None => std::fs::read_to_string(config.run_dir.join(FILE)).map(|token| token.trim().to_owned()),
+    }
+}
+
+fn from_environment() -> Option<String> {
+    std::env::var(VARIABLE).ok().filter(|token| !token.is_empty())
+}
+
 fn administrators(run_dir: &Path) -> io::Result<String> {
-    if let Some(token) = std::env::var(VARIABLE).ok().filter(|token| !token.is_empty()) {
+    if let Some(token) = from_environment() {
         return Ok(token);
     }
-    let path = run_dir.join("admin.token");
+    let path = run_dir.join(FILE);
     match std::fs::read_to_string(&path) {
         Ok(token) if !token.trim().is_empty() => Ok(token.trim().to_owned()),
         Ok(_) => make(&path),

@@ -169,7 +169,7 @@ impl Feed {
 
 /// Follows the log of a node from its end on.
 fn follow(seat: &Seat, name: &str, lines: mpsc::Sender<logs::LogLine>) -> oneshot::Sender<()> {
-    let file = seat.config.log.dir.join(format!("{name}.log"));
+    let file = seat.config().log.dir.join(format!("{name}.log"));
     let start = std::fs::metadata(&file).map_or(0, |file| file.len());
     let (sender, mut raw) = mpsc::channel::<String>(LINES);
     let (ended, end) = oneshot::channel();

@@ -51,7 +51,7 @@ pub(in crate::admin) async fn stream(
     query: Query<StreamQuery>,
 ) -> Result<HttpResponse, Problem> {
     let topics = Topics::parse(query.topics.as_deref(), |name| {
-        name == "master" || seat.config.node(name).is_some()
+        name == "master" || seat.config().node(name).is_some()
     })?;
     let since = request
         .headers()

@@ -152,10 +152,10 @@ fn lock(queue: &Mutex<Queue>) -> MutexGuard<'_, Queue> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::sync::atomic::AtomicUsize;
+    use lampyris_runtime::reply::Desk;
 
-    fn both() -> (Writer, Reader, Arc<AtomicUsize>) {
-        let places = Arc::new(AtomicUsize::new(0));
+    fn both() -> (Writer, Reader, Arc<Desk>) {
+        let places = Arc::new(Desk::new());
         let (writer, reader) = open(None, Permit::acquire(&places, 1).unwrap());
         (writer, reader, places)
     }
@@ -175,11 +175,7 @@ mod tests {
         drop(writer);
         assert_eq!(next(&mut reader), Poll::Ready(None));
         drop(reader);
-        assert_eq!(
-            places.load(std::sync::atomic::Ordering::Relaxed),
-            0,
-            "the place is free"
-        );
+        assert_eq!(places.taken(), 0, "the place is free");
     }
 
     #[test]

@@ -1,8 +1,10 @@
 //! The game: below the gate, beside the net node.
 
-use std::time::Duration;
+use std::io::{Read, Seek, SeekFrom};
+use std::time::{Duration, Instant};
 
 use actix_web::web;
+use cluster_tests::process::command;
 use lampyris::prelude::*;
 use lampyris::{App, Node};
 
@@ -14,6 +16,13 @@ use crate::ledger::Ledger;
 pub(crate) struct Wait {
     pub(crate) millis: u64,
     pub(crate) text: String,
+}
+
+/// Answers after a while which process this is, and which version of the program it runs.
+#[derive(Serialize, Deserialize, Remote)]
+#[remote(name = "game.who", reply = String)]
+pub(crate) struct Who {
+    pub(crate) millis: u64,
 }
 
 /// Panics.
@@ -53,10 +62,62 @@ pub(crate) struct Block {
     pub(crate) millis: u64,
 }
 
+/// A text of any length; answers with its length.
+#[derive(Serialize, Deserialize, Remote)]
+#[remote(name = "game.large", reply = String)]
+pub(crate) struct Large(pub(crate) String);
+
+/// Keeps the node's thread busy.
+#[derive(Serialize, Deserialize, Remote)]
+#[remote(name = "game.spin", reply = String)]
+pub(crate) struct Spin {
+    pub(crate) millis: u64,
+}
+
+/// Keeps memory for ever.
+#[derive(Serialize, Deserialize, Remote)]
+#[remote(name = "game.leak", reply = String)]
+pub(crate) struct Leak {
+    pub(crate) mib: u64,
+}
+
+/// Starts a process that sleeps, and answers with its number.
+#[derive(Serialize, Deserialize, Remote)]
+#[remote(name = "game.sleeper", reply = String)]
+pub(crate) struct Sleeper {
+    pub(crate) seconds: u64,
+}
+
+/// Answers with its node's name.
+#[derive(Serialize, Deserialize, Remote)]
+#[remote(name = "game.name", reply = String)]
+pub(crate) struct Name;
+
 #[derive(Service)]
-#[service(name = "game", serves(Wait, Panic, ExitWith, Refuse, Push, Kick))]
+#[service(
+    name = "game",
+    serves(
+        Wait, Who, Panic, ExitWith, Refuse, Push, Kick, Name, Spin, Leak, Sleeper, Large
+    )
+)]
 pub(crate) struct Game {
     node: Node,
+    version: String,
+    leaked: Vec<Vec<u8>>,
+}
+
+/// What a test has written behind the end of the program: another version, as far as anybody can see.
+fn version() -> String {
+    let program = std::fs::File::open("/proc/self/exe").and_then(|mut file| {
+        let mut end = [0; 8];
+        file.seek(SeekFrom::End(-8))?;
+        file.read_exact(&mut end).map(|()| end)
+    });
+    let end = program.unwrap_or_default();
+    let text = std::str::from_utf8(&end)
+        .ok()
+        .and_then(|end| end.strip_prefix("version"));
+    text.unwrap_or("0").to_owned()
 }
 
 impl Actor for Game {
@@ -71,6 +132,19 @@ impl Handler<Wait> for Game {
         Box::pin(async move {
             tokio::time::sleep(Duration::from_millis(millis)).await;
             Ok(text)
+        })
+    }
+}
+
+impl Handler<Who> for Game {
+    type Result = ResponseFuture<Result<String, CallError>>;
+
+    fn handle(&mut self, Who { millis }: Who, _: &mut Context<Self>) -> Self::Result {
+        println!("asked who this is");
+        let answer = format!("{} {}", std::process::id(), self.version);
+        Box::pin(async move {
+            tokio::time::sleep(Duration::from_millis(millis)).await;
+            Ok(answer)
         })
     }
 }
@@ -118,6 +192,55 @@ impl Handler<Kick> for Game {
     }
 }
 
+impl Handler<Large> for Game {
+    type Result = Result<String, CallError>;
+
+    fn handle(&mut self, Large(text): Large, _: &mut Context<Self>) -> Self::Result {
+        Ok(text.len().to_string())
+    }
+}
+
+impl Handler<Spin> for Game {
+    type Result = Result<String, CallError>;
+
+    fn handle(&mut self, Spin { millis }: Spin, _: &mut Context<Self>) -> Self::Result {
+        println!("spinning for {millis} ms");
+        let end = Instant::now() + Duration::from_millis(millis);
+        while Instant::now() < end {
+            std::hint::spin_loop();
+        }
+        Ok(format!("spun {millis} ms"))
+    }
+}
+
+impl Handler<Leak> for Game {
+    type Result = Result<String, CallError>;
+
+    fn handle(&mut self, Leak { mib }: Leak, _: &mut Context<Self>) -> Self::Result {
+        // Not zero, so that every page is really there.
+        self.leaked.extend((0..mib).map(|_| vec![1; 1024 * 1024]));
+        Ok(format!("{} MiB kept", self.leaked.len()))
+    }
+}
+
+impl Handler<Sleeper> for Game {
+    type Result = Result<String, CallError>;
+
+    fn handle(&mut self, Sleeper { seconds }: Sleeper, _: &mut Context<Self>) -> Self::Result {
+        let sleeper = command("sleep").arg(seconds.to_string()).spawn();
+        let sleeper = sleeper.map_err(|why| CallError::from(why.to_string()))?;
+        Ok(sleeper.id().to_string())
+    }
+}
+
+impl Handler<Name> for Game {
+    type Result = Result<String, CallError>;
+
+    fn handle(&mut self, _: Name, _: &mut Context<Self>) -> Self::Result {
+        Ok(self.node.name().to_string())
+    }
+}
+
 /// Work that blocks, on threads of its own.
 #[derive(Service)]
 #[service(name = "workers", serves(Block))]
@@ -152,7 +275,11 @@ async fn leave_a_note(node: Node) {
 
 pub(crate) fn app() -> App {
     App::new("test.game")
-        .service(|node| Game { node: node.clone() })
+        .service(|node| Game {
+            node: node.clone(),
+            leaked: Vec::new(),
+            version: version(),
+        })
         .service(Ledger::open)
         .pool(2, |_node| Workers)
         .routes(|config| {
@@ -160,5 +287,6 @@ pub(crate) fn app() -> App {
         })
         .on_node_up(|_, name| println!("{name} is up"))
         .on_node_down(|_, name| println!("{name} is down"))
+        .on_reload(|node| println!("told of a reload: drains for {:?}", node.config().drain_timeout))
         .before_stop(leave_a_note)
 }

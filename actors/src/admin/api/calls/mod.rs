@@ -86,12 +86,13 @@ pub(in crate::admin) async fn call(
     seat: Data<Seat>,
     Body(request): Body<CallRequest>,
 ) -> Result<Json<CallAnswer>, Problem> {
-    if !allowed(&seat.config) {
+    if !allowed(&seat.config()) {
         let text = "calls are not allowed by this configuration (admin.calls)";
         return Err(Problem::new(StatusCode::FORBIDDEN, "forbidden", text));
     }
     let no_such_node = || Problem::no_such_node(request.node());
-    let node = seat.config.node(request.node()).ok_or_else(no_such_node)?;
+    let config = seat.config();
+    let node = config.node(request.node()).ok_or_else(no_such_node)?;
     let (time, trace) = (request.time()?, new_trace());
     let started = Instant::now();
     let outcome = match &request {

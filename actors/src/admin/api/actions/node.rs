@@ -1,18 +1,18 @@
-//! What is asked of a node or of the cluster. With `dry_run` nothing is done: the answer says what would be.
+//! What is asked of one node.
 
 use actix_web::HttpResponse;
 use actix_web::web::{Data, Path, Query};
 use lampyris_runtime::config::Role;
 use lampyris_runtime::name::NodeName;
-use serde::{Deserialize, Serialize};
-use utoipa::{IntoParams, ToSchema};
+use serde::Deserialize;
+use utoipa::ToSchema;
 
-use crate::admin::auth::{Admin, Operator};
+use super::{ActionAnswer, DryRun, because, no_such_action, situation, stopping};
+use crate::admin::auth::Operator;
 use crate::admin::body::Body;
-use crate::admin::effect::Situation;
 use crate::admin::problem::Problem;
 use crate::admin::seat::Seat;
-use crate::master::{Act, Action, Kill, NodeView, Refused, StopCluster};
+use crate::master::{Act, Action, Kill, NodeView, Refused};
 use crate::protocol::SetDrained;
 
 /// What can be asked of a node.
@@ -21,15 +21,17 @@ pub(in crate::admin) enum NodeAction {
     Start,
     Stop,
     Restart,
+    Reload,
     Drain,
     Undrain,
     Kill,
 }
 
-const NODE_ACTIONS: [(&str, NodeAction); 6] = [
+const NODE_ACTIONS: [(&str, NodeAction); 7] = [
     ("start", NodeAction::Start),
     ("stop", NodeAction::Stop),
     ("restart", NodeAction::Restart),
+    ("reload", NodeAction::Reload),
     ("drain", NodeAction::Drain),
     ("undrain", NodeAction::Undrain),
     ("kill", NodeAction::Kill),
@@ -45,42 +47,11 @@ pub(in crate::admin) struct ActionRequest {
     dry_run: bool,
 }
 
-/// The same in the query.
-#[derive(Debug, Deserialize, IntoParams)]
-#[into_params(parameter_in = Query)]
-#[serde(deny_unknown_fields)]
-pub(in crate::admin) struct DryRun {
-    /// Only say what would be done.
-    #[serde(default)]
-    dry_run: bool,
-}
-
-/// What is being done, or would be.
-#[derive(Debug, Serialize, ToSchema)]
-pub(in crate::admin) struct ActionAnswer {
-    /// The action.
-    action: String,
-    /// The node; `null` for the cluster.
-    node: Option<String>,
-    /// Whether nothing was done.
-    dry_run: bool,
-    /// What it does, in words.
-    effect: String,
-}
-
-impl ActionAnswer {
-    fn respond(self) -> HttpResponse {
-        match self.dry_run {
-            true => HttpResponse::Ok().json(self),
-            false => HttpResponse::Accepted().json(self),
-        }
-    }
-}
-
-/// Asks something of a node: start, stop, restart, drain, undrain, or kill (which needs the role admin).
+/// Asks something of a node: start, stop, restart, reload (a restart with the program that is on the disk now), drain,
+/// undrain, or kill (which needs the role admin).
 #[utoipa::path(post, path = "/api/v1/nodes/{name}/actions/{action}", tag = "actions",
     params(("name" = String, Path, description = "The node"),
-           ("action" = String, Path, description = "start, stop, restart, drain, undrain or kill"), DryRun),
+           ("action" = String, Path, description = "start, stop, restart, reload, drain, undrain or kill"), DryRun),
     request_body(content = Option<ActionRequest>),
     responses((status = 202, description = "It is being done", body = ActionAnswer),
               (status = 200, description = "What would be done", body = ActionAnswer)))]
@@ -111,72 +82,40 @@ pub(in crate::admin) async fn of_node(
         .iter()
         .find(is_meant)
         .ok_or_else(|| Problem::no_such_node(&name))?;
-    let answer = ActionAnswer {
-        effect: situation(&seat, &nodes, &name).of_node(node, action),
+    let config = seat.config();
+    let mut answer = ActionAnswer {
+        effect: situation(&seat, &config, &nodes, &name).of_node(node, action),
         action: word.clone(),
         node: Some(name.clone()),
         dry_run: query.dry_run || request.dry_run,
+        operation: None,
     };
     if matches!(action, NodeAction::Drain | NodeAction::Undrain) {
         check_drain(&seat, &name)?;
     }
     if !answer.dry_run {
-        carry_out(&seat, &node.supervision.name, action).await?;
-        let why = request.reason.map(|why| format!(" ({why})")).unwrap_or_default();
+        answer.operation = carry_out(&seat, &node.supervision.name, action).await?;
+        let why = because(request.reason.as_deref());
         seat.audit(&who.name, Some(&name), format!("{word}{why}"));
     }
     Ok(answer.respond())
 }
 
-/// Asks something of the cluster: stop.
-#[utoipa::path(post, path = "/api/v1/cluster/actions/{action}", tag = "actions",
-    params(("action" = String, Path, description = "stop"), DryRun),
-    request_body(content = Option<ActionRequest>),
-    responses((status = 202, description = "It is being done", body = ActionAnswer),
-              (status = 200, description = "What would be done", body = ActionAnswer)))]
-pub(in crate::admin) async fn of_cluster(
-    Admin(who): Admin,
-    seat: Data<Seat>,
-    word: Path<String>,
-    query: Query<DryRun>,
-    Body(request): Body<Option<ActionRequest>>,
-) -> Result<HttpResponse, Problem> {
-    if *word != "stop" {
-        return Err(no_such_action(&word));
-    }
-    let request = request.unwrap_or_default();
-    let nodes = seat.nodes().await?;
-    let answer = ActionAnswer {
-        effect: situation(&seat, &nodes, "").of_stop(),
-        action: word.into_inner(),
-        node: None,
-        dry_run: query.dry_run || request.dry_run,
-    };
-    if !answer.dry_run {
-        let why = request.reason.map(|why| format!(" ({why})")).unwrap_or_default();
-        seat.audit(&who.name, None, format!("stop of the cluster{why}"));
-        let stop = StopCluster {
-            by: "the admin API",
-            now: false,
-        };
-        seat.master.send(stop).await.map_err(|_| Problem::unavailable())?;
-    }
-    Ok(answer.respond())
-}
-
-async fn carry_out(seat: &Seat, node: &NodeName, action: NodeAction) -> Result<(), Problem> {
+async fn carry_out(seat: &Seat, node: &NodeName, action: NodeAction) -> Result<Option<String>, Problem> {
     let drained = match action {
         NodeAction::Start => return act(seat, node, Action::Start).await,
         NodeAction::Stop => return act(seat, node, Action::Stop).await,
         NodeAction::Restart => return act(seat, node, Action::Restart).await,
-        NodeAction::Kill => return kill(seat, node).await,
+        NodeAction::Reload => return act(seat, node, Action::Reload).await,
+        NodeAction::Kill => return kill(seat, node).await.map(|()| None),
         NodeAction::Drain => true,
         NodeAction::Undrain => false,
     };
-    seat.ask(node.as_str(), SetDrained { drained }).await
+    seat.ask(node.as_str(), SetDrained { drained }).await?;
+    Ok(None)
 }
 
-async fn act(seat: &Seat, node: &NodeName, action: Action) -> Result<(), Problem> {
+async fn act(seat: &Seat, node: &NodeName, action: Action) -> Result<Option<String>, Problem> {
     let name = node.clone();
     let done = seat
         .master
@@ -190,10 +129,7 @@ async fn act(seat: &Seat, node: &NodeName, action: Action) -> Result<(), Problem
                 format!("{node} is started by hand, on this host or another (--only, or start = false)");
             Problem::conflict("not started here", text).node(node)
         }
-        Refused::Stopping => Problem::conflict(
-            "stopping",
-            "the whole cluster is stopping; nothing is started any more",
-        ),
+        Refused::Stopping => stopping(),
     })
 }
 
@@ -212,38 +148,14 @@ async fn kill(seat: &Seat, node: &NodeName) -> Result<(), Problem> {
 
 /// Only a node that nobody connects to can be taken out of service: its links are its own to make again.
 fn check_drain(seat: &Seat, name: &str) -> Result<(), Problem> {
-    let Some(node) = seat.config.node(name) else {
+    let config = seat.config();
+    let Some(node) = config.node(name) else {
         return Err(Problem::no_such_node(name));
     };
-    if node.netport.is_none() && seat.config.children_of(&node.name).next().is_none() {
+    if node.netport.is_none() && config.children_of(&node.name).next().is_none() {
         return Ok(());
     }
     let text = format!("{name} has clients or children, which would be without it");
     let problem = Problem::conflict("cannot be drained", text).node(name);
     Err(problem.hint("restart it: it finishes its calls first, and its successor takes over"))
-}
-
-fn situation<'a>(seat: &'a Seat, nodes: &'a [NodeView], name: &str) -> Situation<'a> {
-    let numbers = seat.records.node(name, |known| {
-        let clients = known
-            .report
-            .clients
-            .as_ref()
-            .map_or(0, |clients| clients.connected);
-        (known.report.depth(), clients)
-    });
-    let (in_flight, clients) = numbers.unwrap_or_default();
-    Situation {
-        config: &seat.config,
-        nodes,
-        in_flight,
-        clients,
-    }
-}
-
-fn no_such_action(word: &str) -> Problem {
-    let text = format!(
-        "no action is called {word:?}; a node has start, stop, restart, drain, undrain and kill, the cluster has stop"
-    );
-    Problem::new(actix_web::http::StatusCode::NOT_FOUND, "no such action", text)
 }

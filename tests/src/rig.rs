@@ -1,17 +1,16 @@
-//! An experiment: a cluster of test applications under load, something that is done to it, and the checker's word.
+//! The rig of most experiments: a cluster of test applications under load, and the checker's word in the end.
 
 use std::collections::BTreeMap;
 use std::fmt;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use serde_json::Value;
-
 use crate::checker::{Call, End, Event, check, read_ledger};
 use crate::cluster::Cluster;
-use crate::load::{Load, Plan};
+use crate::experiments::Strength;
+use crate::load::Load;
+use crate::spread::Spread;
 use crate::tell::measured;
-use crate::wait::until;
 
 /// No call may take longer than its deadline and some time to be scheduled on a busy machine.
 const LONGEST: Duration = Duration::from_millis(5500);
@@ -19,50 +18,82 @@ const LONGEST: Duration = Duration::from_millis(5500);
 /// How long after a node was killed the last of its peers knows, on a busy machine.
 const DYING: Duration = Duration::from_millis(50);
 
-/// A node that ends within its first second of readiness counts as a failed start.
-const PROVEN: f64 = 1.05;
+/// For how long nothing is done when a node has been ready for a second, so that there is something to compare.
+pub const CALM: Duration = Duration::from_millis(200);
+
+/// The kill of a node.
+#[derive(Debug, Clone, Copy)]
+pub struct Kill {
+    /// When.
+    pub at: Instant,
+    /// How soon the next life was ready.
+    pub ready: Duration,
+}
 
 /// A cluster under load.
-pub struct Experiment {
+pub struct Rig {
     /// The cluster.
     pub cluster: Cluster,
     /// Its load.
     pub load: Load,
-    plan: Plan,
+    /// For how long nobody could do anything.
+    asleep: Duration,
 }
 
-impl Experiment {
+impl Rig {
+    /// Starts the cluster of test applications, and puts the usual load on it.
+    #[track_caller]
+    pub fn start(strength: Strength) -> Self {
+        let cluster = Cluster::of_test_apps();
+        cluster.start();
+        Self::on(cluster, strength)
+    }
+
     /// Puts the usual load on a cluster that has been started.
     #[track_caller]
-    pub fn on(cluster: Cluster) -> Self {
+    pub fn on(cluster: Cluster, strength: Strength) -> Self {
         let clients = cluster.netport();
-        Self::by_way_of(clients, cluster)
+        Self::by_way_of(clients, cluster, strength)
     }
 
     /// The same, with clients that connect to another address than the net node's.
     #[track_caller]
-    pub fn by_way_of(clients: SocketAddr, cluster: Cluster) -> Self {
-        let plan = Plan::default();
-        let load = Load::start(clients, plan);
-        load.until_served();
-        Self { cluster, load, plan }
+    pub fn by_way_of(clients: SocketAddr, cluster: Cluster, strength: Strength) -> Self {
+        Self::under(Load::usual(clients, strength), cluster)
     }
 
-    /// How many requests may be under way at one time.
-    pub fn most_in_flight(&self) -> usize {
-        self.plan.most_in_flight()
+    /// A cluster that has been started, and a load of one's own.
+    #[track_caller]
+    pub fn under(load: Load, cluster: Cluster) -> Self {
+        load.until_served();
+        Self {
+            cluster,
+            load,
+            asleep: Duration::ZERO,
+        }
+    }
+
+    /// Kills a node once every node has proved itself and some load has gone by; gives the moment and how long it
+    /// took until its next life was ready.
+    #[track_caller]
+    pub fn kill(&self, name: &str) -> Kill {
+        self.until_proven();
+        self.load.go_on_for(CALM);
+        let (admin, at) = (self.cluster.admin(), Instant::now());
+        let ready = admin.kill_and_await(name);
+        self.load.until_served();
+        Kill { at, ready }
+    }
+
+    /// Everything stood still for so long: calls may have taken that much longer.
+    pub fn was_asleep(&mut self, time: Duration) {
+        self.asleep += time;
     }
 
     /// Waits until every node has been ready for a second: its next end is then no failed start.
     #[track_caller]
     pub fn until_proven(&self) {
-        let admin = self.cluster.admin();
-        let proven = |node: &Value| {
-            node["state"] == "ready" && node["since"].as_f64().is_some_and(|since| since > PROVEN)
-        };
-        until("all nodes ready for a second", || {
-            admin.nodes().iter().all(proven).then_some(())
-        });
+        self.cluster.admin().until_proven();
     }
 
     /// Ends the load, joins what its clients saw with the ledger, and tells what was measured.
@@ -90,7 +121,7 @@ impl Experiment {
         };
         measured(format_args!("{name}: {outcome}"));
         assert!(
-            outcome.longest() < LONGEST,
+            outcome.longest() < LONGEST + self.asleep,
             "{name}: a call took too long: {outcome}"
         );
         (self.cluster, outcome)
@@ -108,6 +139,11 @@ impl Outcome {
     /// How many connections were refused.
     pub fn refused(&self) -> usize {
         self.refused
+    }
+
+    /// How many calls there were.
+    pub fn calls(&self) -> usize {
+        self.calls.len()
     }
 
     /// How many calls ended so: `ok`, `closed` or an error.
@@ -155,6 +191,23 @@ impl Outcome {
         first.unwrap_or_else(|| panic!("no {end}: {self}")) - moment
     }
 
+    /// How long the answers to requests took that were sent between two moments.
+    pub fn times_between(&self, from: Instant, to: Instant) -> impl Iterator<Item = Duration> {
+        let answered = self.calls.iter().filter(|call| call.end == End::Ok);
+        answered
+            .filter(move |call| call.sent >= from && call.sent < to)
+            .map(Call::took)
+    }
+
+    /// The same, in order.
+    ///
+    /// # Panics
+    /// When there was none.
+    #[track_caller]
+    pub fn answers_between(&self, from: Instant, to: Instant) -> Spread {
+        Spread::of(self.times_between(from, to))
+    }
+
     /// The longest that a call took.
     pub fn longest(&self) -> Duration {
         self.calls.iter().map(Call::took).max().unwrap_or_default()
@@ -175,10 +228,12 @@ impl fmt::Display for Outcome {
         for call in &self.calls {
             *ends.entry(name_of(&call.end)).or_default() += 1;
         }
-        let mut times: Vec<u128> = self.calls.iter().map(|call| call.took().as_millis()).collect();
-        times.sort_unstable();
-        let part = |part: usize| times.get(times.len() * part / 100).copied().unwrap_or_default();
-        let (half, most, longest) = (part(50), part(99), self.longest().as_millis());
+        let [half, most] = [50.0, 99.0].map(|part| {
+            Spread::of(self.calls.iter().map(Call::took))
+                .part(part)
+                .as_millis()
+        });
+        let longest = self.longest().as_millis();
         write!(
             f,
             "{} calls {ends:?}, {} rows, p50 {half} ms, p99 {most} ms, longest {longest} ms",

@@ -1,0 +1,96 @@
+//! `cluster-tests`: runs the experiments at full strength, and writes down what was measured.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use cluster_tests::experiments::report::{Results, Setting, Status};
+use cluster_tests::experiments::{Experiment, Strength, all, find, run};
+
+/// What is promised, and whether it holds.
+#[derive(Parser)]
+#[command(name = "cluster-tests")]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run experiments one by one, and write results.json and results.md.
+    ///
+    /// Results of the same revision, build and strength that are there already are kept, so that the table can be
+    /// run in parts. Exits with 1 if an experiment failed or fell short.
+    Experiments {
+        /// Which, such as R-01; all of them if none is named.
+        #[arg(value_name = "ID")]
+        ids: Vec<String>,
+        /// Fewer repetitions: seconds in place of minutes.
+        #[arg(long)]
+        short: bool,
+        /// Where the results are written.
+        #[arg(long, value_name = "FOLDER", default_value = "results")]
+        out: PathBuf,
+    },
+    /// List the experiments.
+    List,
+}
+
+fn main() -> ExitCode {
+    let done = match Arguments::parse().command {
+        Command::List => {
+            list();
+            Ok(true)
+        }
+        Command::Experiments { ids, short, out } => {
+            let strength = if short { Strength::Short } else { Strength::Full };
+            chosen(&ids).and_then(|chosen| experiments(&chosen, strength, &out))
+        }
+    };
+    match done {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(why) => {
+            eprintln!("{why}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn list() {
+    for Experiment { id, title, .. } in all() {
+        println!("{id}  {title}");
+    }
+}
+
+fn chosen(ids: &[String]) -> Result<Vec<&'static Experiment>, String> {
+    if ids.is_empty() {
+        return Ok(all());
+    }
+    let found = |id: &String| find(id).ok_or_else(|| format!("there is no experiment {id}; see `list`"));
+    ids.iter().map(found).collect()
+}
+
+/// Whether all promises were kept.
+fn experiments(chosen: &[&Experiment], strength: Strength, out: &Path) -> Result<bool, String> {
+    let told = |why: std::io::Error| format!("{}: {why}", out.display());
+    let mut results = Results::load(out, Setting::here(strength)).map_err(told)?;
+    let mut kept = true;
+    for (number, experiment) in chosen.iter().enumerate() {
+        let Experiment { id, title, .. } = experiment;
+        println!("{id} ({} of {}): {title} ...", number + 1, chosen.len());
+        let entry = run::run(experiment, strength);
+        for figure in &entry.figures {
+            println!("     {}: {:.3} {}", figure.what, figure.value, figure.unit);
+        }
+        println!("{id} {} after {} s", entry.status.word(), entry.seconds);
+        if let Some(why) = entry.status.text() {
+            println!("     {why}");
+        }
+        kept &= matches!(entry.status, Status::Held | Status::Skipped(_));
+        results.put(entry);
+        results.save(out).map_err(told)?;
+    }
+    println!("{}; written to {}", results.summary(), out.display());
+    Ok(kept)
+}
