@@ -8,6 +8,7 @@
 //! | [`checker`] | joins what clients saw with a node's ledger, and finds broken promises |
 //! | [`client`] | a game client: Firefly's frames over a plain socket |
 //! | [`experiments`] | the table of promises under faults, and what was measured |
+//! | [`fuzzing`] | what reads bytes from outside, as functions of any bytes |
 //! | [`http`] | a plain HTTP client |
 //! | [`load`] | clients that ask for rows in the ledger |
 //! | [`namespace`] | hosts of one's own: network namespaces joined by a cable |
@@ -19,13 +20,14 @@
 //! | [`tell`] | lines that everybody sees, also from tests that pass |
 //! | [`wait`] | waiting with a deadline |
 //!
-//! It must not know the runtime's types: it sees a cluster as players, operators and the shell do.
+//! It must not know the runtime's types: it sees a cluster as players, operators and the shell do. [`fuzzing`] alone reaches inside.
 
 pub mod admin;
 pub mod checker;
 pub mod client;
 pub mod cluster;
 pub mod experiments;
+pub mod fuzzing;
 pub mod http;
 pub mod load;
 pub mod namespace;
