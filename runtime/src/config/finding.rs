@@ -112,6 +112,10 @@ codes! {
     Plaintext = 29, "links between hosts are not encrypted";
     /// A folder that cannot be written to.
     Folder = 30, "a folder cannot be used";
+    /// A certificate or key that cannot be used.
+    Certificate = 31, "a certificate cannot be used";
+    /// A certificate that does not hold, or not for long.
+    Expiry = 32, "a certificate does not hold for long enough";
     /// No cache server.
     NoCacheServer = 33, "no cache server is named";
     /// A variable that is not set.

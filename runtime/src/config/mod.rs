@@ -15,7 +15,7 @@
 //! | `read`, `units` | one key of a section as a checked value |
 //! | `sections`, `nodes` | which keys there are |
 //! | `model` | the typed result, with the defaults |
-//! | `check`, `parents`, `ports`, `exposure` | rules that concern several values, or the machine |
+//! | `check`, `parents`, `ports`, `exposure`, `certificates` | rules that concern several values, or the machine |
 //! | `machine` | what this process may do here |
 //! | `written` | the tree and the text, kept for later questions |
 //! | `finding`, `render` | one fault or warning, and how people see it |
@@ -23,6 +23,7 @@
 //!
 //! It starts nothing and binds nothing.
 
+mod certificates;
 mod check;
 mod env;
 mod exposure;
@@ -55,6 +56,7 @@ use read::{Reader, Section};
 use tree::{Kind, Node, Source, Spot};
 use written::Written;
 
+pub use certificates::{BadCertificate, EXPIRES_SOON, NamedCertificate};
 pub use finding::{Code, Finding, Origin, Place, Severity, Stretch};
 pub use machine::Machine;
 pub use model::{

@@ -10,6 +10,7 @@ use crate::name::NodeName;
 
 use super::secret::Secret;
 use crate::supervisor::policy::RestartPolicy;
+use crate::tls::Pair;
 
 /// Port at which nodes reach the master, when none is configured.
 pub const DEFAULT_MASTER_PORT: u16 = 9999;
@@ -211,6 +212,8 @@ pub struct ClientConfig {
     pub server_version: u32,
     /// Whether a connection's requests are handled one after the other.
     pub serial: bool,
+    /// Certificate and key (`tls.cert`, `tls.key`); connections are encrypted then.
+    pub tls: Option<Pair>,
 }
 
 impl Default for ClientConfig {
@@ -227,6 +230,7 @@ impl Default for ClientConfig {
             protocol_version: 0,
             server_version: 0,
             serial: false,
+            tls: None,
         }
     }
 }
@@ -254,6 +258,8 @@ pub struct LinkConfig {
     pub max_calls: usize,
     /// Longest time for the handshake.
     pub handshake_timeout: Duration,
+    /// Folder of the authority's certificate and of those of the nodes; links are encrypted then.
+    pub certs: Option<PathBuf>,
     /// Whether a link port may be bound off loopback although nothing encrypts it.
     pub allow_plaintext: bool,
 }
@@ -271,6 +277,7 @@ impl Default for LinkConfig {
             max_queue: 64 * MIB,
             max_calls: 131_072,
             handshake_timeout: Duration::from_secs(2),
+            certs: None,
             allow_plaintext: false,
         }
     }

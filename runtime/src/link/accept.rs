@@ -20,6 +20,7 @@ use super::conn::{Conn, LinkId};
 use super::dial::{prepare, receive};
 use super::handshake::{Accepting, HandshakeError, Identity, Refusal, refusal};
 use super::task::{self, clock};
+use crate::tls::{Channel, LinkTls};
 
 /// Most connections that have not proved themselves yet.
 const HALF_OPEN: usize = 64;
@@ -51,6 +52,8 @@ pub struct Acceptor {
     pub me: Identity,
     /// The shared secret.
     pub secret: Arc<[u8]>,
+    /// With it, links are encrypted, and dialers show certificates.
+    pub tls: Option<Arc<LinkTls>>,
     /// Longest time of a handshake.
     pub handshake: Duration,
     /// Who may come in.
@@ -106,7 +109,7 @@ fn welcome(stream: TcpStream, acceptor: &Arc<Acceptor>) -> AbortHandle {
 
 /// A dialer that knows the secret.
 struct Proved {
-    stream: TcpStream,
+    stream: Channel,
     identity: Identity,
     welcome: Bytes,
     early: BytesMut,
@@ -120,8 +123,12 @@ enum Stranger {
     Handshake(#[from] HandshakeError),
 }
 
-async fn authenticate(mut stream: TcpStream, acceptor: &Acceptor) -> Result<Proved, Stranger> {
+async fn authenticate(stream: TcpStream, acceptor: &Acceptor) -> Result<Proved, Stranger> {
     prepare(&stream)?;
+    let mut stream = match &acceptor.tls {
+        Some(tls) => tls.accept(stream).await?,
+        None => Channel::Plain(stream),
+    };
     let mut buffer = BytesMut::with_capacity(512);
     let hello = receive(&mut stream, &mut buffer).await??;
     let (accepting, challenge) = match Accepting::begin(&acceptor.me, &hello) {
@@ -130,7 +137,16 @@ async fn authenticate(mut stream: TcpStream, acceptor: &Acceptor) -> Result<Prov
     };
     stream.write_all(&challenge).await?;
     let proof = receive(&mut stream, &mut buffer).await??;
-    match accepting.finish(&acceptor.secret, &proof) {
+    let proved = accepting
+        .finish(&acceptor.secret, &proof)
+        .and_then(
+            |(identity, welcome)| match stream.vouches_for(identity.name.as_str()) {
+                true => Ok((identity, welcome)),
+                // A node that knows the secret cannot take the name of another one.
+                false => Err(Refusal::Unauthorized.into()),
+            },
+        );
+    match proved {
         Ok((identity, welcome)) => Ok(Proved {
             stream,
             identity,
@@ -145,7 +161,7 @@ async fn authenticate(mut stream: TcpStream, acceptor: &Acceptor) -> Result<Prov
 }
 
 /// Tells a dialer why it may not come in, as far as it may know.
-async fn refuse(mut stream: TcpStream, error: HandshakeError) -> Stranger {
+async fn refuse(mut stream: Channel, error: HandshakeError) -> Stranger {
     if let HandshakeError::Refused(why) = &error
         && let Err(error) = stream.write_all(&refusal(why)).await
     {

@@ -17,6 +17,7 @@ use super::conn::{Conn, LinkId};
 use super::handshake::{self, Dialing, HandshakeError, Identity, Refusal};
 use super::task::{self, Ended, Stream, clock};
 use crate::backoff::Backoff;
+use crate::tls::{Channel, LinkTls};
 use crate::wire::Goodbye;
 
 /// Delays between attempts. The first is short, as a parent that restarts is back within milliseconds.
@@ -34,6 +35,9 @@ pub enum DialError {
     /// No connection.
     #[error("{0}: {1}")]
     Connect(String, io::Error),
+    /// The connection could not be encrypted, or a certificate does not hold.
+    #[error("{0}: TLS: {1}")]
+    Tls(String, io::Error),
     /// The connection ended during the handshake.
     #[error("{0}: the connection ended during the handshake: {1}")]
     Cut(String, io::Error),
@@ -61,6 +65,8 @@ pub struct Dialer {
     pub me: Identity,
     /// The shared secret.
     pub secret: Arc<[u8]>,
+    /// With it, the link is encrypted, and both ends show certificates.
+    pub tls: Option<Arc<LinkTls>>,
     /// `host:port` of the parent, as far as it is known.
     pub target: watch::Receiver<Option<String>>,
     /// Hears of every attempt that failed; the link's news go to the peer's [`Inbound`](super::Inbound).
@@ -115,6 +121,11 @@ async fn attempt(dialer: &Dialer, peer: &Peer) -> Result<Ended, DialError> {
         let addr = stream
             .peer_addr()
             .map_err(|why| DialError::Connect(target.clone(), why))?;
+        let stream = match &dialer.tls {
+            Some(tls) => tls.connect(stream, peer.name().as_str()).await,
+            None => Ok(Channel::Plain(stream)),
+        };
+        let stream = stream.map_err(|why| DialError::Tls(target.clone(), why))?;
         let (stream, identity, early) = introduce(stream, dialer, peer, &target).await?;
         Ok((stream, identity, early, addr))
     });
