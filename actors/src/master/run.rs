@@ -8,9 +8,9 @@ use std::time::Instant;
 
 use actix::{Actor, Addr, AsyncContext};
 use lampyris_runtime::backoff::Random;
-use lampyris_runtime::config::{Config, NodeConfig, link_secret, make_run_dir, share_secret};
+use lampyris_runtime::config::{BadCertificate, Config, NodeConfig, link_secret, make_run_dir, share_secret};
 use lampyris_runtime::link::{Acceptor, Peer, accept};
-use lampyris_runtime::name::NodeName;
+use lampyris_runtime::name::{MASTER, NodeName};
 use lampyris_runtime::supervisor::orphans;
 use lampyris_runtime::supervisor::roster::{BadTree, Event, NodeSpec, Roster};
 use tokio::signal::unix::{SignalKind, signal};
@@ -23,6 +23,7 @@ use super::processes::Processes;
 use super::terminal::Terminal;
 use super::{Adopt, Closing, Happened, Leave, Master, StopCluster};
 use crate::admin::{self, Token};
+use crate::certificates;
 use crate::console::Console;
 use crate::node::assemble::identity;
 use crate::node::ports::{PortTaken, bind};
@@ -66,6 +67,9 @@ pub enum MasterError {
     /// The shared secret is not to be had.
     #[error("the shared secret: {0}")]
     Secret(io::Error),
+    /// A certificate cannot be used.
+    #[error(transparent)]
+    Certificate(#[from] BadCertificate),
     /// The nodes are no tree.
     #[error(transparent)]
     Tree(#[from] BadTree),
@@ -81,7 +85,7 @@ impl MasterError {
             Self::Locked(..) => 75,
             Self::Port(_) | Self::RunDir(..) => 73,
             Self::Secret(_) => 77,
-            Self::Tree(_) => 78,
+            Self::Tree(_) | Self::Certificate(_) => 78,
             Self::System(..) => 71,
         }
     }
@@ -105,6 +109,7 @@ pub(crate) async fn run(config: Arc<Config>, options: RunOptions) -> Result<u8, 
     };
     share_secret(&config).map_err(MasterError::Secret)?;
     let secret = link_secret(&config).map_err(MasterError::Secret)?;
+    let tls = config.link_tls(MASTER)?.map(Arc::new);
     std::fs::create_dir_all(&config.log.dir).map_err(folder)?;
     if let Err(error) = orphans::adopt_orphans() {
         tracing::warn!(%error, "processes that outlive their node will not be noticed");
@@ -122,12 +127,16 @@ pub(crate) async fn run(config: Arc<Config>, options: RunOptions) -> Result<u8, 
         me: identity(NodeName::master())
             .map_err(|why| MasterError::System("identity", io::Error::other(why)))?,
         secret: secret.expose().as_bytes().into(),
+        tls: tls.clone(),
         handshake: config.link.handshake_timeout,
         gatekeeper: Arc::new(AllNodes(peers)),
         spawn: |task| tokio::task::spawn_local(task).abort_handle(),
     };
     let links = tokio::net::TcpListener::from_std(links).map_err(failed("master.rootport"))?;
     let accepting = tokio::task::spawn_local(accept(links, Arc::new(acceptor)));
+    for task in certificates::tasks(&config, MASTER, tls, None) {
+        tokio::task::spawn_local(task);
+    }
     let mut web_server = None;
     if let Some(listener) = web {
         let token = Token::of(&config).map_err(failed("the admin token"))?;

@@ -10,12 +10,14 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use lampyris_runtime::error::{ErrorKind, Fault};
 use lampyris_runtime::reply::{Permit, ReplyTo};
+use lampyris_runtime::tls::ClientTls;
 use serde::Serialize;
 use tokio::net::tcp::OwnedWriteHalf;
 use tokio::sync::Notify;
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
+use super::cipher::Cipher;
 use super::counters::{Counters, CountersSnapshot, Reason};
 use super::line::Line;
 use super::pace::Pace;
@@ -39,6 +41,8 @@ const CUT_TIME: Duration = Duration::from_secs(1);
 pub(super) struct Net {
     pub(super) settings: NetSettings,
     pub(super) router: Arc<Router>,
+    /// With it, connections are encrypted.
+    pub(super) tls: Option<Arc<ClientTls>>,
     pub(super) counters: Counters,
     next: AtomicU64,
     sessions: Mutex<HashMap<u64, Session>>,
@@ -56,12 +60,13 @@ struct Log {
 }
 
 impl Net {
-    pub(super) fn new(settings: NetSettings, router: Arc<Router>) -> Arc<Self> {
+    pub(super) fn new(settings: NetSettings, router: Arc<Router>, tls: Option<Arc<ClientTls>>) -> Arc<Self> {
         // Without random bytes the node would not have got here: its incarnation is drawn first.
         let start = u64::from(getrandom::u32().unwrap_or_default());
         Arc::new(Self {
             settings,
             router,
+            tls,
             counters: Counters::default(),
             next: AtomicU64::new((start << START_SHIFT) + 1),
             sessions: Mutex::default(),
@@ -75,13 +80,18 @@ impl Net {
     }
 
     /// Makes a session for a connection that was accepted.
-    pub(super) fn register(self: &Arc<Self>, addr: SocketAddr, socket: OwnedWriteHalf) -> Session {
+    pub(super) fn register(
+        self: &Arc<Self>,
+        addr: SocketAddr,
+        socket: OwnedWriteHalf,
+        cipher: Option<Cipher>,
+    ) -> Session {
         let number = self.next.fetch_add(1, Ordering::Relaxed);
         let id = SessionId {
             node: self.settings.node.clone(),
             number,
         };
-        let session = Session::new(Line::new(id, addr, Arc::clone(self), socket));
+        let session = Session::new(Line::new(id, addr, Arc::clone(self), socket, cipher));
         self.sessions().insert(number, session.clone());
         self.counters.accepted.add();
         session

@@ -7,6 +7,7 @@ use actix_web::dev::ServerHandle;
 use lampyris_runtime::config::{Config, NodeConfig, Secret, link_secret};
 use lampyris_runtime::link::{Acceptor, Dialer, Peer, accept, dial};
 use lampyris_runtime::sockets::Listeners;
+use lampyris_runtime::tls::{ClientTls, LinkTls};
 use lampyris_runtime::wire::Goodbye;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
@@ -19,6 +20,7 @@ use super::links::{OwnChildren, Refusals, master_peer, parents_up, say_ready};
 use super::ports::{host_port, open_ports};
 use super::{Node, web};
 use crate::app::{App, Routes, StopHook, single};
+use crate::certificates;
 use crate::net;
 use crate::service::Hosted;
 
@@ -27,6 +29,23 @@ const FAREWELL: Duration = Duration::from_millis(300);
 
 /// How often a draining node looks whether its last call has ended.
 const DRAIN_STEP: Duration = Duration::from_millis(5);
+
+/// What a node proves itself with.
+struct Keys {
+    secret: Secret,
+    links: Option<Arc<LinkTls>>,
+    clients: Option<Arc<ClientTls>>,
+}
+
+impl Keys {
+    fn of(config: &Config, own: &NodeConfig) -> Result<Self, BootError> {
+        Ok(Self {
+            secret: link_secret(config).map_err(BootError::Secret)?,
+            links: config.link_tls(own.name.as_str())?.map(Arc::new),
+            clients: config.client_tls(own)?.map(Arc::new),
+        })
+    }
+}
 
 /// What a running node has started, to be ended with it.
 pub(super) struct Running {
@@ -48,7 +67,7 @@ impl Running {
         stop: mpsc::Sender<Cause>,
     ) -> Result<(Self, Node), BootError> {
         let ports = Arc::new(open_ports(&own)?);
-        let secret = link_secret(config).map_err(BootError::Secret)?;
+        let keys = Keys::of(config, &own)?;
         let (targets, dialled) = targets(&own);
         let control = {
             let (targets, stop, ports) = (Arc::clone(&targets), stop.clone(), Arc::clone(&ports));
@@ -84,7 +103,16 @@ impl Running {
             web: None,
             before_stop: app.before_stop,
         };
-        running.dial_all(&node, dialled, &secret, &stop);
+        running.dial_all(&node, dialled, &keys, &stop);
+        let watching = certificates::tasks(
+            config,
+            node.name().as_str(),
+            keys.links.clone(),
+            keys.clients.clone(),
+        );
+        running
+            .tasks
+            .extend(watching.into_iter().map(tokio::task::spawn_local));
         let (ready, serving) = watch::channel(false);
         let telling = say_ready(node.clone(), running.master.clone(), master_links, serving, stop);
         running.tasks.push(tokio::task::spawn_local(telling));
@@ -92,7 +120,7 @@ impl Running {
         for hook in &app.before_ready {
             hook(node.clone()).await.map_err(BootError::App)?;
         }
-        running.serve_ports(&ports, &node, &secret, app.routes)?;
+        running.serve_ports(&ports, &node, &keys, app.routes)?;
         ready.send_replace(true);
         let handlers = node.router().remote_names();
         let own: Vec<_> = handlers
@@ -107,7 +135,7 @@ impl Running {
         &mut self,
         ports: &Listeners,
         node: &Node,
-        secret: &Secret,
+        keys: &Keys,
         routes: Option<Routes>,
     ) -> Result<(), BootError> {
         // Copies: the originals are kept to be handed to a master that adopts this node.
@@ -120,7 +148,8 @@ impl Running {
                 .map_err(|why| BootError::System("rootport", why))?;
             let acceptor = Acceptor {
                 me: node.0.identity.clone(),
-                secret: secret.expose().as_bytes().into(),
+                secret: keys.secret.expose().as_bytes().into(),
+                tls: keys.links.clone(),
                 handshake: node.0.link.handshake,
                 gatekeeper: Arc::new(OwnChildren(node.clone())),
                 spawn: |task| tokio::task::spawn_local(task).abort_handle(),
@@ -129,8 +158,13 @@ impl Running {
         }
         if let Some(listener) = copy("netport")? {
             let settings = net::NetSettings::of(node.config());
-            let clients = net::serve(listener, settings, Arc::clone(node.router()))
-                .map_err(|why| BootError::System("netport", why))?;
+            let clients = net::serve(
+                listener,
+                settings,
+                Arc::clone(node.router()),
+                keys.clients.clone(),
+            )
+            .map_err(|why| BootError::System("netport", why))?;
             drop(node.0.clients.set(clients));
         }
         if let Some(listener) = copy("webport")? {
@@ -140,7 +174,7 @@ impl Running {
         Ok(())
     }
 
-    fn dial_all(&mut self, node: &Node, dialled: Vec<Target>, secret: &Secret, stop: &mpsc::Sender<Cause>) {
+    fn dial_all(&mut self, node: &Node, dialled: Vec<Target>, keys: &Keys, stop: &mpsc::Sender<Cause>) {
         let master = &node.0.config.master;
         let (known, target) = watch::channel(Some(host_port(&master.roothost, master.rootport)));
         let mut all: Vec<_> = dialled
@@ -151,7 +185,8 @@ impl Running {
         for (peer, target) in all {
             let dialer = Dialer {
                 me: node.0.identity.clone(),
-                secret: secret.expose().as_bytes().into(),
+                secret: keys.secret.expose().as_bytes().into(),
+                tls: keys.links.clone(),
                 target,
                 on_failure: Box::new(Refusals::of(&peer, stop.clone()).watch()),
             };

@@ -174,7 +174,7 @@ impl Port {
         let probe = host(inbox, move || Probe(sender.clone()));
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let addr = listener.local_addr().unwrap();
-        let clients = serve(listener, settings, Arc::new(router)).unwrap();
+        let clients = serve(listener, settings, Arc::new(router), None).unwrap();
         Self {
             addr,
             clients,
