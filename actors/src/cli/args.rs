@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand, ValueEnum};
 
+use super::certs::Certs;
 use crate::bench::BenchArgs;
 use crate::bench::reference::Reference;
 
@@ -61,6 +62,9 @@ enum Tool {
         #[arg(long, value_enum, default_value_t = Format::Human)]
         format: Format,
     },
+    /// Certificates for encrypted links
+    #[command(subcommand)]
+    Certs(Certs),
     /// Measure how fast the cluster is, beside the least that could do the same work
     Bench(BenchArgs),
     /// A server that bench compares the cluster with
@@ -92,6 +96,7 @@ pub(super) enum Task {
     Node(String),
     Client(Request),
     CheckConfig(Format),
+    Certs(Certs),
     Bench(BenchArgs),
     BenchReference(Reference),
 }
@@ -105,6 +110,7 @@ impl Args {
                 }
                 return Task::CheckConfig(format);
             }
+            Some(Tool::Certs(wish)) => return Task::Certs(wish),
             Some(Tool::Bench(args)) => return Task::Bench(args),
             Some(Tool::BenchReference(reference)) => return Task::BenchReference(reference),
             None => {}

@@ -100,9 +100,24 @@ pub struct Rejected {
     /// At least one of them is a fault.
     pub findings: Vec<Finding>,
     source: Source,
+    /// What could be read all the same.
+    rest: Option<Box<Config>>,
 }
 
 impl Rejected {
+    /// The configuration all the same, if it has no faults but of these kinds.
+    ///
+    /// # Errors
+    /// It has others.
+    pub fn but_for(self, codes: &[Code]) -> Result<Config, Self> {
+        let mendable =
+            |finding: &Finding| finding.severity == Severity::Warning || codes.contains(&finding.kind);
+        match self.rest {
+            Some(config) if self.findings.iter().all(mendable) => Ok(*config),
+            rest => Err(Self { rest, ..self }),
+        }
+    }
+
     /// The text of the file for [`render_human`]; empty when it could not be read. It may hold secrets.
     pub fn source_text(&self) -> &str {
         self.source.text()
@@ -176,7 +191,11 @@ impl Config {
                     ..config
                 })
             }
-            _ => Err(Rejected { findings, source }),
+            rest => Err(Rejected {
+                findings,
+                source,
+                rest: rest.map(Box::new),
+            }),
         }
     }
 
