@@ -1,10 +1,12 @@
 //! What the master's API says of a cluster, and what it is asked to do.
 
 use std::net::SocketAddr;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
 use crate::http::{self, Answer};
+use crate::process::kill_pid;
 use crate::wait::until;
 
 /// The API, with a token.
@@ -28,7 +30,17 @@ impl Admin {
     /// When there is no answer.
     #[track_caller]
     pub fn request(&self, method: &str, path: &str) -> Answer {
-        http::request(self.to, method, path, &[("Authorization", &self.authorization)])
+        self.request_with(method, path, "")
+    }
+
+    /// One request with a body.
+    ///
+    /// # Panics
+    /// When there is no answer.
+    #[track_caller]
+    pub fn request_with(&self, method: &str, path: &str, body: &str) -> Answer {
+        let headers = [("Authorization", self.authorization.as_str())];
+        http::request_with(self.to, method, path, &headers, body)
             .unwrap_or_else(|why| panic!("{method} {path}: {why}"))
     }
 
@@ -40,6 +52,30 @@ impl Admin {
     pub fn act(&self, path: &str) {
         let answer = self.request("POST", &format!("/api/v1/{path}"));
         assert_eq!(answer.status, 202, "{path}: {}", answer.body);
+    }
+
+    /// Kills a node's process and waits until its next life is ready; gives how long that took.
+    ///
+    /// # Panics
+    /// When it is not in time.
+    #[track_caller]
+    pub fn kill_and_await(&self, name: &str) -> Duration {
+        let (old, pid) = (self.node(name), self.pid(name));
+        let at = Instant::now();
+        kill_pid(pid);
+        self.until_next_life(name, &old);
+        at.elapsed()
+    }
+
+    /// Waits until a node is ready in another life than that of this answer.
+    ///
+    /// # Panics
+    /// When it is not in time.
+    #[track_caller]
+    pub fn until_next_life(&self, name: &str, old: &Value) -> Value {
+        self.until(name, "its next life", |node| {
+            node["state"] == "ready" && node["incarnation"] != old["incarnation"]
+        })
     }
 
     /// All nodes.

@@ -5,8 +5,10 @@
 //! what all of them said.
 
 use std::ffi::OsStr;
+use std::fs::DirBuilder;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -148,6 +150,21 @@ impl Cluster {
         let text = serde_json::to_string_pretty(&self.config).expect("because it is plain JSON");
         std::fs::write(&file, text).expect("because the folder is ours");
         file
+    }
+
+    /// Has a node of the application `test.exit` exit with a code at its next start, or `never` be ready.
+    ///
+    /// # Panics
+    /// When the run folder cannot be written to.
+    pub fn tell(&self, name: &str, what: &str) {
+        // One that others may write to is refused.
+        let made = DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(self.run_dir());
+        made.expect("because the folder is ours");
+        let file = self.run_dir().join(format!("exit-{name}"));
+        std::fs::write(file, what).expect("because the folder is ours");
     }
 
     /// The administrator's token.

@@ -45,6 +45,20 @@ pub fn request(
     path: &str,
     headers: &[(&str, &str)],
 ) -> io::Result<Answer> {
+    request_with(to, method, path, headers, "")
+}
+
+/// Sends a request with a body.
+///
+/// # Errors
+/// As [`request`].
+pub fn request_with(
+    to: impl Into<SocketAddr>,
+    method: &str,
+    path: &str,
+    headers: &[(&str, &str)],
+    body: &str,
+) -> io::Result<Answer> {
     let to = to.into();
     let mut stream = TcpStream::connect_timeout(&to, PATIENCE)?;
     stream.set_read_timeout(Some(PATIENCE))?;
@@ -53,7 +67,8 @@ pub fn request(
         .map(|(name, value)| format!("{name}: {value}\r\n"))
         .collect();
     let text = format!(
-        "{method} {path} HTTP/1.1\r\nHost: {to}\r\nContent-Length: 0\r\nConnection: close\r\n{headers}\r\n"
+        "{method} {path} HTTP/1.1\r\nHost: {to}\r\nContent-Length: {}\r\nConnection: close\r\n{headers}\r\n{body}",
+        body.len()
     );
     stream.write_all(text.as_bytes())?;
     let mut answer = Vec::new();

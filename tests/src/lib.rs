@@ -8,6 +8,7 @@
 //! | [`checker`] | joins what clients saw with a node's ledger, and finds broken promises |
 //! | [`client`] | a game client: Firefly's frames over a plain socket |
 //! | [`experiments`] | the table of promises under faults, and what was measured |
+//! | [`crowd`] | many clients that come back when they are disconnected |
 //! | [`fuzzing`] | what reads bytes from outside, as functions of any bytes |
 //! | [`http`] | a plain HTTP client |
 //! | [`load`] | clients that ask for rows in the ledger |
@@ -18,6 +19,7 @@
 //! | [`rig`] | a cluster under load, and the checker's word |
 //! | [`spread`] | what most of many times were |
 //! | [`tell`] | lines that everybody sees, also from tests that pass |
+//! | [`vitals`] | what the operating system knows of a process |
 //! | [`wait`] | waiting with a deadline |
 //!
 //! It must not know the runtime's types: it sees a cluster as players, operators and the shell do. [`fuzzing`] alone reaches inside.
@@ -26,6 +28,7 @@ pub mod admin;
 pub mod checker;
 pub mod client;
 pub mod cluster;
+pub mod crowd;
 pub mod experiments;
 pub mod fuzzing;
 pub mod http;
@@ -38,6 +41,7 @@ pub mod proxy;
 pub mod rig;
 pub mod spread;
 pub mod tell;
+pub mod vitals;
 pub mod wait;
 
 pub use cluster::Cluster;

@@ -24,6 +24,18 @@ const DYING: Duration = Duration::from_millis(50);
 /// A node that ends within its first second of readiness counts as a failed start.
 const PROVEN: f64 = 1.05;
 
+/// For how long nothing is done when a node has been ready for a second, so that there is something to compare.
+pub const CALM: Duration = Duration::from_millis(200);
+
+/// The kill of a node.
+#[derive(Debug, Clone, Copy)]
+pub struct Kill {
+    /// When.
+    pub at: Instant,
+    /// How soon the next life was ready.
+    pub ready: Duration,
+}
+
 /// A cluster under load.
 pub struct Rig {
     /// The cluster.
@@ -65,6 +77,18 @@ impl Rig {
             load,
             asleep: Duration::ZERO,
         }
+    }
+
+    /// Kills a node once every node has proved itself and some load has gone by; gives the moment and how long it
+    /// took until its next life was ready.
+    #[track_caller]
+    pub fn kill(&self, name: &str) -> Kill {
+        self.until_proven();
+        self.load.go_on_for(CALM);
+        let (admin, at) = (self.cluster.admin(), Instant::now());
+        let ready = admin.kill_and_await(name);
+        self.load.until_served();
+        Kill { at, ready }
     }
 
     /// Everything stood still for so long: calls may have taken that much longer.
@@ -127,6 +151,11 @@ impl Outcome {
     /// How many connections were refused.
     pub fn refused(&self) -> usize {
         self.refused
+    }
+
+    /// How many calls there were.
+    pub fn calls(&self) -> usize {
+        self.calls.len()
     }
 
     /// How many calls ended so: `ok`, `closed` or an error.

@@ -1,11 +1,6 @@
 //! A node that cannot start is tried again more and more slowly, or not at all, as its exit code and policy say.
 
-use std::os::unix::fs::PermissionsExt;
-
-use cluster_tests::tell::measured;
 use cluster_tests::{Cluster, programs};
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
 use serde_json::{Value, json};
 
 /// A cluster of nodes that exit at their start with these codes.
@@ -13,53 +8,13 @@ fn exiting(nodes: &[(&str, i32)]) -> Cluster {
     let mut cluster = Cluster::empty(programs::test_apps());
     for (name, code) in nodes {
         cluster.set(&format!("servers.{name}"), json!({"app": "test.exit"}));
-        tell(&cluster, name, &code.to_string());
+        cluster.tell(name, &code.to_string());
     }
     cluster
 }
 
-/// Has a node exit with a code at its next start, or never be ready.
-fn tell(cluster: &Cluster, name: &str, what: &str) {
-    std::fs::create_dir_all(cluster.run_dir()).expect("because the folder is ours");
-    std::fs::write(cluster.run_dir().join(format!("exit-{name}")), what).expect("to write");
-    let mode = std::fs::Permissions::from_mode(0o700);
-    std::fs::set_permissions(cluster.run_dir(), mode).expect("because the folder is ours");
-}
-
 fn exits(node: &Value) -> &Vec<Value> {
     node["last_exits"].as_array().expect("a list of ends")
-}
-
-#[test]
-fn failed_starts_are_delayed_longer_and_longer() {
-    let cluster = exiting(&[("n", 1)]);
-    cluster.run(&[]);
-    let admin = cluster.admin();
-    let node = admin.until("n", "five failed starts", |node| exits(node).len() >= 5);
-    // Each end, and the start of the life before it, in seconds ago: the gap between two lives is the delay.
-    let lives: Vec<(f64, f64)> = exits(&node)
-        .iter()
-        .map(|exit| {
-            let ended = exit["ago"].as_f64().expect("a time");
-            (ended + exit["uptime"].as_f64().expect("a time"), ended)
-        })
-        .collect();
-    let delays: Vec<f64> = lives.windows(2).map(|pair| pair[0].1 - pair[1].0).collect();
-    for (delay, nominal) in delays.iter().zip([0.1, 0.2, 0.4, 0.8]) {
-        assert!(
-            *delay > nominal * 0.75 && *delay < nominal * 1.25 + 0.2,
-            "{delays:?}"
-        );
-    }
-    assert!(delays.windows(2).all(|pair| pair[0] < pair[1]), "{delays:?}");
-    measured(format_args!("delays of failed starts: {delays:.3?} s"));
-    assert_eq!(exits(&node)[0]["code"], 1);
-    assert!(
-        exits(&node)[0]["last_lines"]
-            .to_string()
-            .contains("n was told to exit with 1"),
-        "{node}"
-    );
 }
 
 #[test]
@@ -159,72 +114,4 @@ fn transient_and_temporary_nodes_are_started_again_only_when_they_should() {
     }
     assert_eq!(exits(&admin.node("done")).len(), 1);
     assert_eq!(exits(&admin.node("once")).len(), 1);
-}
-
-#[test]
-fn siblings_of_a_node_in_a_crash_loop_serve_on() {
-    let mut cluster = Cluster::study();
-    // Its port is another's, so that it never comes up.
-    let taken = std::net::TcpListener::bind(("127.0.0.1", 0)).expect("a port");
-    cluster.set(
-        "servers.game1.rootport",
-        taken.local_addr().expect("an address").port(),
-    );
-    cluster.run(&[]);
-    let admin = cluster.admin();
-    admin.until("game1", "in trouble", |node| {
-        node["restart_window"]["failed_starts"].as_u64() >= Some(3)
-    });
-    for _ in 0..50 {
-        let frame = cluster.ask(200, "x").expect("an answer");
-        assert_eq!(frame.payload, "gateHandle Completed");
-    }
-    for name in ["gate", "net"] {
-        assert_eq!(admin.node(name)["restarts"], 0);
-    }
-}
-
-#[test]
-fn a_node_that_is_never_ready_is_killed_and_tried_again() {
-    let mut cluster = exiting(&[("n", 0)]);
-    tell(&cluster, "n", "never");
-    cluster.set("servers.n.start_timeout", "300ms");
-    cluster.run(&[]);
-    let admin = cluster.admin();
-    let node = admin.until_state("n", "backoff");
-    let end = &exits(&node)[0];
-    assert_eq!(
-        (&end["killed"], &end["signal"]),
-        (&json!(true), &json!(9)),
-        "{end}"
-    );
-    let reason = end["reason"].as_str().expect("a reason");
-    assert!(reason.contains("not ready after 0.3 s"), "{reason}");
-    std::fs::remove_file(cluster.run_dir().join("exit-n")).expect("to remove");
-    admin.until_state("n", "ready");
-}
-
-#[test]
-fn a_node_that_hangs_is_killed_and_started_again() {
-    let mut cluster = Cluster::study();
-    for (key, time) in [
-        ("heartbeat", "50ms"),
-        ("suspect_after", "200ms"),
-        ("down_after", "400ms"),
-    ] {
-        cluster.set(&format!("link.{key}"), time);
-    }
-    cluster.set("servers.game1.hang_kill", "500ms");
-    cluster.start();
-    let admin = cluster.admin();
-    let frozen = Pid::from_raw(i32::try_from(admin.pid("game1")).expect("a process number"));
-    kill(frozen, Signal::SIGSTOP).expect("to freeze it");
-    admin.until_state("game1", "unreachable");
-    let node = admin.until("game1", "back", |node| {
-        node["restarts"] == 1 && node["state"] == "ready"
-    });
-    let end = &exits(&node)[0];
-    assert_eq!(end["killed"], true, "{end}");
-    assert!(end["reason"].to_string().contains("hung 0.5 s"), "{end}");
-    cluster.until_answered(300, "x", "game1Handle completed");
 }

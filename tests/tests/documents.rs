@@ -11,6 +11,7 @@ use std::sync::OnceLock;
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
+use cluster_tests::process::command;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
@@ -193,12 +194,29 @@ fn every_command_line_in_the_documents_is_understood() {
     );
 }
 
+/// How a line begins that runs experiments.
+const EXPERIMENTS: &str = "cargo run --release -p cluster-tests -- ";
+
+#[test]
+fn every_command_line_that_runs_experiments_is_understood() {
+    for (path, text) in documents() {
+        let lines = blocks_of(&text, "sh").into_iter().flat_map(str::lines);
+        for line in lines.filter_map(|line| line.strip_prefix(EXPERIMENTS)) {
+            let mut command = command(env!("CARGO_BIN_EXE_cluster-tests"));
+            let output = command.args(line.split_whitespace()).arg("--help").output();
+            let output = output.expect("because it was built for this test");
+            assert!(output.status.success(), "{}: {line}", path.display());
+        }
+    }
+}
+
 #[test]
 fn every_shell_line_is_one_that_is_tested() {
     let known = [
         "demo",
         "cargo run -p demo",
         "cargo test --workspace",
+        EXPERIMENTS,
         "curl ",
         "TOKEN=",
         "LAMPYRIS__",

@@ -13,7 +13,7 @@ use lampyris_runtime::link::{Acceptor, Peer, accept};
 use lampyris_runtime::name::{MASTER, NodeName};
 use lampyris_runtime::supervisor::orphans;
 use lampyris_runtime::supervisor::roster::{BadTree, Event, NodeSpec, Roster};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 
 use super::handover;
@@ -97,9 +97,7 @@ impl MasterError {
 /// [`MasterError`] when it could not start.
 pub(crate) async fn run(config: Arc<Config>, options: RunOptions) -> Result<u8, MasterError> {
     let failed = |what| move |why| MasterError::System(what, why);
-    let mut interrupt = signal(SignalKind::interrupt()).map_err(failed("signal handlers"))?;
-    let mut terminate = signal(SignalKind::terminate()).map_err(failed("signal handlers"))?;
-    let mut hangup = signal(SignalKind::hangup()).map_err(failed("signal handlers"))?;
+    let mut signals = Signals::new().map_err(failed("signal handlers"))?;
     let folder = |why| MasterError::RunDir(config.run_dir.clone(), why);
     make_run_dir(&config.run_dir).map_err(folder)?;
     // Before anything is written there: a second master must not change what the first one's nodes read.
@@ -148,21 +146,18 @@ pub(crate) async fn run(config: Arc<Config>, options: RunOptions) -> Result<u8, 
     if !options.only {
         master.do_send(Happened(Event::StartAll));
     }
-    let mut signals = 0;
+    let mut wishes = 0;
     let code = loop {
         let by = tokio::select! {
             code = ended.recv() => break code,
-            _ = interrupt.recv() => "Ctrl-C",
-            _ = terminate.recv() => "SIGTERM",
-            // The terminal has been closed.
-            _ = hangup.recv() => "SIGHUP",
+            by = signals.next() => by,
         };
         if options.keep_nodes {
             master.do_send(Leave { by });
             continue;
         }
-        signals += 1;
-        master.do_send(StopCluster { by, now: signals > 1 });
+        wishes += 1;
+        master.do_send(StopCluster { by, now: wishes > 1 });
     };
     accepting.abort();
     // Whoever has asked for the end gets an answer.
@@ -175,6 +170,33 @@ pub(crate) async fn run(config: Arc<Config>, options: RunOptions) -> Result<u8, 
         None => {
             drop(tokio::time::timeout(LAST_KILLS, all_dead.recv()).await);
             Ok(EX_SOFTWARE)
+        }
+    }
+}
+
+/// The signals that end a master.
+struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+    /// The terminal has been closed.
+    hangup: Signal,
+}
+
+impl Signals {
+    fn new() -> io::Result<Self> {
+        Ok(Self {
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+            hangup: signal(SignalKind::hangup())?,
+        })
+    }
+
+    /// Waits for the next one, and gives what it is called.
+    async fn next(&mut self) -> &'static str {
+        tokio::select! {
+            _ = self.interrupt.recv() => "Ctrl-C",
+            _ = self.terminate.recv() => "SIGTERM",
+            _ = self.hangup.recv() => "SIGHUP",
         }
     }
 }

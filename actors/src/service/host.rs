@@ -1,8 +1,9 @@
 //! Keeps a service's actor alive: made by its factory, and made again when it ends.
 //!
 //! An actor ends by a panic or by its own `ctx.stop()`. Its successor starts from the factory, with fresh state, and takes what
-//! still waits in the inbox. At once, unless the last life was shorter than [`SHORT_LIFE`]; then after a growing delay,
-//! so that an actor that cannot start does not hold the thread.
+//! still waits in the inbox. At once, unless the last life was shorter than [`SHORT_LIFE`] and took no message; then after a
+//! growing delay, so that an actor that cannot start does not hold the thread. One whose handlers panic is made anew at once,
+//! however often: each of its lives answers a message, and whoever sends such messages must not stop the service for others.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
@@ -18,7 +19,7 @@ use tokio::time::Instant;
 
 use super::{Inbox, Service};
 
-/// A life that ends before this counts against the next start.
+/// A life that ends before this, with no message taken, counts against the next start.
 const SHORT_LIFE: Duration = Duration::from_millis(10);
 
 /// The first delay before the start of an actor that cannot live; it doubles up to [`MAX_DELAY`].
@@ -81,7 +82,7 @@ where
         if ended.await.is_ok() {
             return;
         }
-        if started.elapsed() < SHORT_LIFE {
+        if !inbox.has_worked() && started.elapsed() < SHORT_LIFE {
             tokio::time::sleep(delay.next(u64::from(std::process::id()))).await;
         } else {
             delay.reset();

@@ -68,6 +68,8 @@ struct Queue {
     woken: bool,
     wake_up: Option<WakeUp>,
     closed: bool,
+    /// Something was taken since this was last asked.
+    worked: bool,
 }
 
 impl Inbox {
@@ -152,8 +154,14 @@ impl Inbox {
         let mut queue = self.lock();
         let taken = most.min(queue.waiting.len());
         into.extend(queue.waiting.drain(..taken));
+        queue.worked |= taken > 0;
         queue.woken = !queue.waiting.is_empty();
         queue.woken
+    }
+
+    /// Whether anything has been taken since this was last asked.
+    pub(crate) fn has_worked(&self) -> bool {
+        std::mem::take(&mut self.lock().worked)
     }
 
     /// Puts back, in front, what was taken and not started.

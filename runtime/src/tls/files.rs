@@ -146,13 +146,14 @@ fn chain(file: &Path) -> Result<Vec<CertificateDer<'static>>, BadFile> {
 
 fn key(file: &Path) -> Result<PrivateKeyDer<'static>, BadFile> {
     let text = read(file)?;
+    let key = PrivateKeyDer::from_pem_slice(&text)
+        .map_err(|_| BadFile::new(file, "there is no private key in it (PEM)"))?;
     let mode = fs::metadata(file).map_err(|why| BadFile::new(file, why))?.mode() & 0o7777;
     if mode & 0o007 != 0 {
         let why = format!("mode {mode:04o}: everybody can use the key (chmod 600)");
         return Err(BadFile::new(file, why));
     }
-    PrivateKeyDer::from_pem_slice(&text)
-        .map_err(|_| BadFile::new(file, "there is no private key in it (PEM)"))
+    Ok(key)
 }
 
 fn read(file: &Path) -> Result<Vec<u8>, BadFile> {

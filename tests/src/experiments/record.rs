@@ -75,6 +75,7 @@ pub struct Record {
     figures: Vec<Figure>,
     notes: Vec<String>,
     skipped: Option<String>,
+    lacks: Vec<String>,
 }
 
 impl Record {
@@ -85,6 +86,7 @@ impl Record {
             figures: Vec::new(),
             notes: Vec::new(),
             skipped: None,
+            lacks: Vec::new(),
         }
     }
 
@@ -155,14 +157,26 @@ impl Record {
         self.skipped = Some(why.into());
     }
 
+    /// A part of the promise for which there is nothing that could be measured yet.
+    pub fn lacks(&mut self, what: impl Into<String>) {
+        self.lacks.push(what.into());
+    }
+
+    /// Whether a limit was exceeded, or something is missing.
+    pub fn falls_short(&self) -> bool {
+        let short = |figure: &Figure| figure.verdict == Verdict::FallsShort;
+        !self.lacks.is_empty() || self.figures.iter().any(short)
+    }
+
     /// What was measured.
     pub fn figures(&self) -> &[Figure] {
         &self.figures
     }
 
-    /// What is worth knowing.
-    pub fn notes(&self) -> &[String] {
-        &self.notes
+    /// What is worth knowing, with what is missing.
+    pub fn notes(&self) -> Vec<String> {
+        let lacks = self.lacks.iter().map(|what| format!("missing: {what}"));
+        lacks.chain(self.notes.iter().cloned()).collect()
     }
 
     /// Why it was not done.

@@ -29,10 +29,9 @@ pub enum Status {
 impl Status {
     /// Of an experiment that came to its end.
     pub fn of(record: &Record) -> Self {
-        let short = |figure: &Figure| figure.verdict == Verdict::FallsShort;
         match record.skipped() {
             Some(why) => Self::Skipped(why.to_owned()),
-            None if record.figures().iter().any(short) => Self::FallsShort,
+            None if record.falls_short() => Self::FallsShort,
             None => Self::Held,
         }
     }

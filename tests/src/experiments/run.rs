@@ -49,7 +49,7 @@ pub fn run(experiment: &Experiment, strength: Strength) -> Entry {
         seconds: begin.elapsed().as_secs_f64().round(),
         status,
         figures: record.figures().to_vec(),
-        notes: record.notes().to_vec(),
+        notes: record.notes(),
     }
 }
 

@@ -114,6 +114,9 @@ impl Player {
             {
                 std::thread::park_timeout(left);
             }
+            while self.shared.is_paused() {
+                std::thread::park_timeout(AGAIN);
+            }
         }
         Ok(())
     }

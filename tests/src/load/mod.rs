@@ -39,6 +39,7 @@ struct Shared {
     begin: Instant,
     end: Instant,
     stop: Arc<AtomicBool>,
+    paused: Arc<AtomicBool>,
     /// When the latest request that has been answered was sent, in microseconds after the beginning.
     served: Arc<AtomicU64>,
 }
@@ -50,8 +51,13 @@ impl Shared {
             begin,
             end: begin + time,
             stop: Arc::default(),
+            paused: Arc::default(),
             served: Arc::default(),
         }
+    }
+
+    fn is_paused(&self) -> bool {
+        self.paused.load(Ordering::Relaxed) && self.goes_on()
     }
 
     fn goes_on(&self) -> bool {
@@ -120,6 +126,21 @@ impl Load {
         let now = self.shared.micros(Instant::now());
         let served = || self.shared.served.load(Ordering::Relaxed) > now;
         until("answers", || served().then_some(()));
+    }
+
+    /// Nothing is sent from now on, and nothing becomes due, until it is resumed.
+    pub fn pause(&self) {
+        self.shared.paused.store(true, Ordering::Relaxed);
+    }
+
+    /// The end of a pause.
+    pub fn resume(&self) {
+        self.shared.paused.store(false, Ordering::Relaxed);
+    }
+
+    /// Whether all requests of its plan have been sent and have ended.
+    pub fn has_ended(&self) -> bool {
+        self.clients.iter().all(JoinHandle::is_finished)
     }
 
     /// Lets it go on for a while.

@@ -140,6 +140,10 @@ impl Player {
         loop {
             let due = self.due.get();
             sleep_until(due.into()).await;
+            if self.shared.is_paused() {
+                self.due.set(due.max(Instant::now()) + AGAIN);
+                continue;
+            }
             if !self.goes_on() {
                 break;
             }

@@ -26,6 +26,20 @@ async fn after_a_panic_a_fresh_actor_answers_what_waited() {
 }
 
 #[actix::test]
+async fn an_actor_that_panics_at_every_message_is_made_anew_without_delay() {
+    let bench = Bench::new(100);
+    let begin = tokio::time::Instant::now();
+    for _ in 0..50 {
+        let poison = bench.ask(Add { n: POISON });
+        poison.fails_with(ErrorKind::HandlerPanic).await;
+    }
+    assert_eq!(bench.ask(Add { n: 1 }).reply().await, 1);
+    // With a delay that grows from one life to the next it would be minutes.
+    let took = begin.elapsed();
+    assert!(took < std::time::Duration::from_secs(5), "{took:?}");
+}
+
+#[actix::test]
 async fn a_panic_in_a_future_of_its_own_leaves_the_actor_alone() {
     let bench = Bench::new(100);
     assert_eq!(bench.ask(Add { n: 1 }).reply().await, 1);

@@ -1,8 +1,9 @@
 //! The game: below the gate, beside the net node.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use actix_web::web;
+use cluster_tests::process::command;
 use lampyris::prelude::*;
 use lampyris::{App, Node};
 
@@ -53,10 +54,35 @@ pub(crate) struct Block {
     pub(crate) millis: u64,
 }
 
+/// Keeps the node's thread busy.
+#[derive(Serialize, Deserialize, Remote)]
+#[remote(name = "game.spin", reply = String)]
+pub(crate) struct Spin {
+    pub(crate) millis: u64,
+}
+
+/// Keeps memory for ever.
+#[derive(Serialize, Deserialize, Remote)]
+#[remote(name = "game.leak", reply = String)]
+pub(crate) struct Leak {
+    pub(crate) mib: u64,
+}
+
+/// Starts a process that sleeps, and answers with its number.
+#[derive(Serialize, Deserialize, Remote)]
+#[remote(name = "game.sleeper", reply = String)]
+pub(crate) struct Sleeper {
+    pub(crate) seconds: u64,
+}
+
 #[derive(Service)]
-#[service(name = "game", serves(Wait, Panic, ExitWith, Refuse, Push, Kick))]
+#[service(
+    name = "game",
+    serves(Wait, Panic, ExitWith, Refuse, Push, Kick, Spin, Leak, Sleeper)
+)]
 pub(crate) struct Game {
     node: Node,
+    leaked: Vec<Vec<u8>>,
 }
 
 impl Actor for Game {
@@ -118,6 +144,39 @@ impl Handler<Kick> for Game {
     }
 }
 
+impl Handler<Spin> for Game {
+    type Result = Result<String, CallError>;
+
+    fn handle(&mut self, Spin { millis }: Spin, _: &mut Context<Self>) -> Self::Result {
+        println!("spinning for {millis} ms");
+        let end = Instant::now() + Duration::from_millis(millis);
+        while Instant::now() < end {
+            std::hint::spin_loop();
+        }
+        Ok(format!("spun {millis} ms"))
+    }
+}
+
+impl Handler<Leak> for Game {
+    type Result = Result<String, CallError>;
+
+    fn handle(&mut self, Leak { mib }: Leak, _: &mut Context<Self>) -> Self::Result {
+        // Not zero, so that every page is really there.
+        self.leaked.extend((0..mib).map(|_| vec![1; 1024 * 1024]));
+        Ok(format!("{} MiB kept", self.leaked.len()))
+    }
+}
+
+impl Handler<Sleeper> for Game {
+    type Result = Result<String, CallError>;
+
+    fn handle(&mut self, Sleeper { seconds }: Sleeper, _: &mut Context<Self>) -> Self::Result {
+        let sleeper = command("sleep").arg(seconds.to_string()).spawn();
+        let sleeper = sleeper.map_err(|why| CallError::from(why.to_string()))?;
+        Ok(sleeper.id().to_string())
+    }
+}
+
 /// Work that blocks, on threads of its own.
 #[derive(Service)]
 #[service(name = "workers", serves(Block))]
@@ -152,7 +211,10 @@ async fn leave_a_note(node: Node) {
 
 pub(crate) fn app() -> App {
     App::new("test.game")
-        .service(|node| Game { node: node.clone() })
+        .service(|node| Game {
+            node: node.clone(),
+            leaked: Vec::new(),
+        })
         .service(Ledger::open)
         .pool(2, |_node| Workers)
         .routes(|config| {

@@ -3,7 +3,7 @@
 use lampyris::prelude::*;
 use lampyris::{App, Node};
 
-use crate::game::{Block, ExitWith, Game, Kick, Panic, Push, Refuse, Wait, Workers};
+use crate::game::{Block, ExitWith, Game, Kick, Leak, Panic, Push, Refuse, Sleeper, Spin, Wait, Workers};
 use crate::ledger::{Ledger, Record};
 
 /// What the game is to be asked.
@@ -18,7 +18,15 @@ pub(crate) enum AskGame {
     Kick { who: SessionId },
     Block { millis: u64 },
     Record { millis: u64, text: String },
+    Spin { millis: u64 },
+    Leak { mib: u64 },
+    Sleeper { seconds: u64 },
 }
+
+/// Answers with its text, from here.
+#[derive(Serialize, Deserialize, Remote)]
+#[remote(name = "gate.echo", reply = String)]
+pub(crate) struct EchoFromGate(pub(crate) String);
 
 /// Pushes to a client of a child.
 #[derive(Serialize, Deserialize, Remote)]
@@ -36,7 +44,7 @@ pub(crate) struct KickFromGate {
 }
 
 #[derive(Service)]
-#[service(name = "gate", serves(AskGame, PushFromGate, KickFromGate))]
+#[service(name = "gate", serves(AskGame, EchoFromGate, PushFromGate, KickFromGate))]
 pub(crate) struct Gate {
     node: Node,
     game: RemoteAddr<Game>,
@@ -61,8 +69,19 @@ impl Handler<AskGame> for Gate {
             AskGame::Push { to, text } => Box::pin(game.call(Push { to, text })),
             AskGame::Kick { who } => Box::pin(game.call(Kick { who })),
             AskGame::Block { millis } => Box::pin(self.workers.call(Block { millis })),
+            AskGame::Spin { millis } => Box::pin(game.call(Spin { millis })),
+            AskGame::Leak { mib } => Box::pin(game.call(Leak { mib })),
+            AskGame::Sleeper { seconds } => Box::pin(game.call(Sleeper { seconds })),
             AskGame::Record { millis, text } => Box::pin(self.ledger.call(Record { millis, text })),
         }
+    }
+}
+
+impl Handler<EchoFromGate> for Gate {
+    type Result = Result<String, CallError>;
+
+    fn handle(&mut self, EchoFromGate(text): EchoFromGate, _: &mut Context<Self>) -> Self::Result {
+        Ok(text)
     }
 }
 
@@ -85,10 +104,12 @@ impl Handler<KickFromGate> for Gate {
 }
 
 pub(crate) fn app() -> App {
-    App::new("test.gate").service(|node| Gate {
-        node: node.clone(),
-        game: node.child("game1"),
-        workers: node.child("game1"),
-        ledger: node.child("game1"),
-    })
+    App::new("test.gate")
+        .service(|node| Gate {
+            node: node.clone(),
+            game: node.child("game1"),
+            workers: node.child("game1"),
+            ledger: node.child("game1"),
+        })
+        .on_node_down(|_, name| println!("{name} is down"))
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use lampyris::prelude::*;
 use lampyris::{App, Node};
 
-use crate::gate::{AskGame, Gate, KickFromGate, PushFromGate};
+use crate::gate::{AskGame, EchoFromGate, Gate, KickFromGate, PushFromGate};
 
 /// The command id of pushed frames.
 pub(crate) const PUSHED: u32 = 9000;
@@ -66,6 +66,14 @@ commands! {
     Record = 19;
     /// `MILLIS TEXT`: writes the text into the game's ledger, and answers with it after a while.
     RecordAndWait = 20;
+    /// `MILLIS`: the game's handler keeps its thread busy.
+    SpinInGame = 21;
+    /// `MIB`: the game keeps so much more memory.
+    LeakInGame = 22;
+    /// `SECONDS`: the game starts a process that sleeps; answers with its number.
+    SleeperOfGame = 23;
+    /// Asks the gate alone, and answers with the payload.
+    EchoOfGate = 24;
 }
 
 /// What happened to one session.
@@ -98,7 +106,11 @@ struct Seen {
         ExitGame,
         BlockInGame,
         Record,
-        RecordAndWait
+        RecordAndWait,
+        SpinInGame,
+        LeakInGame,
+        SleeperOfGame,
+        EchoOfGate
     ),
     sessions
 )]
@@ -181,6 +193,12 @@ handlers! {
         let (millis, text) = number_and_text(&text);
         net.ask_game(AskGame::Record { millis, text })
     }
+    SpinInGame(net, _session, text) { net.ask_game(AskGame::Spin { millis: number_and_text(&text).0 }) }
+    LeakInGame(net, _session, text) { net.ask_game(AskGame::Leak { mib: number_and_text(&text).0 }) }
+    SleeperOfGame(net, _session, text) {
+        net.ask_game(AskGame::Sleeper { seconds: number_and_text(&text).0 })
+    }
+    EchoOfGate(net, _session, text) { Box::pin(net.gate.call(EchoFromGate(text))) }
 }
 
 impl Net {

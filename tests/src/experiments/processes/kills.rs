@@ -2,12 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use serde_json::Value;
-
 use super::super::record::millis;
 use super::super::{Experiment, Record, Strength, must};
-use crate::process::kill_pid;
-use crate::rig::Rig;
+use crate::crowd::{Crowd, Return};
+use crate::rig::{CALM, Kill, Outcome, Rig};
 use crate::spread::Spread;
 
 pub(super) const GAME: Experiment = Experiment {
@@ -27,40 +25,21 @@ pub(super) const GATE: Experiment = Experiment {
     run: |strength, record| calls_in_flight_fail_and_no_other("gate", strength, record),
 };
 
-/// For how long nothing is done when a node has been ready for a second, so that there is something to compare.
-const CALM: Duration = Duration::from_millis(200);
-
-/// A kill, and what followed.
-struct Kill {
-    at: Instant,
-    ready: Duration,
-}
-
-/// Kills a node again and again, each time when it and all others have proved themselves.
-fn kill_again_and_again(rig: &Rig, name: &str, kills: usize) -> Vec<Kill> {
-    let admin = rig.cluster.admin();
-    let kill = |_| {
-        rig.until_proven();
-        rig.load.go_on_for(CALM);
-        let (old, pid) = (admin.node(name), admin.pid(name));
-        let at = Instant::now();
-        kill_pid(pid);
-        let is_new = |node: &Value| node["state"] == "ready" && node["incarnation"] != old["incarnation"];
-        admin.until(name, "its next life", is_new);
-        let ready = at.elapsed();
-        rig.load.until_served();
-        Kill { at, ready }
-    };
-    (0..kills).map(kill).collect()
-}
+pub(super) const NET: Experiment = Experiment {
+    id: "R-03",
+    title: "the clients' node is killed under load, with 1,000 more clients",
+    must: "no connection is refused; clients that come back are served after p99 500 ms; gate and game hear once of \
+           each client that is gone",
+    best: "150 ms",
+    run: clients_come_back,
+};
 
 /// Kills a node beside the clients' one: their connections stay, and only calls in flight fail.
 fn calls_in_flight_fail_and_no_other(name: &str, strength: Strength, record: &mut Record) {
     let rig = Rig::start(strength);
-    rig.load
-        .go_on_for(strength.pick(Duration::from_millis(300), Duration::from_secs(5)));
     let begin = Instant::now();
-    let kills = kill_again_and_again(&rig, name, strength.pick(5, 50));
+    rig.load.go_on_for(strength.pick(CALM, Duration::from_secs(5)));
+    let kills: Vec<Kill> = (0..strength.pick(5, 50)).map(|_| rig.kill(name)).collect();
     rig.until_proven();
     rig.load.go_on_for(CALM);
     let most = rig.load.most_in_flight();
@@ -74,12 +53,8 @@ fn calls_in_flight_fail_and_no_other(name: &str, strength: Strength, record: &mu
         must(300.0).best(100.0),
     );
     let served = Spread::of(kills.iter().map(|kill| outcome.served_after(kill.at)));
-    record.times(
-        "kill to the first answer to a new request",
-        &served,
-        must(100.0).best(30.0),
-        must(300.0).best(100.0),
-    );
+    let first = "kill to the first answer to a new request";
+    record.times(first, &served, must(100.0).best(30.0), must(300.0).best(100.0));
     record.exactly(
         "connections lost or refused",
         outcome.count("closed") + outcome.refused(),
@@ -106,14 +81,64 @@ fn calls_in_flight_fail_and_no_other(name: &str, strength: Strength, record: &mu
         "",
         must(most as f64),
     );
+    calm_again(&outcome, begin, &kills, record);
+}
+
+/// A second after each kill answers take as long as before all of them.
+fn calm_again(outcome: &Outcome, begin: Instant, kills: &[Kill], record: &mut Record) {
     let calm = kills.iter().map(|kill| kill.at + Duration::from_secs(1));
     let after = Spread::of(calm.flat_map(|from| outcome.times_between(from, from + CALM)));
-    let before = outcome.answers_between(begin, kills[0].at);
-    record.told("p99 of the answers before", millis(before.part(99.0)), "ms");
-    let limit = must(millis(before.part(99.0)) * 1.1);
+    let before = outcome.answers_between(begin, kills[0].at).part(99.0);
+    record.told("p99 of the answers before", millis(before), "ms");
+    let limit = must(millis(before) * 1.1);
     record.time(
         "p99 of the answers that were asked for 1 s after a kill",
         after.part(99.0),
         limit,
     );
+}
+
+fn clients_come_back(strength: Strength, record: &mut Record) {
+    let rig = Rig::start(strength);
+    let (kills, clients) = (strength.pick(2, 20), strength.pick(100, 1000));
+    let (mut ready, mut returns) = (Vec::new(), Vec::new());
+    for _ in 0..kills {
+        let crowd = Crowd::gather(rig.cluster.netport(), clients);
+        let kill = rig.kill("net");
+        ready.push(kill.ready);
+        returns.extend(crowd.returned().into_iter().map(|back| (kill.at, back)));
+    }
+    rig.load.until_served();
+    let (cluster, outcome) = rig.conclude(&format!("{kills} kills of net"));
+
+    let ready = Spread::of(ready);
+    record.times(
+        "kill to ready",
+        &ready,
+        must(100.0).best(30.0),
+        must(300.0).best(100.0),
+    );
+    let back = |(at, back): &(Instant, Return)| back.served - *at;
+    let back = Spread::of(returns.iter().map(back));
+    record.times(
+        "kill until a client is served again",
+        &back,
+        must(500.0).best(150.0),
+        must(500.0).best(150.0),
+    );
+    let refused: usize = returns.iter().map(|(_, back)| back.refused).sum();
+    record.exactly("refused connections", outcome.refused() + refused, 0);
+    let closed = outcome.count("closed");
+    record.exactly(
+        "calls that failed otherwise than with their connection",
+        outcome.failed() - closed,
+        0,
+    );
+    let heard = cluster
+        .log("gate")
+        .lines()
+        .filter(|line| *line == "net is down")
+        .count();
+    record.exactly("how often the gate heard of the end of net", heard, kills);
+    record.lacks("gate and game hear of the end of the clients' node, not of each client");
 }
