@@ -18,6 +18,7 @@
 //! | [`proxy`] | a bad network between two ends |
 //! | [`rig`] | a cluster under load, and the checker's word |
 //! | [`spread`] | what most of many times were |
+//! | [`stranger`] | a dialer at a link port, made by hand |
 //! | [`tell`] | lines that everybody sees, also from tests that pass |
 //! | [`vitals`] | what the operating system knows of a process |
 //! | [`wait`] | waiting with a deadline |
@@ -40,6 +41,7 @@ pub mod programs;
 pub mod proxy;
 pub mod rig;
 pub mod spread;
+pub mod stranger;
 pub mod tell;
 pub mod vitals;
 pub mod wait;

@@ -2,6 +2,7 @@
 //!
 //! | module | what is done |
 //! | --- | --- |
+//! | [`hostile`] | strangers and clumsy clients do what they can |
 //! | [`processes`] | processes are killed, stopped, broken |
 //! | [`record`] | what one run of an experiment measured |
 //! | [`report`] | the results of one revision, as JSON and Markdown |
@@ -10,6 +11,7 @@
 //! Every experiment has two strengths. `cluster-tests experiments` runs the full form in a release build;
 //! [`short`] is what `cargo test` runs of each.
 
+pub mod hostile;
 pub mod processes;
 pub mod record;
 pub mod report;
@@ -54,7 +56,7 @@ pub struct Experiment {
 
 /// All experiments, in the order of their numbers.
 pub fn all() -> Vec<&'static Experiment> {
-    let groups: [&[Experiment]; _] = [processes::EXPERIMENTS];
+    let groups: [&[Experiment]; _] = [hostile::EXPERIMENTS, processes::EXPERIMENTS];
     let mut all: Vec<&Experiment> = groups.into_iter().flatten().collect();
     all.sort_by_key(|experiment| experiment.id);
     all

@@ -76,6 +76,20 @@ commands! {
     EchoOfGate = 24;
 }
 
+/// A shape that knows no end.
+#[derive(Serialize, Deserialize)]
+pub(crate) enum Tree {
+    Leaf,
+    Node(Box<Tree>),
+}
+
+/// Takes a tree, and answers with its height.
+#[derive(Command)]
+#[command(40, reply = String)]
+pub(crate) struct Height {
+    tree: Msgpack<Tree>,
+}
+
 /// What happened to one session.
 #[derive(Default)]
 struct Seen {
@@ -110,7 +124,8 @@ struct Seen {
         SpinInGame,
         LeakInGame,
         SleeperOfGame,
-        EchoOfGate
+        EchoOfGate,
+        Height
     ),
     sessions
 )]
@@ -199,6 +214,24 @@ handlers! {
         net.ask_game(AskGame::Sleeper { seconds: number_and_text(&text).0 })
     }
     EchoOfGate(net, _session, text) { Box::pin(net.gate.call(EchoFromGate(text))) }
+}
+
+impl Handler<Height> for Net {
+    type Result = Result<String, CallError>;
+
+    fn handle(
+        &mut self,
+        Height {
+            tree: Msgpack(mut tree),
+        }: Height,
+        _: &mut Context<Self>,
+    ) -> Self::Result {
+        let mut height = 1;
+        while let Tree::Node(below) = tree {
+            (tree, height) = (*below, height + 1);
+        }
+        Ok(height.to_string())
+    }
 }
 
 impl Net {
