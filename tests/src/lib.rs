@@ -4,6 +4,7 @@
 //! | --- | --- |
 //! | [`cluster`] | one cluster in a folder of its own, with ports of its own, that leaves nothing behind |
 //! | [`admin`] | what the master's API says of a cluster |
+//! | [`attacks`] | what brought Firefly down |
 //! | [`process`] | one started program, its output and its end |
 //! | [`checker`] | joins what clients saw with a node's ledger, and finds broken promises |
 //! | [`client`] | a game client: Firefly's frames over a plain socket |
@@ -26,6 +27,7 @@
 //! It must not know the runtime's types: it sees a cluster as players, operators and the shell do. [`fuzzing`] alone reaches inside.
 
 pub mod admin;
+pub mod attacks;
 pub mod checker;
 pub mod client;
 pub mod cluster;

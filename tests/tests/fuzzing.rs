@@ -1,5 +1,6 @@
 //! Readers of bytes from outside take any bytes. See docs/fuzzing.md.
 
+use cluster_tests::fuzzing::admin;
 use cluster_tests::fuzzing::replay::replay;
 use cluster_tests::fuzzing::target;
 
@@ -31,4 +32,9 @@ fn configurations_in_json() {
 #[test]
 fn configurations_in_toml() {
     assert!(replay(target("config_toml")) > 0);
+}
+
+#[test]
+fn requests_to_the_admin_port() {
+    assert!(admin::requests() > 0);
 }

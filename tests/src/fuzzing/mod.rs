@@ -6,6 +6,7 @@
 //!
 //! This room alone knows the runtime's types: what it feeds has no other door.
 
+pub mod admin;
 mod clients;
 mod configuration;
 mod links;

@@ -93,7 +93,8 @@ fn kept(name: &str) -> Vec<Vec<u8>> {
         .collect()
 }
 
-fn patience() -> Duration {
+/// For how long fresh inputs are tried.
+pub(super) fn patience() -> Duration {
     let given = std::env::var(SECONDS).ok().and_then(|text| text.parse().ok());
     given.map_or(A_MOMENT, Duration::from_secs)
 }
