@@ -48,6 +48,33 @@ fn a_cluster_with_certificates_works_and_recovers_as_without() {
 }
 
 #[test]
+fn large_messages_pass_in_both_directions_at_once() {
+    const ECHO_OF_GATE: u32 = 24;
+    const CLIENTS: usize = 8;
+    let mut cluster = Cluster::of_test_apps();
+    let folder = cluster.folder().join("certs");
+    cluster
+        .set("link.certs", folder.to_string_lossy().into_owned())
+        .set("servers.net.max_frame", "2MiB")
+        .set("servers.net.out_buffer", "8MiB");
+    make(&cluster, 4);
+    cluster.start();
+    std::thread::scope(|scope| {
+        for number in 0..CLIENTS {
+            let cluster = &cluster;
+            scope.spawn(move || {
+                let payload = number.to_string().repeat(1_500_000);
+                let mut client = cluster.client();
+                for _ in 0..3 {
+                    let answer = client.ask(ECHO_OF_GATE, &payload).expect("an answer");
+                    assert!(answer.command == ECHO_OF_GATE && answer.payload == payload);
+                }
+            });
+        }
+    });
+}
+
+#[test]
 fn a_node_that_shows_the_certificate_of_another_one_is_refused() {
     let (mut cluster, folder) = with_certificates();
     cluster.set("servers.game1.start", false);

@@ -54,7 +54,14 @@ impl AsyncRead for Channel {
     ) -> Poll<io::Result<()>> {
         match self.get_mut() {
             Self::Plain(tcp) => Pin::new(tcp).poll_read(task, into),
-            Self::Tls(tls) => Pin::new(&mut **tls).poll_read(task, into),
+            Self::Tls(tls) => {
+                // What was written may lie sealed in the library while the socket is full. A link always reads, so
+                // this sees to it that it leaves.
+                if let Poll::Ready(Err(error)) = Pin::new(&mut **tls).poll_flush(task) {
+                    return Poll::Ready(Err(error));
+                }
+                Pin::new(&mut **tls).poll_read(task, into)
+            }
         }
     }
 }
