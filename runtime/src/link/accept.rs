@@ -19,6 +19,7 @@ use super::Peer;
 use super::conn::{Conn, LinkId};
 use super::dial::{prepare, receive};
 use super::handshake::{Accepting, HandshakeError, Identity, Refusal, refusal};
+use super::strangers::Strangers;
 use super::task::{self, clock};
 use crate::tls::{Channel, LinkTls};
 
@@ -69,6 +70,7 @@ pub type Spawn = fn(Pin<Box<dyn Future<Output = ()> + Send>>) -> AbortHandle;
 /// Accepts links for ever. Ends when its task is aborted; its links go on.
 pub async fn accept(listener: TcpListener, acceptor: Arc<Acceptor>) {
     let mut half_open: VecDeque<AbortHandle> = VecDeque::with_capacity(HALF_OPEN);
+    let strangers = Arc::new(Strangers::default());
     let mut pause = EXHAUSTED.0;
     loop {
         let stream = match listener.accept().await {
@@ -87,22 +89,22 @@ pub async fn accept(listener: TcpListener, acceptor: Arc<Acceptor>) {
         {
             oldest.abort();
         }
-        half_open.push_back(welcome(stream, &acceptor));
+        half_open.push_back(welcome(stream, &acceptor, &strangers));
     }
 }
 
 /// One connection: the handshake in a task that may be dropped, then the link in a task of its own.
-fn welcome(stream: TcpStream, acceptor: &Arc<Acceptor>) -> AbortHandle {
+fn welcome(stream: TcpStream, acceptor: &Arc<Acceptor>, strangers: &Arc<Strangers>) -> AbortHandle {
     let spawn = acceptor.spawn;
-    let acceptor = Arc::clone(acceptor);
+    let (acceptor, strangers) = (Arc::clone(acceptor), Arc::clone(strangers));
     spawn(Box::pin(async move {
         let shaken = tokio::time::timeout(acceptor.handshake, authenticate(stream, &acceptor)).await;
         match shaken {
             Ok(Ok(proved)) => {
                 (acceptor.spawn)(Box::pin(admit(proved, Arc::clone(&acceptor))));
             }
-            Ok(Err(why)) => tracing::debug!(%why, "a stranger at the link port"),
-            Err(_) => tracing::debug!("a stranger at the link port was silent"),
+            Ok(Err(why)) => strangers.tell(&why, clock()),
+            Err(_) => strangers.tell(&"it said nothing in time", clock()),
         }
     }))
 }

@@ -24,6 +24,7 @@ mod liveness;
 mod outbox;
 mod peer;
 mod settings;
+mod strangers;
 mod task;
 
 pub use accept::{Acceptor, Gatekeeper, Spawn, accept};
