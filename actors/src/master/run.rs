@@ -15,6 +15,7 @@ use lampyris_runtime::supervisor::orphans;
 use lampyris_runtime::supervisor::roster::{BadTree, Event, NodeSpec, Roster};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
 
 use super::handover;
 use super::links::{AllNodes, Reception, peers};
@@ -106,8 +107,6 @@ pub(crate) async fn run(config: Arc<Config>, options: RunOptions) -> Result<u8, 
         Err(holder) => return Err(MasterError::Locked(config.run_dir.clone(), holder)),
     };
     share_secret(&config).map_err(MasterError::Secret)?;
-    let secret = link_secret(&config).map_err(MasterError::Secret)?;
-    let tls = config.link_tls(MASTER)?.map(Arc::new);
     std::fs::create_dir_all(&config.log.dir).map_err(folder)?;
     if let Err(error) = orphans::adopt_orphans() {
         tracing::warn!(%error, "processes that outlive their node will not be noticed");
@@ -121,20 +120,7 @@ pub(crate) async fn run(config: Arc<Config>, options: RunOptions) -> Result<u8, 
     let (done, mut ended) = mpsc::channel(1);
     let (living, mut all_dead) = mpsc::channel(1);
     let (master, peers) = start(&config, &options, done, living)?;
-    let acceptor = Acceptor {
-        me: identity(NodeName::master())
-            .map_err(|why| MasterError::System("identity", io::Error::other(why)))?,
-        secret: secret.expose().as_bytes().into(),
-        tls: tls.clone(),
-        handshake: config.link.handshake_timeout,
-        gatekeeper: Arc::new(AllNodes(peers)),
-        spawn: |task| tokio::task::spawn_local(task).abort_handle(),
-    };
-    let links = tokio::net::TcpListener::from_std(links).map_err(failed("master.rootport"))?;
-    let accepting = tokio::task::spawn_local(accept(links, Arc::new(acceptor)));
-    for task in certificates::tasks(&config, MASTER, tls, None) {
-        tokio::task::spawn_local(task);
-    }
+    let accepting = serve_links(&config, peers, links)?;
     let mut web_server = None;
     if let Some(listener) = web {
         let token = Token::of(&config).map_err(failed("the admin token"))?;
@@ -199,6 +185,31 @@ impl Signals {
             _ = self.hangup.recv() => "SIGHUP",
         }
     }
+}
+
+/// Takes in the nodes that prove themselves.
+fn serve_links(
+    config: &Arc<Config>,
+    peers: HashMap<NodeName, Peer>,
+    port: std::net::TcpListener,
+) -> Result<JoinHandle<()>, MasterError> {
+    let secret = link_secret(config).map_err(MasterError::Secret)?;
+    let tls = config.link_tls(MASTER)?.map(Arc::new);
+    let me = identity(NodeName::master());
+    let acceptor = Acceptor {
+        me: me.map_err(|why| MasterError::System("identity", io::Error::other(why)))?,
+        secret: secret.expose().as_bytes().into(),
+        tls: tls.clone(),
+        handshake: config.link.handshake_timeout,
+        gatekeeper: Arc::new(AllNodes(peers)),
+        spawn: |task| tokio::task::spawn_local(task).abort_handle(),
+    };
+    for task in certificates::tasks(config, MASTER, tls, None) {
+        tokio::task::spawn_local(task);
+    }
+    let port =
+        tokio::net::TcpListener::from_std(port).map_err(|why| MasterError::System("master.rootport", why))?;
+    Ok(tokio::task::spawn_local(accept(port, Arc::new(acceptor))))
 }
 
 type Started = (Addr<Master>, HashMap<NodeName, Peer>);
