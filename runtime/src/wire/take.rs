@@ -49,6 +49,10 @@ impl Decoder {
                 _ if self.long.is_some() => return Err(Broken::Order(kind)),
                 _ => {
                     let (head, fields) = Head::parse(kind, rest)?;
+                    // A fault is bounded by its frame: it must come through however small the messages are.
+                    if rest.len() - fields > self.limit && !matches!(head, Head::Fault { .. }) {
+                        return Err(Broken::TooLarge(self.limit));
+                    }
                     if flags & MORE == 0 {
                         // The body is cut out of the read buffer once, and shares its memory.
                         buffer.advance(LENGTH + HEAD + fields);

@@ -90,6 +90,21 @@ fn a_message_above_the_limit_is_refused_while_it_comes() {
 }
 
 #[test]
+fn the_limit_holds_for_a_message_of_one_frame_too_but_not_for_a_fault() {
+    let decode = |head, length| {
+        let mut buffer = message(head, &vec![0; length]);
+        Decoder::new(100).next(&mut buffer)
+    };
+    let notify = Head::Notify {
+        handler: HandlerId(1),
+    };
+    assert!(decode(notify, 100).unwrap().is_some());
+    assert_eq!(decode(notify, 101), Err(Broken::TooLarge(100)));
+    assert_eq!(decode(Head::Reply { call: 1 }, 101), Err(Broken::TooLarge(100)));
+    assert!(decode(Head::Fault { call: 1 }, 101).unwrap().is_some());
+}
+
+#[test]
 fn a_fault_of_a_later_version_still_ends_its_call() {
     let mut out = message(HEADS[3], b"");
     let code = out.len() - 5;
