@@ -10,7 +10,7 @@ use socket2::{Domain, Socket, Type};
 
 use super::super::record::millis;
 use super::super::{Experiment, Record, Strength, must};
-use super::regulars::Regulars;
+use super::regulars::{REGULARS, Regulars};
 use crate::Cluster;
 use crate::client::Client;
 use crate::vitals::Vitals;
@@ -54,8 +54,7 @@ fn run(strength: Strength, record: &mut Record) {
     let gone = within(Duration::from_secs(120), || {
         push_for(&mut pusher, &payload, Duration::from_millis(50));
         most = most.max(Vitals::of(net).expect("it lives").rss);
-        let log = sessions(&mut pusher);
-        (log == readers + 1 + 4).then_some(())
+        (sessions(&mut pusher) == readers + REGULARS + 1).then_some(())
     });
     assert!(gone.is_some(), "clients that read nothing are still connected");
     let took = begun.elapsed();

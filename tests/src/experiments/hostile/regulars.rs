@@ -11,7 +11,7 @@ use crate::client::{Client, Frame};
 use crate::spread::Spread;
 
 /// How many there are.
-const COUNT: usize = 4;
+pub(super) const REGULARS: usize = 4;
 
 /// Between two requests of one.
 const PAUSE: Duration = Duration::from_millis(5);
@@ -42,11 +42,11 @@ impl Regulars {
                 times
             })
         };
-        let clients = (0..COUNT).map(client).collect();
+        let clients = (0..REGULARS).map(client).collect();
         Self { over, clients }
     }
 
-    /// They have seen enough. Gives the times of the answers asked for between two moments.
+    /// They have seen enough.
     ///
     /// # Panics
     /// When one of them was not served.
