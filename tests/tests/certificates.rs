@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use cluster_tests::Cluster;
-use cluster_tests::process::{End, kill_pid};
+use cluster_tests::process::{End, kill_pid, tool};
+use cluster_tests::tell::skipped;
 
 /// The study's cluster with certificates, and their folder.
 fn with_certificates() -> (Cluster, PathBuf) {
@@ -72,6 +73,45 @@ fn large_messages_pass_in_both_directions_at_once() {
             });
         }
     });
+}
+
+/// Sends command 1 inside TLS, and prints the payload of the answer; in Python, which brings its own TLS.
+const ENCRYPTED_CLIENT: &str = "
+import socket, ssl, struct, sys
+context = ssl.create_default_context(cafile=sys.argv[2])
+plain = socket.create_connection(('127.0.0.1', int(sys.argv[1])), timeout=10)
+stream = context.wrap_socket(plain, server_hostname='play.example.com')
+stream.sendall(bytes(9) + struct.pack('>II', 4 + 5, 1) + b'hello')
+answer = stream.recv(17 + 5)
+print(stream.version(), answer[17:].decode())
+";
+
+#[test]
+fn game_clients_are_encrypted_where_a_node_has_a_certificate_for_them() {
+    if tool("python3", &["--version"]).is_none() {
+        return skipped("an encrypted client", "there is no program `python3`");
+    }
+    let mut cluster = Cluster::of_test_apps();
+    let made = cluster.run(&["certs", "init", "--also", "play.example.com"]);
+    assert_eq!(made.end(), End::Code(0), "{}", made.output());
+    let folder = cluster.folder().join("certs");
+    for (key, ending) in [("cert", "pem"), ("key", "key")] {
+        let file = folder.join(format!("play.example.com.{ending}"));
+        let text = file.to_string_lossy().into_owned();
+        cluster.set(&format!("servers.net.tls.{key}"), text);
+    }
+    cluster.start();
+    let port = cluster.netport().port().to_string();
+    let mut python = cluster.command("python3");
+    python
+        .args(["-c", ENCRYPTED_CLIENT, &port])
+        .arg(folder.join("ca.pem"));
+    let client = cluster.run_command("an encrypted client", python);
+    assert_eq!(client.end(), End::Code(0), "{}", client.output());
+    assert_eq!(client.stdout().trim(), "TLSv1.3 hello");
+    let mut plain = cluster.client();
+    plain.send(1, "hello").expect("to send");
+    assert!(plain.receive().is_err(), "a client without TLS was served");
 }
 
 #[test]
