@@ -94,15 +94,11 @@ impl Running {
         // It does not wait for the database.
         let store = store::open(config, &own).map_err(BootError::Store)?;
         let node = assemble(config, own, identity, Arc::new(router), hooks, ups, store);
-        let services = app
-            .services
-            .iter()
-            .zip(inboxes)
-            .map(|(service, inbox)| service.start(inbox, &node))
-            .collect();
+        let services = app.services.iter().zip(inboxes);
+        let services = services.map(|(service, inbox)| service.start(inbox, &node));
         let (master, master_links) = master_peer(&node);
         let mut running = Self {
-            services,
+            services: services.collect(),
             tasks: vec![],
             accepting: None,
             master,
