@@ -11,6 +11,7 @@ use actix::SyncContext;
 use actix_web::web::ServiceConfig;
 use lampyris_runtime::name::NodeName;
 
+use crate::logging::Lost;
 use crate::node::Node;
 use crate::service::{Clash, Hosted, Inbox, Router, Service, Taking, host, host_pool};
 
@@ -18,6 +19,8 @@ use crate::service::{Clash, Hosted, Inbox, Router, Service, Taking, host, host_p
 pub(crate) type Routes = Arc<dyn Fn(&mut ServiceConfig) + Send + Sync>;
 /// Hears of a parent or child whose link goes up or down.
 pub(crate) type NodeHook = Arc<dyn Fn(&Node, &NodeName) + Send + Sync>;
+/// Hears of a reload of the configuration.
+pub(crate) type ReloadHook = Arc<dyn Fn(&Node) + Send + Sync>;
 /// Runs before a node is ready.
 pub(crate) type ReadyHook = Box<dyn Fn(Node) -> Pin<Box<dyn Future<Output = Result<(), String>>>>>;
 /// Runs before a node stops.
@@ -49,8 +52,11 @@ pub struct App {
     pub(crate) routes: Option<Routes>,
     pub(crate) node_up: Vec<NodeHook>,
     pub(crate) node_down: Vec<NodeHook>,
+    pub(crate) on_reload: Vec<ReloadHook>,
     pub(crate) before_ready: Vec<ReadyHook>,
     pub(crate) before_stop: Vec<StopHook>,
+    /// What of the node's log is lost, which the node tells the master.
+    pub(crate) lost: Lost,
 }
 
 impl App {
@@ -62,8 +68,10 @@ impl App {
             routes: None,
             node_up: vec![],
             node_down: vec![],
+            on_reload: vec![],
             before_ready: vec![],
             before_stop: vec![],
+            lost: Lost::default(),
         }
     }
 
@@ -117,6 +125,14 @@ impl App {
     #[must_use]
     pub fn on_node_down(mut self, hook: impl Fn(&Node, &NodeName) + Send + Sync + 'static) -> Self {
         self.node_down.push(Arc::new(hook));
+        self
+    }
+
+    /// Calls `hook` after a reload has changed the configuration: [`Node::config`], [`Node::cluster`] and the node's
+    /// children are the new ones by then.
+    #[must_use]
+    pub fn on_reload(mut self, hook: impl Fn(&Node) + Send + Sync + 'static) -> Self {
+        self.on_reload.push(Arc::new(hook));
         self
     }
 

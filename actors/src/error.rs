@@ -44,6 +44,13 @@ pub enum CallError<E = Failure> {
     Runtime(Fault),
 }
 
+impl<E> CallError<E> {
+    /// The answer of a handler that cannot make sense of what it was sent; the text says what is allowed.
+    pub fn bad_payload(text: impl fmt::Display) -> Self {
+        Self::Runtime(Fault::new(ErrorKind::BadPayload, text.to_string()))
+    }
+}
+
 impl<E: AppError> CallError<E> {
     /// Which of the closed list it is.
     pub fn kind(&self) -> ErrorKind {

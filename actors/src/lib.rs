@@ -10,6 +10,7 @@
 //! | [`node`] | a running node: boot, parents, children, sessions anywhere in the tree |
 //! | [`net`] | game clients: the port, sessions, pushes |
 //! | [`payload`] | what a client's payload can be |
+//! | [`store`] | the data layer: entities in a database, with a journal and a cache |
 //! | [`scope`] | which call a handler is working on |
 //! | [`master`] | the supervisor of a cluster's processes |
 //! | [`cli`] | the roles on the command line |
@@ -37,6 +38,7 @@ mod protocol;
 pub mod remote;
 pub mod scope;
 pub mod service;
+pub mod store;
 
 /// The HTTP library whose routes an [`App`] takes.
 pub use actix_web;
@@ -59,4 +61,6 @@ mod documents {
     mod readme {}
     #[doc = include_str!("../../docs/guide.md")]
     mod guide {}
+    #[doc = include_str!("../../docs/data.md")]
+    mod data {}
 }

@@ -121,6 +121,17 @@ pub trait IntoClient {
     /// # Errors
     /// The value cannot be written.
     fn write_client(&self, out: &mut BytesMut) -> Result<Wrote, Fault>;
+
+    /// Appends the payload of a value that stands in MessagePack, as it came over a link.
+    ///
+    /// # Errors
+    /// The bytes are no such value, or it cannot be written.
+    fn relay_client(body: &Bytes, out: &mut BytesMut) -> Result<Wrote, Fault>
+    where
+        Self: DeserializeOwned,
+    {
+        codec::decode::<Self>(body)?.write_client(out)
+    }
 }
 
 /// Reads a remote message's body; what the derive macro calls.
@@ -161,5 +172,5 @@ pub fn relay_command<R: IntoClient + DeserializeOwned>(
     body: &Bytes,
     out: &mut BytesMut,
 ) -> Result<Wrote, Fault> {
-    codec::decode::<R>(body)?.write_client(out)
+    R::relay_client(body, out)
 }

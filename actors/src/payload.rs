@@ -116,6 +116,13 @@ impl IntoClient for Payload {
     fn write_client(&self, out: &mut BytesMut) -> Result<Wrote, Fault> {
         raw(self, out)
     }
+
+    fn relay_client(body: &Bytes, out: &mut BytesMut) -> Result<Wrote, Fault> {
+        match Payload::of_body(body) {
+            Some(bytes) => raw(bytes, out),
+            None => codec::decode::<Self>(body)?.write_client(out),
+        }
+    }
 }
 
 impl IntoClient for Vec<u8> {

@@ -49,7 +49,7 @@ pub use actix::{
     SyncContext, WrapFuture,
 };
 pub use bytes::Bytes;
-pub use lampyris_derive::{Command, Remote, Service};
+pub use lampyris_derive::{Command, Entity, Remote, Service};
 pub use lampyris_runtime::codec::Payload;
 pub use serde::{Deserialize, Serialize};
 
@@ -59,3 +59,4 @@ pub use crate::net::{Session, SessionClosed, SessionId, SessionOpened};
 pub use crate::payload::{Json, Msgpack};
 pub use crate::remote::{Call, RemoteAddr};
 pub use crate::service::{Answer, Service};
+pub use crate::store::{Entities, StoreError};

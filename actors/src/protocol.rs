@@ -2,8 +2,13 @@
 //!
 //! ```text
 //!  node → master   Ready                  it serves; said on every new link
+//!  node → master   Lacks                  its database is down, or up again; said on every new link
+//!  node → master   LostLines              so much of its log could not be written
 //!  master → node   ParentAt               where one of its parents listens
+//!  master → node   Expect                 a successor of one of its children may come
+//!  master → node   TakeOver               it is the node now: serve the ports
 //!  master → node   HandOver               its listening sockets, for a master that adopts it
+//!  master → node   Reload                 the configuration that the master has applied has changed
 //!  master → node   Stop                   finish the calls in flight and end
 //!  node ⇄ node     PushTo, KickFrom       to the node that has the session, up and down the tree
 //! ```
@@ -23,6 +28,26 @@ pub(crate) struct Ready {
     pub(crate) incarnation: Incarnation,
 }
 
+/// What the node lacks besides its parents.
+#[derive(Debug, Clone, Serialize, Deserialize, Remote)]
+#[remote(name = "lampyris.master.lacks")]
+pub(crate) struct Lacks {
+    /// Which life of it.
+    pub(crate) incarnation: Incarnation,
+    /// In words; `None` for nothing.
+    pub(crate) what: Option<String>,
+}
+
+/// So many lines of the node's log could not be written since its start.
+#[derive(Debug, Clone, Serialize, Deserialize, Remote)]
+#[remote(name = "lampyris.master.lost_lines")]
+pub(crate) struct LostLines {
+    /// Which life of it.
+    pub(crate) incarnation: Incarnation,
+    /// All of them.
+    pub(crate) lines: u64,
+}
+
 /// Where a parent of the node listens for its children.
 #[derive(Debug, Clone, Serialize, Deserialize, Remote)]
 #[remote(name = "lampyris.node.parent_at")]
@@ -35,10 +60,33 @@ pub(crate) struct ParentAt {
     pub(crate) port: u16,
 }
 
+/// A successor of one of the node's children is being started: for a while it may have a link beside the child's.
+#[derive(Debug, Clone, Serialize, Deserialize, Remote)]
+#[remote(name = "lampyris.node.expect")]
+pub(crate) struct Expect {
+    /// Which child.
+    pub(crate) node: NodeName,
+    /// The life of it that is to be succeeded.
+    pub(crate) of: Incarnation,
+    /// For how long this holds, in milliseconds.
+    pub(crate) millis: u64,
+}
+
+/// The process, which was started to take the place of another, is the node now, and serves its ports. It may have
+/// been told before.
+#[derive(Debug, Clone, Serialize, Deserialize, Remote)]
+#[remote(name = "lampyris.node.take_over")]
+pub(crate) struct TakeOver;
+
 /// The node is to finish its calls in flight and to end.
 #[derive(Debug, Clone, Serialize, Deserialize, Remote)]
 #[remote(name = "lampyris.node.stop")]
 pub(crate) struct Stop;
+
+/// The node is to read its configuration once more, and to apply what has changed.
+#[derive(Debug, Clone, Serialize, Deserialize, Remote)]
+#[remote(name = "lampyris.node.reload")]
+pub(crate) struct Reload;
 
 /// The node is to hand copies of its listening sockets to the master, which was not the one that started it.
 #[derive(Debug, Clone, Serialize, Deserialize, Remote)]
@@ -69,10 +117,10 @@ pub(crate) struct KickFrom {
 
 crate::service! {
     /// What every node answers itself.
-    pub(crate) NodeControl { ParentAt, Stop, HandOver, PushTo, KickFrom }
+    pub(crate) NodeControl { ParentAt, Expect, TakeOver, Reload, Stop, HandOver, PushTo, KickFrom }
 }
 
 crate::service! {
     /// What the master answers.
-    pub(crate) MasterControl { Ready }
+    pub(crate) MasterControl { Ready, Lacks, LostLines }
 }

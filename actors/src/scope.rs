@@ -36,7 +36,7 @@ pub(crate) fn deadline() -> Option<Instant> {
 }
 
 /// Puts the outer scope back, also after a panic.
-struct Entered(Option<Scope>);
+pub(crate) struct Entered(Option<Scope>);
 
 impl Drop for Entered {
     fn drop(&mut self) {
@@ -44,9 +44,22 @@ impl Drop for Entered {
     }
 }
 
+impl Entered {
+    /// Ends the scope and gives it back, so that who goes on with it needs no copy.
+    pub(crate) fn leave(self) -> Scope {
+        let scope = CURRENT.take();
+        scope.expect("because scopes inside this one have put it back")
+    }
+}
+
+/// Runs what follows inside `scope`, until the guard is dropped or left.
+pub(crate) fn enter(scope: Scope) -> Entered {
+    Entered(CURRENT.replace(Some(scope)))
+}
+
 /// Runs `work` inside `scope`.
 pub(crate) fn within<T>(scope: &Scope, work: impl FnOnce() -> T) -> T {
-    let _outer = Entered(CURRENT.replace(Some(scope.clone())));
+    let _entered = enter(scope.clone());
     work()
 }
 

@@ -4,26 +4,29 @@ use lampyris::App;
 use lampyris::prelude::*;
 
 use crate::game1::{Game1, Game1Handle};
+use crate::players::{Ask, Players};
 
 /// Answered here.
 #[derive(Serialize, Deserialize, Remote)]
 #[remote(name = "gate.handle1", reply = Payload)]
-pub(crate) struct GateHandle1 {
-    pub(crate) data: Payload,
-}
+pub(crate) struct GateHandle1(pub(crate) Payload);
 
 /// Answered by game1.
 #[derive(Serialize, Deserialize, Remote)]
 #[remote(name = "gate.handle2", reply = Payload)]
-pub(crate) struct GateHandle2 {
-    pub(crate) data: Payload,
-}
+pub(crate) struct GateHandle2(pub(crate) Payload);
+
+/// Answered by the players on game1.
+#[derive(Serialize, Deserialize, Remote)]
+#[remote(name = "gate.players", reply = Payload)]
+pub(crate) struct GatePlayers(pub(crate) Ask);
 
 /// The gate's actor.
 #[derive(Service)]
-#[service(name = "gate", serves(GateHandle1, GateHandle2))]
+#[service(name = "gate", serves(GateHandle1, GateHandle2, GatePlayers))]
 pub(crate) struct Gate {
     game1: RemoteAddr<Game1>,
+    players: RemoteAddr<Players>,
 }
 
 impl Actor for Gate {
@@ -33,7 +36,7 @@ impl Actor for Gate {
 impl Handler<GateHandle1> for Gate {
     type Result = Result<Payload, CallError>;
 
-    fn handle(&mut self, _call: GateHandle1, _: &mut Context<Self>) -> Self::Result {
+    fn handle(&mut self, GateHandle1(_data): GateHandle1, _: &mut Context<Self>) -> Self::Result {
         Ok("gateHandle Completed".into())
     }
 }
@@ -41,8 +44,16 @@ impl Handler<GateHandle1> for Gate {
 impl Handler<GateHandle2> for Gate {
     type Result = Answer<GateHandle2>;
 
-    fn handle(&mut self, call: GateHandle2, _: &mut Context<Self>) -> Self::Result {
-        self.game1.call(Game1Handle { data: call.data }).into()
+    fn handle(&mut self, GateHandle2(data): GateHandle2, _: &mut Context<Self>) -> Self::Result {
+        self.game1.call(Game1Handle(data)).into()
+    }
+}
+
+impl Handler<GatePlayers> for Gate {
+    type Result = Answer<GatePlayers>;
+
+    fn handle(&mut self, GatePlayers(ask): GatePlayers, _: &mut Context<Self>) -> Self::Result {
+        self.players.call(ask).into()
     }
 }
 
@@ -50,5 +61,6 @@ impl Handler<GateHandle2> for Gate {
 pub(crate) fn app() -> App {
     App::new("app.gateserver").service(|node| Gate {
         game1: node.child("game1"),
+        players: node.child("game1"),
     })
 }

@@ -1,10 +1,12 @@
-//! The study's cluster: a net node for the clients, a gate, a game, all in this one program.
+//! The study's cluster: a net node for the clients, a gate, a game, all in this one program; and players with gold.
 //!
 //! `cargo run -p demo` starts all of them; `-- --role client` sends the study's three commands.
 
 mod game1;
 mod gate;
 mod net;
+mod net_players;
+mod players;
 
 use std::process::ExitCode;
 

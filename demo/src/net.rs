@@ -4,6 +4,7 @@ use lampyris::App;
 use lampyris::prelude::*;
 
 use crate::gate::{Gate, GateHandle1, GateHandle2};
+use crate::net_players::NetPlayers;
 
 /// Answered here.
 #[derive(Command)]
@@ -43,7 +44,7 @@ impl Handler<NetHandle200> for Net {
     type Result = Answer<NetHandle200>;
 
     fn handle(&mut self, NetHandle200(data): NetHandle200, _: &mut Context<Self>) -> Self::Result {
-        self.gate.call(GateHandle1 { data }).into()
+        self.gate.call(GateHandle1(data)).into()
     }
 }
 
@@ -51,13 +52,17 @@ impl Handler<NetHandle300> for Net {
     type Result = Answer<NetHandle300>;
 
     fn handle(&mut self, NetHandle300(data): NetHandle300, _: &mut Context<Self>) -> Self::Result {
-        self.gate.call(GateHandle2 { data }).into()
+        self.gate.call(GateHandle2(data)).into()
     }
 }
 
 /// `"app": "app.netserver"` in the configuration.
 pub(crate) fn app() -> App {
-    App::new("app.netserver").service(|node| Net {
-        gate: node.parent("gate"),
-    })
+    App::new("app.netserver")
+        .service(|node| Net {
+            gate: node.parent("gate"),
+        })
+        .service(|node| NetPlayers {
+            gate: node.parent("gate"),
+        })
 }

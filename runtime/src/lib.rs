@@ -25,6 +25,8 @@ pub mod link;
 pub mod name;
 pub mod packet;
 pub mod reply;
+#[cfg(test)]
+mod simulation;
 pub mod sockets;
 pub mod supervisor;
 pub mod tls;

@@ -54,6 +54,20 @@ impl Permit {
             .ok()
             .map(|_| Self(Arc::clone(taken)))
     }
+
+    /// Takes up to `wanted` places at once, fewer when `limit` would be exceeded, and gives how many.
+    pub fn acquire_many(
+        taken: &Arc<AtomicUsize>,
+        wanted: usize,
+        limit: usize,
+        mut give: impl FnMut(Self),
+    ) -> usize {
+        let free = |n: usize| wanted.min(limit.saturating_sub(n));
+        let before = taken.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |n| Some(n + free(n)));
+        let granted = before.map_or(0, free);
+        (0..granted).for_each(|_| give(Self(Arc::clone(taken))));
+        granted
+    }
 }
 
 impl Drop for Permit {

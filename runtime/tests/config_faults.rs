@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use lampyris_runtime::config::{Code, Config, Finding, Machine, render_human};
+use lampyris_runtime::config::{Code, Config, Finding, Machine, refused_while_running, render_human};
 
 /// The machine on which the expected texts hold.
 const MACHINE: Machine = Machine {
@@ -96,11 +96,22 @@ fn each_fault_is_told_as_expected() {
     assert!(differing.is_empty(), "{}", differing.join("\n"));
 }
 
+/// No file has these alone: they are about what was applied before.
+fn faults_of_a_reload() -> Vec<Finding> {
+    let load = |port: &str| {
+        let variables = [("LAMPYRIS__MASTER__ROOTPORT".to_owned(), port.to_owned())];
+        let file = Path::new("../config/config.json");
+        Config::load_on(&MACHINE, file, variables.into_iter()).expect("the sample")
+    };
+    refused_while_running(&load("9999"), &load("9997"))
+}
+
 #[test]
 fn each_code_has_a_case_and_a_line_in_the_documents() {
     let told: BTreeSet<String> = cases()
         .iter()
         .flat_map(|(_, input)| rendered(input).0)
+        .chain(faults_of_a_reload())
         .map(|finding| finding.code[1..].to_owned())
         .collect();
     let document = fs::read_to_string("../docs/configuration.md").expect("the document");

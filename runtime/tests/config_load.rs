@@ -105,7 +105,7 @@ fn the_sample_in_toml_says_the_same_and_shows_the_true_defaults() {
     assert_eq!(essence(&all), essence(&sample));
     assert_eq!(all.log, LogConfig::under(&all.run_dir));
     assert_eq!(all.run_dir, path.with_file_name("run").join("config"));
-    let db = all.db.expect("db");
+    let db = all.data.db.expect("db");
     assert_eq!(
         (db.port, db.passwd.as_ref().map(|p| p.expose())),
         (Some(3306), Some("none yet"))

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::time::Instant;
 
 use bytes::BytesMut;
-use lampyris_runtime::config::{Config, Machine};
+use lampyris_runtime::config::{Config, Machine, RULES, Rule};
 use lampyris_runtime::error::ErrorKind;
 use lampyris_runtime::name::{HandlerId, NodeName};
 use lampyris_runtime::packet::{Decoded, Dialect, Firefly};
@@ -148,6 +148,41 @@ fn errors_md_lists_every_error_with_its_code_and_whether_it_ran() {
 }
 
 #[test]
+fn configuration_md_says_of_every_key_what_a_reload_does() {
+    let text = document("docs/configuration.md");
+    for (row, rule) in table(&text, "a changed key holds").iter().zip([
+        Rule::AtOnce,
+        Rule::Node,
+        Rule::EveryNode,
+        Rule::Master,
+    ]) {
+        let real = RULES.iter().filter(|(_, of)| *of == rule);
+        let real: Vec<String> = real.map(|(key, _)| format!("`{key}`")).collect();
+        assert_eq!(row[0], rule.text());
+        assert_eq!(format!("`{}`", row[1]), real.join(", "));
+    }
+    // And these are the keys that the other tables explain.
+    for (section, keys) in [
+        ("master", "`master`"),
+        ("link", "`link`"),
+        ("log", "`log`"),
+        ("servers.NAME", "`servers.NAME`"),
+    ] {
+        let part = text.split(&format!("## {keys}\n")).nth(1).expect("the section");
+        let part = part.split("\n## ").next().expect("its text");
+        for line in part.lines().filter(|line| line.starts_with("| `")) {
+            let cell = line.split('|').nth(1).expect("a cell");
+            for key in cell.split(',').map(|key| key.trim().trim_matches('`')) {
+                let path = format!("{section}.{key}");
+                let known = RULES.iter().any(|(rule, _)| *rule == path);
+                let part_of_another = key.starts_with("remoteport[]") || path == "servers.NAME.name";
+                assert!(known || part_of_another, "{path} has no rule");
+            }
+        }
+    }
+}
+
+#[test]
 fn the_frame_in_protocol_md_is_command_100_with_msgdata() {
     let text = document("docs/protocol.md");
     let hex = blocks(&text).remove(0).text;
@@ -219,14 +254,17 @@ fn the_error_frame_in_protocol_md_speaks_of_the_closed_list() {
 #[test]
 fn the_node_in_operations_md_has_the_keys_of_a_snapshot() {
     let text = document("docs/operations.md");
-    let block = blocks(&text).into_iter().find(|block| block.language == "json");
+    let is_node = |text: &str| text.contains("\"last_exits\"");
+    let block = blocks(&text)
+        .into_iter()
+        .find(|block| block.language == "json" && is_node(&block.text));
     let shown: serde_json::Value = serde_json::from_str(&block.expect("a node").text).expect("JSON");
     let now = Instant::now();
     let spec = NodeSpec::new(NodeName::new("game1").expect("a name"));
     let roster = Roster::new(now, vec![spec], 0).expect("a tree");
     let mut real = serde_json::to_value(&roster.snapshot(now)[0]).expect("JSON");
     // What the admin adds.
-    for key in ["app", "rss", "host"] {
+    for key in ["app", "rss", "host", "lost_lines", "warnings"] {
         real[key] = serde_json::Value::Null;
     }
     let keys = |value: &serde_json::Value| -> BTreeSet<String> {

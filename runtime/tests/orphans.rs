@@ -4,7 +4,6 @@
 
 use std::time::{Duration, Instant};
 
-use lampyris_runtime::sockets::Listeners;
 use lampyris_runtime::supervisor::child::{Child, SpawnSpec};
 use lampyris_runtime::supervisor::orphans::{adopt_orphans, reap_orphans};
 
@@ -15,11 +14,12 @@ async fn orphans_are_reaped_and_own_children_left_alone() {
         let spec = SpawnSpec {
             program: "/bin/sh".into(),
             args: vec!["-c".into(), script.into(), dir.path().join("node.log").into()],
+            env: Vec::new(),
             env_remove: Vec::new(),
             log_file: dir.path().join("node.log"),
             cpus: Vec::new(),
         };
-        Child::spawn(&spec, &Listeners::new()).expect("a shell")
+        Child::spawn(&spec).expect("a shell")
     };
     adopt_orphans().expect("a kernel that knows it");
 

@@ -9,6 +9,9 @@ use crate::http::{self, Answer};
 use crate::process::kill_pid;
 use crate::wait::until;
 
+/// A node that ends within its first second of readiness counts as a failed start.
+const PROVEN: f64 = 1.05;
+
 /// The API, with a token.
 pub struct Admin {
     to: SocketAddr,
@@ -78,6 +81,41 @@ impl Admin {
         })
     }
 
+    /// Asks for an action that takes its time; gives the id of its operation.
+    ///
+    /// # Panics
+    /// When it is refused.
+    #[track_caller]
+    pub fn begin(&self, path: &str) -> String {
+        let answer = self.request("POST", &format!("/api/v1/{path}"));
+        assert_eq!(answer.status, 202, "{path}: {}", answer.body);
+        let id = answer.json()["operation"].as_str().map(str::to_owned);
+        id.unwrap_or_else(|| panic!("no operation: {}", answer.body))
+    }
+
+    /// Waits for the end of an operation, and gives it.
+    ///
+    /// # Panics
+    /// When it does not end in time.
+    #[track_caller]
+    pub fn end_of(&self, id: &str) -> Value {
+        until("the end of an operation", || {
+            let answer = self.request("GET", &format!("/api/v1/operations/{id}"));
+            assert_eq!(answer.status, 200, "{}", answer.body);
+            Some(answer.json()).filter(|operation| operation["state"] != "running")
+        })
+    }
+
+    /// Asks for an action that takes its time, and waits until it has succeeded.
+    ///
+    /// # Panics
+    /// When it fails.
+    #[track_caller]
+    pub fn succeed(&self, path: &str) {
+        let end = self.end_of(&self.begin(path));
+        assert_eq!(end["state"], "done", "{path}: {end}");
+    }
+
     /// All nodes.
     ///
     /// # Panics
@@ -90,6 +128,17 @@ impl Admin {
             panic!("no array: {}", answer.body)
         };
         nodes
+    }
+
+    /// How often all nodes together were started again.
+    ///
+    /// # Panics
+    /// As [`Admin::nodes`].
+    #[track_caller]
+    pub fn restarts(&self) -> usize {
+        let nodes = self.nodes();
+        let restarts = nodes.iter().filter_map(|node| node["restarts"].as_u64());
+        usize::try_from(restarts.sum::<u64>()).unwrap_or(usize::MAX)
     }
 
     /// One node.
@@ -131,6 +180,20 @@ impl Admin {
     #[track_caller]
     pub fn until_state(&self, name: &str, state: &str) -> Value {
         self.until(name, state, |node| node["state"] == state)
+    }
+
+    /// Waits until every node has been ready for a second: its next end is then no failed start.
+    ///
+    /// # Panics
+    /// When they are not in time.
+    #[track_caller]
+    pub fn until_proven(&self) {
+        let proven = |node: &Value| {
+            node["state"] == "ready" && node["since"].as_f64().is_some_and(|since| since > PROVEN)
+        };
+        until("all nodes ready for a second", || {
+            self.nodes().iter().all(proven).then_some(())
+        });
     }
 
     /// Waits until every node is ready.

@@ -8,7 +8,7 @@ use std::ffi::OsStr;
 use std::fs::DirBuilder;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::os::unix::fs::DirBuilderExt;
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -113,6 +113,16 @@ impl Cluster {
         self
     }
 
+    /// Takes a key or a section out of the configuration.
+    pub fn unset(&mut self, path: &str) -> &mut Self {
+        let (section, key) = path.rsplit_once('.').unwrap_or(("", path));
+        let keys = section.split('.').filter(|key| !key.is_empty());
+        if let Value::Object(section) = keys.fold(&mut self.config, |at, key| &mut at[key]) {
+            section.remove(key);
+        }
+        self
+    }
+
     /// The value of a key, `null` if it is not there.
     pub fn get(&self, path: &str) -> &Value {
         path.split('.').fold(&self.config, |at, key| &at[key])
@@ -148,7 +158,10 @@ impl Cluster {
     pub fn config_file(&self) -> PathBuf {
         let file = self.folder().join("config.json");
         let text = serde_json::to_string_pretty(&self.config).expect("because it is plain JSON");
-        std::fs::write(&file, text).expect("because the folder is ours");
+        // Whole or not at all: processes that were started before may be reading it.
+        let aside = file.with_extension(format!("{:016x}", random()));
+        std::fs::write(&aside, text).expect("because the folder is ours");
+        std::fs::rename(aside, &file).expect("because the folder is ours");
         file
     }
 
@@ -221,6 +234,31 @@ impl Cluster {
             .env(MARK, self.folder())
             .envs(self.environment.iter().map(|(name, value)| (name, value)));
         command
+    }
+
+    /// Has the cluster run a copy of its program, which [`Cluster::replace_program`] may replace.
+    ///
+    /// # Panics
+    /// When it cannot be copied.
+    pub fn copy_program(&mut self) {
+        let copy = self.folder().join("program");
+        std::fs::copy(&self.program, &copy).expect("because the folder is ours");
+        self.program = copy;
+    }
+
+    /// Puts another file in the place of the cluster's own copy, as an installation would; `None` for none.
+    ///
+    /// # Panics
+    /// When it cannot be written.
+    pub fn replace_program(&self, bytes: Option<&[u8]>) {
+        let Some(bytes) = bytes else {
+            return std::fs::remove_file(&self.program).expect("because the folder is ours");
+        };
+        let aside = self.folder().join("program.new");
+        let written = std::fs::write(&aside, bytes)
+            .and_then(|()| std::fs::set_permissions(&aside, std::fs::Permissions::from_mode(0o755)))
+            .and_then(|()| std::fs::rename(&aside, &self.program));
+        written.expect("because the folder is ours");
     }
 
     /// The program under test.

@@ -19,8 +19,10 @@
 //! | [`proxy`] | a bad network between two ends |
 //! | [`rig`] | a cluster under load, and the checker's word |
 //! | [`spread`] | what most of many times were |
+//! | [`servers`] | databases and caches of a test's own |
 //! | [`stranger`] | a dialer at a link port, made by hand |
 //! | [`tell`] | lines that everybody sees, also from tests that pass |
+//! | [`visitors`] | thousands of clients that hardly do anything |
 //! | [`vitals`] | what the operating system knows of a process |
 //! | [`wait`] | waiting with a deadline |
 //!
@@ -42,9 +44,11 @@ pub mod process;
 pub mod programs;
 pub mod proxy;
 pub mod rig;
+pub mod servers;
 pub mod spread;
 pub mod stranger;
 pub mod tell;
+pub mod visitors;
 pub mod vitals;
 pub mod wait;
 

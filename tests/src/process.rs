@@ -14,18 +14,21 @@ use nix::unistd::Pid;
 
 use crate::wait::until;
 
-/// A command to run; what it is given is the caller's choice.
+/// A command to run; what it is given is the caller's choice, and its standard input is empty unless the caller says
+/// otherwise.
 #[allow(
     clippy::disallowed_methods,
     reason = "the one place from which the tests start programs; the ban is for the product"
 )]
 pub fn command(program: impl AsRef<OsStr>) -> Command {
-    Command::new(program)
+    let mut command = Command::new(program);
+    command.stdin(Stdio::null());
+    command
 }
 
 /// Runs a tool to its end, and gives its output; `None` if it is not there.
 pub fn tool(name: &str, args: &[&str]) -> Option<Output> {
-    command(name).args(args).stdin(Stdio::null()).output().ok()
+    command(name).args(args).output().ok()
 }
 
 /// How a program ended.
@@ -66,7 +69,6 @@ impl Process {
     pub fn start(label: impl Into<String>, mut command: Command) -> Self {
         let label = label.into();
         let mut child = command
-            .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .process_group(0)

@@ -5,24 +5,18 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use serde_json::Value;
-
 use crate::checker::{Call, End, Event, check, read_ledger};
 use crate::cluster::Cluster;
 use crate::experiments::Strength;
 use crate::load::Load;
 use crate::spread::Spread;
 use crate::tell::measured;
-use crate::wait::until;
 
 /// No call may take longer than its deadline and some time to be scheduled on a busy machine.
 const LONGEST: Duration = Duration::from_millis(5500);
 
 /// How long after a node was killed the last of its peers knows, on a busy machine.
 const DYING: Duration = Duration::from_millis(50);
-
-/// A node that ends within its first second of readiness counts as a failed start.
-const PROVEN: f64 = 1.05;
 
 /// For how long nothing is done when a node has been ready for a second, so that there is something to compare.
 pub const CALM: Duration = Duration::from_millis(200);
@@ -99,13 +93,7 @@ impl Rig {
     /// Waits until every node has been ready for a second: its next end is then no failed start.
     #[track_caller]
     pub fn until_proven(&self) {
-        let admin = self.cluster.admin();
-        let proven = |node: &Value| {
-            node["state"] == "ready" && node["since"].as_f64().is_some_and(|since| since > PROVEN)
-        };
-        until("all nodes ready for a second", || {
-            admin.nodes().iter().all(proven).then_some(())
-        });
+        self.cluster.admin().until_proven();
     }
 
     /// Ends the load, joins what its clients saw with the ledger, and tells what was measured.

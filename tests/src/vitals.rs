@@ -35,8 +35,13 @@ impl Vitals {
 
     /// Resident memory in MiB.
     pub fn mib(&self) -> f64 {
-        self.rss as f64 / (1024.0 * 1024.0)
+        mib(self.rss)
     }
+}
+
+/// Bytes in MiB.
+pub fn mib(bytes: u64) -> f64 {
+    bytes as f64 / (1024.0 * 1024.0)
 }
 
 /// How long a process has had a processor; `None` if it is gone.

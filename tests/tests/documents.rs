@@ -376,13 +376,15 @@ fn the_requests_in_operations_md_are_answered_as_it_says() {
     for line in requests.clone() {
         let (_, path) = line.split_once("127.0.0.1:9998").expect("the port of the study");
         let (method, expected) = match line.contains("-X POST") {
+            // Done when it is answered.
+            true if line.contains("cluster/actions/reload") => ("POST", 200),
             true => ("POST", 202),
             false => ("GET", 200),
         };
         let token = token.filter(|_| line.contains("$TOKEN"));
         assert_eq!(cluster.status(method, path, token), expected, "{line}");
     }
-    assert_eq!(requests.count(), 6);
+    assert_eq!(requests.count(), 9);
     cluster.lines_until("all nodes have stopped");
     assert_eq!(cluster.exit_code(), Some(0));
 }

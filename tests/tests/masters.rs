@@ -1,6 +1,9 @@
 //! A master that is refused, one that follows another's configuration, one that is asked for two things at once.
 
 use std::fs;
+use std::io::Write;
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
 
 use cluster_tests::Cluster;
 use cluster_tests::process::{End, kill_pid};
@@ -61,4 +64,23 @@ fn nothing_is_started_while_the_cluster_stops() {
     assert_eq!(refused.status, 409, "{}", refused.body);
     assert_eq!(master.end(), End::Code(0));
     cluster.assert_nothing_left();
+}
+
+#[test]
+fn a_node_whose_master_died_before_it_knew_of_it_does_not_go_on() {
+    let cluster = Cluster::study();
+    // What a master puts on the standard input of a node that it starts; then it dies.
+    let (mut master, node) = UnixStream::pair().expect("sockets");
+    master
+        .write_all(b"lampyris sockets 1\nwait\n")
+        .expect("room for a message");
+    let mut command = cluster.command(cluster.program());
+    command
+        .args(["--role", "gate", "--config"])
+        .arg(cluster.config_file());
+    command.stdin(OwnedFd::from(node));
+    let node = cluster.run_command("gate", command);
+    drop(master);
+    assert_eq!(node.end(), End::Code(1));
+    assert!(!cluster.everything_said().contains(" ready handlers="));
 }

@@ -1,9 +1,9 @@
 //! The master says who is ready and when; it stops all in order, however it is asked, and leaves nothing behind.
 
-use std::net::TcpListener;
 use std::sync::Arc;
 
 use cluster_tests::Cluster;
+use cluster_tests::experiments::short;
 use cluster_tests::process::{End, Process};
 use cluster_tests::tell::measured;
 use cluster_tests::wait::until;
@@ -130,58 +130,8 @@ fn a_second_interrupt_stops_at_once() {
 }
 
 #[test]
-fn a_node_that_does_not_drain_in_time_is_cut_off() {
-    let mut cluster = Cluster::of_test_apps();
-    cluster.set("servers.net.call_timeout", "60s");
-    for name in ["gate", "net", "game1"] {
-        cluster.set(&format!("servers.{name}.drain_timeout"), "300ms");
-        cluster.set(&format!("servers.{name}.stop_timeout"), "2s");
-    }
-    let master = cluster.start();
-    let mut client = cluster.client();
-    client.send(3, "60000 never").expect("to send");
-    until("the call", || {
-        cluster.log("game1").contains("waiting 60000 ms").then_some(())
-    });
-    let asked = std::time::Instant::now();
-    master.signal(Signal::SIGTERM);
-    assert!(matches!(master.end(), End::Code(0 | 1)));
-    assert!(asked.elapsed().as_secs() < 8, "{:?}", asked.elapsed());
-    assert!(client.is_closed_by_server());
-    cluster.assert_nothing_left();
-}
-
-#[test]
-fn a_master_whose_port_is_taken_names_the_holder_and_leaves_nothing_behind() {
-    for key in ["master.rootport", "master.webport"] {
-        let cluster = Cluster::study();
-        let port = cluster.port_of(key);
-        let _holder = TcpListener::bind(("127.0.0.1", port)).expect("to take the port");
-        let master = cluster.run(&[]);
-        assert_eq!(master.end(), End::Code(73));
-        let said = master.stderr();
-        let holder = format!("pid {}", std::process::id());
-        for part in [key, &port.to_string(), &holder] {
-            assert!(said.contains(part), "no {part:?} in: {said}");
-        }
-        cluster.assert_nothing_left();
-    }
-}
-
-#[test]
-fn a_node_whose_port_is_taken_goes_to_backoff_naming_the_holder() {
-    let cluster = Cluster::study();
-    let holder = TcpListener::bind(("127.0.0.1", cluster.netport().port())).expect("to take the port");
-    cluster.run(&[]);
-    let admin = cluster.admin();
-    let told = admin.until_state("net", "backoff").to_string();
-    for part in ["servers.net.netport", &format!("pid {}", std::process::id())] {
-        assert!(told.contains(part), "no {part:?} in: {told}");
-    }
-    admin.until_state("game1", "ready");
-    drop(holder);
-    admin.until_all_ready();
-    cluster.until_answered(300, "x", "game1Handle completed");
+fn accepted_calls_are_answered_whoever_is_asked_to_stop() {
+    short("R-70");
 }
 
 #[test]

@@ -1,12 +1,13 @@
-//! The derive macros of Lampyris: what a message is called, and which messages a service takes.
+//! The derive macros of Lampyris: what a message is called, which messages a service takes, what an entity's table is.
 //!
 //! They write impls of `lampyris`' traits and nothing else, with absolute paths and at the spans of the user's
 //! own words, so that the compiler's complaints point there. They know the traits by name only; the traits'
-//! documentation has whole examples, and all three macros are in `lampyris::prelude`.
+//! documentation has whole examples, and all four macros are in `lampyris::prelude`.
 
 mod attr;
 mod callable;
 mod command;
+mod entity;
 mod remote;
 mod service;
 
@@ -74,6 +75,40 @@ pub fn derive_command(input: TokenStream) -> TokenStream {
 #[proc_macro_derive(Service, attributes(service))]
 pub fn derive_service(input: TokenStream) -> TokenStream {
     expanded(service::expand(&parse_macro_input!(input as DeriveInput)))
+}
+
+/// Makes a struct the row of a table: writes `lampyris::store::Entity`.
+///
+/// ```text
+/// #[derive(Clone, Entity)]
+/// #[entity(table = "players", mode = "behind")]
+/// pub struct Player {
+///     #[entity(key)]
+///     pub id: String,
+///     #[entity(foreign)]
+///     pub guild: Option<i64>,
+///     pub gold: i64,
+///     #[entity(version)]
+///     pub version: i64,
+/// }
+/// ```
+///
+/// | option | meaning | if absent |
+/// | --- | --- | --- |
+/// | `table = "..."` | the table | refused |
+/// | `mode = "..."` | `through`: a change is done when the database has it; `behind`: when the journal has it | `through` |
+/// | `crate = PATH` | where the names of the store are | `::lampyris::store` |
+///
+/// | option of a field | meaning |
+/// | --- | --- |
+/// | `key` | the primary key: a number or a text; required |
+/// | `generated` | beside `key`: the database draws it |
+/// | `foreign` | the key by which lists are asked for |
+/// | `version` | a number that each change makes greater by one |
+/// | `column = "..."` | the column's name, if not the field's |
+#[proc_macro_derive(Entity, attributes(entity))]
+pub fn derive_entity(input: TokenStream) -> TokenStream {
+    expanded(entity::expand(&parse_macro_input!(input as DeriveInput)))
 }
 
 fn expanded(result: syn::Result<proc_macro2::TokenStream>) -> TokenStream {

@@ -5,7 +5,10 @@
 //! | GET / | anyone | a page that shows the nodes, given the token |
 //! | GET /healthz | anyone | the process answers |
 //! | GET /api/v1/nodes | token | an array of nodes |
-//! | POST /api/v1/nodes/{name}/actions/{start,stop,restart} | token | asks it of one node |
+//! | POST /api/v1/nodes/{name}/actions/{start,stop,restart,reload} | token | asks it of one node |
+//! | GET /api/v1/operations/{id} | token | how far a restart is, or how it ended |
+//! | POST /api/v1/cluster/actions/rolling-restart | token | restarts every node, one after the other |
+//! | POST /api/v1/cluster/actions/reload | token | applies the configuration as it stands in the file |
 //! | POST /api/v1/cluster/actions/stop | token | stops the nodes in order, then the master; with `keep_nodes`, the master alone |
 //!
 //! The token is a bearer's: `Authorization: Bearer …`. Nothing changes by GET.

@@ -2,6 +2,7 @@
 
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse};
+use lampyris_runtime::config::Finding;
 use serde_json::json;
 
 /// One answer that says what went wrong.
@@ -14,6 +15,23 @@ pub(super) fn problem(status: StatusCode, title: &str, detail: impl Into<String>
                 "title": title,
                 "status": status.as_u16(),
                 "detail": detail.into(),
+            })
+            .to_string(),
+        )
+}
+
+/// The answer to a configuration that is not applied: the text that `check-config` prints, and the same as objects.
+pub(super) fn faults(text: &str, findings: &[Finding]) -> HttpResponse {
+    let status = StatusCode::UNPROCESSABLE_ENTITY;
+    HttpResponse::build(status)
+        .content_type("application/problem+json")
+        .body(
+            json!({
+                "type": "about:blank",
+                "title": "the configuration is not applied",
+                "status": status.as_u16(),
+                "detail": text,
+                "findings": findings,
             })
             .to_string(),
         )

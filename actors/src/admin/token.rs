@@ -19,6 +19,9 @@ use super::problem::problem;
 /// The variable that may hold the token.
 const VARIABLE: &str = "LAMPYRIS_ADMIN_TOKEN";
 
+/// Where it lies in the run folder.
+const FILE: &str = "admin.token";
+
 /// The token. It is never printed.
 #[derive(Clone)]
 pub(crate) struct Token(Arc<str>);
@@ -32,12 +35,23 @@ impl Token {
         if let Some(token) = std::env::var(VARIABLE).ok().filter(|token| !token.is_empty()) {
             return Ok(Self(token.into()));
         }
-        let path = config.run_dir.join("admin.token");
+        let path = config.run_dir.join(FILE);
         match std::fs::read_to_string(&path) {
             Ok(token) if !token.trim().is_empty() => Ok(Self(token.trim().into())),
             Ok(_) => Self::make(&path),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Self::make(&path),
             Err(error) => Err(error),
+        }
+    }
+
+    /// The token of a cluster that runs, for a client of its API.
+    ///
+    /// # Errors
+    /// The file in the run folder cannot be read.
+    pub(crate) fn known(config: &Config) -> io::Result<String> {
+        match std::env::var(VARIABLE).ok().filter(|token| !token.is_empty()) {
+            Some(token) => Ok(token),
+            None => std::fs::read_to_string(config.run_dir.join(FILE)).map(|token| token.trim().to_owned()),
         }
     }
 

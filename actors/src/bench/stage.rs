@@ -9,7 +9,6 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 use std::{fs, io};
 
-use lampyris_runtime::sockets::Listeners;
 use lampyris_runtime::supervisor::child::{Child, SpawnSpec};
 
 /// How long a process has to end by itself.
@@ -67,11 +66,12 @@ impl Stage {
         let spec = SpawnSpec {
             program,
             args,
+            env: Vec::new(),
             env_remove: overrides.filter(|name| name.starts_with("LAMPYRIS_")).collect(),
             log_file: self.log(),
             cpus: Vec::new(),
         };
-        let child = Child::spawn(&spec, &Listeners::new()).map_err(|error| error.to_string())?;
+        let child = Child::spawn(&spec).map_err(|error| error.to_string())?;
         let pid = child.pid();
         self.children.push(child);
         Ok(pid)

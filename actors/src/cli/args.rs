@@ -65,6 +65,12 @@ enum Tool {
     /// Certificates for encrypted links
     #[command(subcommand)]
     Certs(Certs),
+    /// Apply the configuration as it now stands to the cluster that runs
+    Reload {
+        /// How the result is written
+        #[arg(long, value_enum, default_value_t = Format::Human)]
+        format: Format,
+    },
     /// Measure how fast the cluster is, beside the least that could do the same work
     Bench(BenchArgs),
     /// A server that bench compares the cluster with
@@ -97,6 +103,7 @@ pub(super) enum Task {
     Client(Request),
     CheckConfig(Format),
     Certs(Certs),
+    Reload(Format),
     Bench(BenchArgs),
     BenchReference(Reference),
 }
@@ -111,6 +118,7 @@ impl Args {
                 return Task::CheckConfig(format);
             }
             Some(Tool::Certs(wish)) => return Task::Certs(wish),
+            Some(Tool::Reload { format }) => return Task::Reload(format),
             Some(Tool::Bench(args)) => return Task::Bench(args),
             Some(Tool::BenchReference(reference)) => return Task::BenchReference(reference),
             None => {}

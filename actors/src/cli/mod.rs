@@ -6,6 +6,7 @@
 mod args;
 mod certs;
 mod client;
+mod reload;
 
 use std::io::IsTerminal;
 use std::path::Path;
@@ -14,12 +15,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use clap::Parser;
-use lampyris_runtime::config::{Config, Finding, render_human};
+use lampyris_runtime::config::{Config, Finding, Rejected, render_human};
 use lampyris_runtime::name::MASTER;
 use lampyris_runtime::supervisor::limits;
 
 use crate::app::App;
 use crate::console::{Console, eprint_line, print_line};
+use crate::master::APPLIED;
 use crate::{bench, logging, master, node};
 use args::{Args, Format, Task};
 
@@ -37,6 +39,7 @@ const EX_OSERR: u8 = 71;
 /// | 0 | done, or stopped in order |
 /// | 1 | stopped, but not in order; `bench`: a request had no good answer |
 /// | 2 | wrong arguments |
+/// | 3 | `reload`: no cluster runs |
 /// | 5, 6 | `--role client`: an error for an answer; no answer |
 /// | 73 | a port, file or folder is not to be had |
 /// | 75 | the lock or the name is taken |
@@ -52,6 +55,10 @@ pub fn main(apps: impl IntoIterator<Item = App>) -> ExitCode {
     ExitCode::from(match task {
         Task::CheckConfig(format) => check_config(&args.config, &apps, format),
         Task::Certs(wish) => certs::run(&args.config, load_to_mend(&args.config), &wish),
+        Task::Reload(format) => match load(&args.config, &apps, false) {
+            Ok(config) => reload::run(&config, format),
+            Err(code) => code,
+        },
         Task::Client(request) => match load(&args.config, &apps, false) {
             Ok(config) => client::run(&config, &request),
             Err(code) => code,
@@ -62,10 +69,10 @@ pub fn main(apps: impl IntoIterator<Item = App>) -> ExitCode {
         },
         Task::BenchReference(reference) => bench::reference::run(&reference),
         Task::Master { only, keep_nodes } => match load(&args.config, &apps, true) {
-            Ok(config) => run_master(config, only, keep_nodes, started),
+            Ok(config) => run_master(config, &apps, only, keep_nodes, started),
             Err(code) => code,
         },
-        Task::Node(name) => match load(&args.config, &apps, false) {
+        Task::Node(name) => match load_of_node(&args.config, &apps) {
             Ok(config) => run_node(config, &name, apps),
             Err(code) => code,
         },
@@ -74,7 +81,23 @@ pub fn main(apps: impl IntoIterator<Item = App>) -> ExitCode {
 
 /// Reads the configuration, or says on standard error what is wrong with it.
 fn load(path: &Path, apps: &[App], is_master: bool) -> Result<Arc<Config>, u8> {
-    let config = Config::load(path, variables()).map_err(|rejected| {
+    checked(Config::load(path, variables()), apps, is_master)
+}
+
+/// The configuration of a node: what its master has applied, if one has started it, else the file.
+fn load_of_node(path: &Path, apps: &[App]) -> Result<Arc<Config>, u8> {
+    match std::env::var_os(APPLIED) {
+        Some(copy) => checked(
+            Config::load_copy(path, Path::new(&copy), variables()),
+            apps,
+            false,
+        ),
+        None => load(path, apps, false),
+    }
+}
+
+fn checked(loaded: Result<Config, Rejected>, apps: &[App], is_master: bool) -> Result<Arc<Config>, u8> {
+    let config = loaded.map_err(|rejected| {
         eprint_line(&format!("{rejected}"));
         EX_CONFIG
     })?;
@@ -137,7 +160,7 @@ fn variables() -> impl Iterator<Item = (String, String)> {
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
 }
 
-fn run_master(config: Arc<Config>, only: bool, keep_nodes: bool, started: Instant) -> u8 {
+fn run_master(config: Arc<Config>, apps: &[App], only: bool, keep_nodes: bool, started: Instant) -> u8 {
     let console = match Console::start() {
         Ok(console) => console,
         Err(error) => {
@@ -145,15 +168,14 @@ fn run_master(config: Arc<Config>, only: bool, keep_nodes: bool, started: Instan
             return EX_OSERR;
         }
     };
-    if let Err(error) = logging::start(
-        &config,
-        MASTER,
-        config.master.log.as_deref(),
-        Some(console.clone()),
-    ) {
-        eprint_line(&format!("error: the log: {error}"));
-        return EX_OSERR;
-    }
+    let errors = config.master.log.as_deref();
+    let log = match logging::start(&config, MASTER, errors, Some(console.clone())) {
+        Ok(log) => log,
+        Err(error) => {
+            eprint_line(&format!("error: the log: {error}"));
+            return EX_OSERR;
+        }
+    };
     let program = match std::env::current_exe() {
         Ok(program) => program,
         Err(error) => {
@@ -168,6 +190,8 @@ fn run_master(config: Arc<Config>, only: bool, keep_nodes: bool, started: Instan
         only,
         keep_nodes,
         console: console.clone(),
+        apps: names(apps).into_iter().map(str::to_owned).collect(),
+        log: log.level,
         started,
     };
     let code = in_system(async {
@@ -181,17 +205,21 @@ fn run_master(config: Arc<Config>, only: bool, keep_nodes: bool, started: Instan
 
 fn run_node(config: Arc<Config>, name: &str, apps: Vec<App>) -> u8 {
     let own = config.node(name);
-    if let Err(error) = logging::start(&config, name, own.and_then(|node| node.log.as_deref()), None) {
-        eprint_line(&format!("error: the log: {error}"));
-        return EX_OSERR;
-    }
+    let log = match logging::start(&config, name, own.and_then(|node| node.log.as_deref()), None) {
+        Ok(log) => log,
+        Err(error) => {
+            eprint_line(&format!("error: the log: {error}"));
+            return EX_OSERR;
+        }
+    };
     let app = own.and_then(|node| apps.into_iter().find(|app| app.name() == node.app));
     // Without an entry there is no app either; the boot says which nodes there are.
-    let app = app.unwrap_or_else(|| App::new(""));
+    let mut app = app.unwrap_or_else(|| App::new(""));
+    app.lost = log.lost;
     let span = tracing::info_span!("node", name);
     let _in_span = span.enter();
     in_system(async {
-        node::boot(config, name, app)
+        node::boot(config, name, app, log.level)
             .await
             .map_err(|error| (error.exit_code(), error.to_string()))
     })

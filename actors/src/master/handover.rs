@@ -8,13 +8,17 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::time::Duration;
 
-use actix::{Addr, Message};
+use actix::{Addr, AsyncContext, Context, Handler, Message};
+use lampyris_runtime::link::Identity;
 use lampyris_runtime::name::NodeName;
 use lampyris_runtime::sockets::{self, Listeners};
+use lampyris_runtime::supervisor::roster::Event;
+use tokio::io::Interest;
 use tokio::net::{UnixListener, UnixStream};
 
-use super::Master;
+use super::{Master, links};
 use crate::node::handover::{SEPARATOR, path};
+use crate::protocol::HandOver;
 
 /// How long a node may take to send what it came for.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -28,6 +32,45 @@ const PAUSE: Duration = Duration::from_millis(200);
 pub(crate) struct HandedOver {
     pub(crate) name: NodeName,
     pub(crate) listeners: Listeners,
+}
+
+impl Master {
+    /// Asks a process that an earlier master has started for its sockets. Until they are here its death would have
+    /// clients refused, so it counts as ready only then, or when it has had its time.
+    pub(super) fn ask_for_sockets(&mut self, process: &Identity, ctx: &mut Context<Self>) {
+        let is_meant = |other: &Identity| other.incarnation == process.incarnation;
+        let name = process.name.clone();
+        if links::tell_process(self.links.get(&name), is_meant, &HandOver) {
+            self.handing_over.insert(name.clone(), None);
+            ctx.run_later(PATIENCE, move |master, ctx| master.end_hand_over(&name, ctx));
+        }
+    }
+
+    /// Whether news of a node are kept back until its sockets are here.
+    pub(super) fn keep_back(&mut self, news: &Event) -> bool {
+        let Event::Ready { name, .. } = news else {
+            return false;
+        };
+        let place = self.handing_over.get_mut(name);
+        place.map(|place| *place = Some(news.clone())).is_some()
+    }
+
+    fn end_hand_over(&mut self, name: &NodeName, ctx: &mut Context<Self>) {
+        if let Some(ready) = self.handing_over.remove(name).flatten() {
+            self.on_event(ready, ctx);
+        }
+    }
+}
+
+impl Handler<HandedOver> for Master {
+    type Result = ();
+
+    fn handle(&mut self, HandedOver { name, listeners }: HandedOver, ctx: &mut Context<Self>) {
+        if let Some(node) = self.config.node(name.as_str()) {
+            self.ports.adopt(node, listeners);
+            self.end_hand_over(&name, ctx);
+        }
+    }
 }
 
 /// Takes sockets for as long as the process lives.
@@ -61,8 +104,9 @@ pub(super) fn serve(run_dir: &Path, master: Addr<Master>) -> io::Result<()> {
 }
 
 async fn take(stream: UnixStream) -> io::Result<Option<HandedOver>> {
-    stream.readable().await?;
-    let received = sockets::receive(&stream)?;
+    let received = stream
+        .async_io(Interest::READABLE, || sockets::receive(&stream))
+        .await?;
     let mut name = None;
     let mut listeners = Listeners::new();
     for (key, listener) in received {

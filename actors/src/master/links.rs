@@ -2,20 +2,27 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use actix::{Actor, Addr, Context, Handler};
+use arc_swap::ArcSwap;
+use bytes::BytesMut;
 use lampyris_derive::Service;
+use lampyris_runtime::codec;
 use lampyris_runtime::config::Config;
-use lampyris_runtime::link::{Gatekeeper, Identity, LinkSettings, Peer, Refusal};
+use lampyris_runtime::link::{Conn, Gatekeeper, Identity, LinkSettings, Peer, Refusal};
 use lampyris_runtime::name::NodeName;
+use lampyris_runtime::reply::Wrote;
 use lampyris_runtime::supervisor::roster::Event;
 
+use super::lost_lines::LinesLost;
+use super::ports::Ports;
 use super::{Happened, Joined, Master};
 use crate::error::CallError;
 use crate::message::{Origin, Remote};
 use crate::node::inbound::{FromPeer, Listener, News};
-use crate::protocol::{HandOver, MasterControl, NodeControl, ParentAt, Ready, Stop};
-use crate::remote::RemoteAddr;
+use crate::protocol::{Expect, Lacks, LostLines, MasterControl, NodeControl, ParentAt, Ready, Reload};
+use crate::remote::{Call, RemoteAddr};
 use crate::scope;
 use crate::service::{Router, Serves};
 
@@ -45,25 +52,102 @@ impl Handler<Ready> for Reception {
     }
 }
 
-/// A peer for every configured node, whose news go to the master.
-pub(super) fn peers(config: &Config, router: &Arc<Router>, master: &Addr<Master>) -> HashMap<NodeName, Peer> {
-    let settings = Arc::new(crate::node::assemble::settings(config));
-    let listener = listener(master.clone());
-    let peer = |name: &NodeName| {
-        let inbound = FromPeer::new(name.clone(), Arc::clone(router), Arc::clone(&listener));
-        Peer::new(name.clone(), Arc::clone(&settings), inbound)
-    };
-    config
-        .nodes
-        .iter()
-        .map(|node| (node.name.clone(), peer(&node.name)))
-        .collect()
+impl Handler<Lacks> for Reception {
+    type Result = Result<(), CallError>;
+
+    fn handle(&mut self, lacks: Lacks, _: &mut Context<Self>) -> Self::Result {
+        let Some(Origin::Node(name)) = scope::current().map(|scope| (*scope.origin).clone()) else {
+            return Err("only a node can lack something".into());
+        };
+        let Lacks { incarnation, what } = lacks;
+        self.master.do_send(Happened(Event::Lacks {
+            name,
+            incarnation,
+            what,
+        }));
+        Ok(())
+    }
+}
+
+impl Handler<LostLines> for Reception {
+    type Result = Result<(), CallError>;
+
+    fn handle(&mut self, lost: LostLines, _: &mut Context<Self>) -> Self::Result {
+        let Some(Origin::Node(name)) = scope::current().map(|scope| (*scope.origin).clone()) else {
+            return Err("only a node has a log".into());
+        };
+        self.master.do_send(LinesLost {
+            name,
+            incarnation: lost.incarnation,
+            lines: lost.lines,
+        });
+        Ok(())
+    }
+}
+
+/// The peers of the nodes, whose news go to the master. Clones are the same; who is in it may link.
+#[derive(Clone)]
+pub(super) struct Links(Arc<Shared>);
+
+struct Shared {
+    peers: ArcSwap<HashMap<NodeName, Peer>>,
+    settings: Arc<LinkSettings>,
+    router: Arc<Router>,
+    listener: Listener,
+}
+
+impl Links {
+    /// Those of every configured node.
+    pub(super) fn new(config: &Config, router: Router, master: &Addr<Master>) -> Self {
+        let links = Self(Arc::new(Shared {
+            peers: ArcSwap::default(),
+            settings: Arc::new(crate::node::assemble::settings(config)),
+            router: Arc::new(router),
+            listener: listener(master.clone()),
+        }));
+        config.nodes.iter().for_each(|node| links.add(&node.name));
+        links
+    }
+
+    /// The peer of a node.
+    pub(super) fn get(&self, name: &NodeName) -> Option<Peer> {
+        self.0.peers.load().get(name).cloned()
+    }
+
+    /// Lets a node in from now on.
+    pub(super) fn add(&self, name: &NodeName) {
+        if self.get(name).is_none() {
+            let listener = Arc::clone(&self.0.listener);
+            let inbound = FromPeer::new(name.clone(), Arc::clone(&self.0.router), listener);
+            let peer = Peer::new(name.clone(), Arc::clone(&self.0.settings), inbound);
+            self.change(|peers| drop(peers.insert(name.clone(), peer.clone())));
+        }
+    }
+
+    /// Lets a node in no more.
+    pub(super) fn remove(&self, name: &NodeName) {
+        self.change(|peers| drop(peers.remove(name)));
+    }
+
+    fn change(&self, change: impl Fn(&mut HashMap<NodeName, Peer>)) {
+        self.0.peers.rcu(|peers| {
+            let mut changed = HashMap::clone(peers);
+            change(&mut changed);
+            changed
+        });
+    }
+}
+
+impl Gatekeeper for Links {
+    fn admit(&self, dialer: &Identity) -> Result<Peer, Refusal> {
+        self.get(&dialer.name).ok_or(Refusal::Unauthorized)
+    }
 }
 
 fn listener(master: Addr<Master>) -> Listener {
     Arc::new(move |news| match news {
-        News::Up(link) => master.do_send(Joined(link)),
-        News::Down(link) => {
+        News::Up(link) | News::StandsBy(link) => master.do_send(Joined(link)),
+        News::Down(link) | News::StoodInVain(link) => {
             let Identity {
                 name, incarnation, ..
             } = link.peer;
@@ -72,33 +156,51 @@ fn listener(master: Addr<Master>) -> Listener {
     })
 }
 
-/// Lets in every configured node.
-pub(super) struct AllNodes(pub(super) HashMap<NodeName, Peer>);
+/// Tells a process by its link something that is for no other process of the name. Whether there is such a link.
+pub(super) fn tell_process<M: Remote>(
+    peer: Option<Peer>,
+    is_meant: impl Fn(&Identity) -> bool,
+    message: &M,
+) -> bool
+where
+    NodeControl: Serves<M>,
+{
+    let all = peer.as_ref().map(Peer::conns).unwrap_or_default();
+    let meant = all.iter().find(|conn| is_meant(&conn.id().peer));
+    meant.is_some_and(|conn| tell(conn, message))
+}
 
-impl Gatekeeper for AllNodes {
-    fn admit(&self, dialer: &Identity) -> Result<Peer, Refusal> {
-        self.0.get(&dialer.name).cloned().ok_or(Refusal::Unauthorized)
+/// Tells the parents of a node that its next life may have a link beside the present one.
+pub(super) fn announce_successor(config: &Config, links: &Links, expect: &Expect) {
+    let parents = config.parents_of(&expect.node);
+    for parent in parents.filter_map(|parent| links.get(&parent.name)) {
+        for conn in parent.conns() {
+            tell(&conn, expect);
+        }
     }
 }
 
-/// Asks a node by its link to stop. Whether there is a link.
-pub(super) fn ask_to_stop(peer: Option<&Peer>) -> bool {
-    peer.filter(|peer| peer.is_up())
-        .is_some_and(|peer| tell(peer, Stop))
+/// Tells a process that has joined to read its configuration again: it may have been applied while it was out of reach.
+pub(super) fn remind(peer: Option<Peer>, is_meant: impl Fn(&Identity) -> bool) {
+    tell_process(peer, is_meant, &Reload);
 }
 
-/// Asks a node that an earlier master has started for its listening sockets.
-pub(super) fn ask_for_sockets(peer: Option<&Peer>) {
-    if let Some(peer) = peer {
-        tell(peer, HandOver);
-    }
+/// Asks every node with a link to apply the configuration that it reads; gives the calls, which are on their way.
+pub(super) fn ask_to_reload(links: &Links, patience: Duration) -> Vec<(NodeName, Call<Reload>)> {
+    let peers = links.0.peers.load();
+    let up = peers.values().filter(|peer| peer.is_up());
+    up.map(|peer| {
+        let address: RemoteAddr<NodeControl> = RemoteAddr::new(peer.clone(), patience);
+        (peer.name().clone(), address.call(Reload))
+    })
+    .collect()
 }
 
 /// Tells a node that has joined where its parents are, and its children where it is.
 ///
 /// A node is where its link comes from, unless the configuration says otherwise: so nodes may live on several
 /// hosts without anybody writing down where.
-pub(super) fn introduce(config: &Config, links: &HashMap<NodeName, Peer>, joined: &NodeName) {
+pub(super) fn introduce(config: &Config, links: &Links, ports: &Ports, joined: &NodeName) {
     let Some(node) = config.node(joined.as_str()) else {
         return;
     };
@@ -107,7 +209,9 @@ pub(super) fn introduce(config: &Config, links: &HashMap<NodeName, Peer>, joined
         let (Some(parent_link), Some(child_link)) = (links.get(&parent.name), links.get(&child.name)) else {
             continue;
         };
-        let (Some(from), Some(port), true) = (parent_link.conn(), parent.rootport, child_link.is_up()) else {
+        // The port of its present life: another that has been configured since holds from its next one on.
+        let port = ports.rootport(&parent.name).or(parent.rootport);
+        let (Some(from), Some(port)) = (parent_link.conns().into_iter().next(), port) else {
             continue;
         };
         let seen = from.id().addr.ip();
@@ -116,14 +220,14 @@ pub(super) fn introduce(config: &Config, links: &HashMap<NodeName, Peer>, joined
             .host
             .clone()
             .or_else(|| (!seen.is_loopback() || is_other_loopback(seen)).then(|| seen.to_string()));
-        tell(
-            child_link,
-            ParentAt {
-                parent: parent.name.clone(),
-                host,
-                port,
-            },
-        );
+        let at = ParentAt {
+            parent: parent.name.clone(),
+            host,
+            port,
+        };
+        for conn in child_link.conns() {
+            tell(&conn, &at);
+        }
     }
 }
 
@@ -132,15 +236,15 @@ fn is_other_loopback(ip: std::net::IpAddr) -> bool {
     ip.is_loopback() && ip != std::net::IpAddr::from([127, 0, 0, 1]) && ip.is_ipv4()
 }
 
-fn tell<M: Remote>(peer: &Peer, message: M) -> bool
+fn tell<M: Remote>(conn: &Conn, message: &M) -> bool
 where
     NodeControl: Serves<M>,
 {
-    let address: RemoteAddr<NodeControl> = RemoteAddr::new(peer.clone(), LinkSettings::default().wait);
-    match address.notify(message) {
-        Ok(()) => true,
+    let mut write = |out: &mut BytesMut| codec::encode(message, out).map(|()| Wrote::Reply);
+    match conn.notify(M::ID, &mut write) {
+        Ok(told) => told,
         Err(error) => {
-            tracing::warn!(node = %peer.name(), %error, "a node could not be told");
+            tracing::warn!(node = %conn.id().peer.name, %error, "a node could not be told");
             false
         }
     }

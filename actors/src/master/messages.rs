@@ -5,6 +5,8 @@ use lampyris_runtime::link::LinkId;
 use lampyris_runtime::name::NodeName;
 use lampyris_runtime::supervisor::roster::Event;
 
+use super::reload::{NotReloaded, Reloaded};
+
 /// Something happened that the roster must know.
 #[derive(Message)]
 #[rtype(result = "()")]
@@ -28,9 +30,9 @@ pub(crate) struct Leave {
     pub(crate) by: &'static str,
 }
 
-/// An operator wants something of one node.
+/// An operator wants something of one node. What takes its time is answered with the id of an operation.
 #[derive(Message)]
-#[rtype(result = "Result<(), Refused>")]
+#[rtype(result = "Result<Option<String>, Refused>")]
 pub(crate) struct Act {
     /// Which node.
     pub(crate) name: NodeName,
@@ -54,8 +56,20 @@ pub(crate) enum Refused {
 pub(crate) enum Action {
     Start,
     Stop,
+    /// A new life, in place of the present one if there is one.
     Restart,
+    /// The same: the next life runs the program that is on the disk now.
+    Reload,
 }
+
+/// An operator wants every node that serves to be restarted, one after the other; answered with an operation's id.
+#[derive(Message)]
+#[rtype(result = "Result<String, Refused>")]
+pub(crate) struct RollingRestart;
+/// Read the configuration again, and apply it.
+#[derive(Message)]
+#[rtype(result = "Result<Reloaded, NotReloaded>")]
+pub(crate) struct Reload;
 
 /// Take over what an earlier master has left running.
 #[derive(Message)]

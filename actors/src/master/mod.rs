@@ -9,12 +9,16 @@
 //! All decisions are the [`Roster`]'s, which is pure; this actor carries them out and reports what happened. Nodes
 //! outlive a master that is killed; one that ends by its own will leaves none behind.
 
+mod actions;
 mod handover;
 mod links;
 mod lock;
+mod lost_lines;
 mod messages;
+mod operations;
 mod ports;
 mod processes;
+mod reload;
 mod run;
 mod state;
 mod terminal;
@@ -25,36 +29,57 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix::{Actor, AsyncContext, Context, Handler, SpawnHandle};
-use lampyris_runtime::config::Config;
-use lampyris_runtime::link::Peer;
-use lampyris_runtime::name::NodeName;
+use lampyris_runtime::config::{Config, diff};
+use lampyris_runtime::link::Identity;
+use lampyris_runtime::name::{Incarnation, NodeName};
 use lampyris_runtime::supervisor::roster::{Command, Event, Roster, State, StateChange};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
-pub(crate) use messages::{Act, Action, Adopt, Happened, Joined, Leave, Refused, StopCluster};
+pub(crate) use messages::{
+    Act, Action, Adopt, Happened, Joined, Leave, Refused, Reload, RollingRestart, StopCluster,
+};
+pub(crate) use operations::FindOperation;
+pub(crate) use processes::APPLIED;
+pub(crate) use reload::NotReloaded;
 pub use run::MasterError;
 pub(crate) use run::{RunOptions, run};
 pub use view::{NodeView, Nodes};
 
-use handover::HandedOver;
+use crate::logging::LogLevel;
 use lampyris_runtime::supervisor::orphans::reap_orphans;
 use lampyris_runtime::supervisor::process::Sign;
+use links::Links;
+use lost_lines::Losses;
+use operations::Operations;
 use ports::Ports;
-use processes::Processes;
+use processes::{Output, Processes};
 use state::State as SavedState;
 use terminal::Terminal;
+
+use crate::protocol::{Stop, TakeOver};
 
 /// The supervisor actor.
 pub struct Master {
     config: Arc<Config>,
     roster: Roster,
-    links: HashMap<NodeName, Peer>,
+    links: Links,
+    /// The applications of this program.
+    apps: Vec<String>,
+    log: LogLevel,
+    /// The configuration that a former master had applied, if there was one.
+    former: Option<Config>,
+    /// Held by the reload that is under way.
+    reloads: Arc<tokio::sync::Mutex<()>>,
     processes: Processes,
     ports: Ports,
     /// Nodes between two lives that an operator wants; their ports stay open.
     restarting: HashSet<NodeName>,
+    /// Adopted nodes that have been asked for their sockets, and whether they say that they are ready.
+    handing_over: HashMap<NodeName, Option<Event>>,
     saved: SavedState,
+    losses: Losses,
+    operations: Operations,
     terminal: Terminal,
     /// Ends the master's process with an exit code.
     done: mpsc::Sender<u8>,
@@ -94,6 +119,11 @@ impl Actor for Master {
 impl Master {
     /// Hands an event to the roster and does what it says.
     fn on_event(&mut self, event: Event, ctx: &mut Context<Self>) {
+        if let Event::Exited { exit, .. } = &event
+            && self.closing != Closing::No
+        {
+            self.unclean |= exit.code.is_some_and(|code| code != 0);
+        }
         let mut news = vec![event];
         while let Some(event) = news.pop().or_else(|| self.next_of_the_stop()) {
             for command in self.roster.on_event(now(), event) {
@@ -101,19 +131,24 @@ impl Master {
             }
         }
         self.set_timer(ctx);
-        let restarts = self
-            .roster
-            .snapshot(now())
-            .into_iter()
-            .map(|node| (node.name, node.restarts))
-            .collect();
-        self.saved.write(self.processes.known(&restarts));
+        self.saved
+            .write(self.processes.known(&self.roster.snapshot(now())));
+        self.processes.let_go();
     }
 
     /// Carries out one command; gives what came of it at once.
     fn carry_out(&mut self, command: Command, ctx: &mut Context<Self>) -> Option<Event> {
         match command {
-            Command::Spawn(name) => return Some(self.spawn(name, ctx)),
+            Command::Spawn(name) => return Some(self.spawn(name, None, ctx)),
+            Command::SpawnSuccessor { name, of } => {
+                self.expect_successor(&name, of);
+                return Some(self.spawn(name, Some(of), ctx));
+            }
+            Command::TakeOver { name, incarnation } => {
+                let is_meant = |process: &Identity| process.incarnation == incarnation;
+                links::tell_process(self.links.get(&name), is_meant, &TakeOver);
+            }
+            Command::RestartEnded { name, error } => return self.restart_ended(&name, error),
             Command::Terminate { name, pid } => self.terminate(&name, pid),
             Command::Abort { name, pid } => self.processes.sign(&name, pid, Sign::Abort),
             Command::Kill { name, pid } => {
@@ -121,6 +156,7 @@ impl Master {
                 self.processes.sign(&name, pid, Sign::Kill);
             }
             Command::Announce(change) => self.announce(&change),
+            Command::Forget(name) => self.forget(&name),
             Command::AllReady { .. } => self
                 .terminal
                 .all_ready(self.started.elapsed(), self.admin.as_deref()),
@@ -129,7 +165,7 @@ impl Master {
         None
     }
 
-    fn spawn(&mut self, name: NodeName, ctx: &Context<Self>) -> Event {
+    fn spawn(&mut self, name: NodeName, succeeds: Option<Incarnation>, ctx: &Context<Self>) -> Event {
         let Some(node) = self.config.node(name.as_str()) else {
             return Event::SpawnFailed {
                 error: "it is not configured".into(),
@@ -147,9 +183,9 @@ impl Master {
                 };
             }
         };
-        match self.processes.spawn(&name, sockets, ctx.address()) {
+        match self.processes.spawn(&name, succeeds, sockets, ctx.address()) {
             Ok((pid, output)) => {
-                self.terminal.follow(name.clone(), output);
+                self.follow(&name, output);
                 Event::Spawned { name, pid }
             }
             Err(error) => Event::SpawnFailed {
@@ -162,7 +198,9 @@ impl Master {
 
     /// Asks by the link; a node without one gets the signal instead. Never both: a second wish means "at once".
     fn terminate(&mut self, name: &NodeName, pid: Option<u32>) {
-        if links::ask_to_stop(self.links.get(name)) {
+        // One that was started elsewhere has one link and no number that means anything here.
+        let is_meant = |process: &Identity| pid.is_none_or(|pid| process.pid == pid);
+        if links::tell_process(self.links.get(name), is_meant, &Stop) {
             return;
         }
         if let Some(pid) = pid {
@@ -173,7 +211,6 @@ impl Master {
     fn announce(&mut self, change: &StateChange) {
         tracing::info!(node = %change.name, from = %change.from, to = %change.to, reason = change.reason, "state");
         match change.to {
-            State::Ready => drop(self.restarting.remove(&change.name)),
             State::Stopped if self.restarting.contains(&change.name) => {}
             // It stays down, and who connects to it is to know that.
             State::Stopped | State::Failed => self.ports.close(&change.name),
@@ -183,6 +220,19 @@ impl Master {
         if let Some(node) = snapshot.iter().find(|node| node.name == change.name) {
             self.terminal.state(change, node);
         }
+    }
+
+    fn follow(&self, name: &NodeName, output: Option<Output>) {
+        if let Some(output) = output {
+            self.terminal.follow(name.clone(), output);
+        }
+    }
+
+    /// The node is configured no more, and has ended.
+    fn forget(&mut self, name: &NodeName) {
+        self.links.remove(name);
+        self.ports.close(name);
+        self.restarting.remove(name);
     }
 
     fn all_stopped(&self) {
@@ -235,7 +285,12 @@ impl Handler<Happened> for Master {
     type Result = ();
 
     fn handle(&mut self, Happened(event): Happened, ctx: &mut Context<Self>) {
-        self.on_event(event, ctx);
+        if let Event::Exited { pid, .. } = &event {
+            self.processes.forget(*pid);
+        }
+        if !self.keep_back(&event) {
+            self.on_event(event, ctx);
+        }
     }
 }
 
@@ -244,15 +299,20 @@ impl Handler<Joined> for Master {
 
     fn handle(&mut self, Joined(link): Joined, ctx: &mut Context<Self>) {
         let peer = link.peer.clone();
-        links::introduce(&self.config, &self.links, &peer.name);
+        links::introduce(&self.config, &self.links, &self.ports, &peer.name);
         let own = self.processes.is_own(&peer.name, peer.pid);
+        let is_meant = |process: &Identity| process.incarnation == peer.incarnation;
+        if own {
+            links::remind(self.links.get(&peer.name), is_meant);
+        }
         if self
             .config
             .node(peer.name.as_str())
             .is_some_and(|node| own && !self.ports.has_all(node))
         {
-            links::ask_for_sockets(self.links.get(&peer.name));
+            self.ask_for_sockets(&peer, ctx);
         }
+        self.make_way(&peer);
         self.on_event(
             Event::Joined {
                 name: peer.name,
@@ -268,21 +328,14 @@ impl Handler<Adopt> for Master {
     type Result = ();
 
     fn handle(&mut self, _: Adopt, ctx: &mut Context<Self>) {
+        let mut found = Vec::new();
         for known in self.saved.read() {
             match self.processes.adopt(&known, ctx.address()) {
                 Ok(Some(output)) => {
-                    let state::Known {
-                        name, pid, restarts, ..
-                    } = known;
+                    let (name, pid) = (&known.name, known.pid);
                     self.terminal.say(&format!("found {name} running (pid {pid})"));
-                    self.terminal.follow(name.clone(), output);
-                    if self.config.node(name.as_str()).is_none() {
-                        // No node any more, but it holds ports, and must not outlive this master.
-                        self.terminal
-                            .say(&format!("{name} is configured no more: it is stopped"));
-                        self.processes.sign(&name, pid, Sign::Terminate);
-                    }
-                    self.on_event(Event::Adopted { name, pid, restarts }, ctx);
+                    self.follow(name, output);
+                    found.push(known);
                 }
                 Ok(None) => self
                     .terminal
@@ -292,43 +345,31 @@ impl Handler<Adopt> for Master {
                 }
             }
         }
-    }
-}
-
-impl Handler<HandedOver> for Master {
-    type Result = ();
-
-    fn handle(&mut self, handed: HandedOver, _: &mut Context<Self>) {
-        if let Some(node) = self.config.node(handed.name.as_str()) {
-            self.ports.adopt(node, handed.listeners);
+        for (known, leaving) in state::sort_out(found) {
+            let state::Known {
+                name, pid, restarts, ..
+            } = known;
+            if self.config.node(name.as_str()).is_none() {
+                // No node any more, but it holds ports, and must not outlive this master.
+                self.terminal
+                    .say(&format!("{name} is configured no more: it is stopped"));
+                self.processes.sign(&name, pid, Sign::Terminate);
+            }
+            self.on_event(
+                Event::Adopted {
+                    name,
+                    pid,
+                    restarts,
+                    leaving,
+                },
+                ctx,
+            );
         }
-    }
-}
-
-impl Handler<Act> for Master {
-    type Result = Result<(), Refused>;
-
-    fn handle(&mut self, Act { name, action }: Act, ctx: &mut Context<Self>) -> Self::Result {
-        let node = self.config.node(name.as_str()).ok_or(Refused::NoSuchNode)?;
-        if action == Action::Start && (self.only || !node.start) {
-            return Err(Refused::NotStartedHere);
+        // The nodes apply what can be when they are linked; the rest waits for them to start anew.
+        if let Some(former) = self.former.take() {
+            let left = reload::sorted(diff(&former, &self.config), &former, &self.config);
+            self.tell_waiting(&left.restart);
         }
-        if action != Action::Stop && self.closing != Closing::No {
-            return Err(Refused::Stopping);
-        }
-        match action {
-            Action::Restart => drop(self.restarting.insert(name.clone())),
-            Action::Start | Action::Stop => drop(self.restarting.remove(&name)),
-        }
-        self.on_event(
-            match action {
-                Action::Start => Event::Start(name),
-                Action::Stop => Event::Stop(name),
-                Action::Restart => Event::Restart(name),
-            },
-            ctx,
-        );
-        Ok(())
     }
 }
 

@@ -1,6 +1,5 @@
 //! The life of the master's process: lock, ports, actor, signals, end.
 
-use std::collections::HashMap;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -8,8 +7,10 @@ use std::time::Instant;
 
 use actix::{Actor, Addr, AsyncContext};
 use lampyris_runtime::backoff::Random;
-use lampyris_runtime::config::{BadCertificate, Config, NodeConfig, link_secret, make_run_dir, share_secret};
-use lampyris_runtime::link::{Acceptor, Peer, accept};
+use lampyris_runtime::config::{
+    BadCertificate, Config, NodeConfig, applied_copy, keep_applied, link_secret, make_run_dir, share_secret,
+};
+use lampyris_runtime::link::{Acceptor, accept};
 use lampyris_runtime::name::{MASTER, NodeName};
 use lampyris_runtime::supervisor::orphans;
 use lampyris_runtime::supervisor::roster::{BadTree, Event, NodeSpec, Roster};
@@ -18,7 +19,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 use super::handover;
-use super::links::{AllNodes, Reception, peers};
+use super::links::{Links, Reception};
 use super::lock;
 use super::processes::Processes;
 use super::terminal::Terminal;
@@ -26,6 +27,7 @@ use super::{Adopt, Closing, Happened, Leave, Master, StopCluster};
 use crate::admin::{self, Token};
 use crate::certificates;
 use crate::console::Console;
+use crate::logging::LogLevel;
 use crate::node::assemble::identity;
 use crate::node::ports::{PortTaken, bind};
 use crate::service::{Inbox, Router, Service, Taking, host};
@@ -49,6 +51,10 @@ pub(crate) struct RunOptions {
     pub(crate) keep_nodes: bool,
     /// Where news are printed.
     pub(crate) console: Console,
+    /// The applications of the program.
+    pub(crate) apps: Vec<String>,
+    /// The level of this process's log.
+    pub(crate) log: LogLevel,
     /// When the process started, for the time until ready.
     pub(crate) started: Instant,
 }
@@ -108,6 +114,9 @@ pub(crate) async fn run(config: Arc<Config>, options: RunOptions) -> Result<u8, 
     };
     share_secret(&config).map_err(MasterError::Secret)?;
     std::fs::create_dir_all(&config.log.dir).map_err(folder)?;
+    // Nodes of a former master run by this; without one, or if it makes no sense, there is nothing to compare.
+    let former = config.load_copy_again(&applied_copy(&config.run_dir)).ok();
+    keep_applied(&config).map_err(folder)?;
     if let Err(error) = orphans::adopt_orphans() {
         tracing::warn!(%error, "processes that outlive their node will not be noticed");
     }
@@ -119,7 +128,7 @@ pub(crate) async fn run(config: Arc<Config>, options: RunOptions) -> Result<u8, 
         .transpose()?;
     let (done, mut ended) = mpsc::channel(1);
     let (living, mut all_dead) = mpsc::channel(1);
-    let (master, peers) = start(&config, &options, done, living)?;
+    let (master, peers) = start(&config, &options, former, done, living)?;
     let accepting = serve_links(&config, peers, links)?;
     let mut web_server = None;
     if let Some(listener) = web {
@@ -132,19 +141,7 @@ pub(crate) async fn run(config: Arc<Config>, options: RunOptions) -> Result<u8, 
     if !options.only {
         master.do_send(Happened(Event::StartAll));
     }
-    let mut wishes = 0;
-    let code = loop {
-        let by = tokio::select! {
-            code = ended.recv() => break code,
-            by = signals.next() => by,
-        };
-        if options.keep_nodes {
-            master.do_send(Leave { by });
-            continue;
-        }
-        wishes += 1;
-        master.do_send(StopCluster { by, now: wishes > 1 });
-    };
+    let code = until_ended(&master, &mut ended, &mut signals, options.keep_nodes).await;
     accepting.abort();
     // Whoever has asked for the end gets an answer.
     if let Some(server) = web_server {
@@ -157,6 +154,28 @@ pub(crate) async fn run(config: Arc<Config>, options: RunOptions) -> Result<u8, 
             drop(tokio::time::timeout(LAST_KILLS, all_dead.recv()).await);
             Ok(EX_SOFTWARE)
         }
+    }
+}
+
+/// Hands signals on to the master until it has ended; gives its exit code, `None` if it has died.
+async fn until_ended(
+    master: &Addr<Master>,
+    ended: &mut mpsc::Receiver<u8>,
+    signals: &mut Signals,
+    keep_nodes: bool,
+) -> Option<u8> {
+    let mut wishes = 0;
+    loop {
+        let by = tokio::select! {
+            code = ended.recv() => return code,
+            by = signals.next() => by,
+        };
+        if keep_nodes {
+            master.do_send(Leave { by });
+            continue;
+        }
+        wishes += 1;
+        master.do_send(StopCluster { by, now: wishes > 1 });
     }
 }
 
@@ -190,18 +209,18 @@ impl Signals {
 /// Takes in the nodes that prove themselves.
 fn serve_links(
     config: &Arc<Config>,
-    peers: HashMap<NodeName, Peer>,
+    peers: Links,
     port: std::net::TcpListener,
 ) -> Result<JoinHandle<()>, MasterError> {
     let secret = link_secret(config).map_err(MasterError::Secret)?;
     let tls = config.link_tls(MASTER)?.map(Arc::new);
-    let me = identity(NodeName::master());
+    let me = identity(NodeName::master(), None);
     let acceptor = Acceptor {
         me: me.map_err(|why| MasterError::System("identity", io::Error::other(why)))?,
         secret: secret.expose().as_bytes().into(),
         tls: tls.clone(),
         handshake: config.link.handshake_timeout,
-        gatekeeper: Arc::new(AllNodes(peers)),
+        gatekeeper: Arc::new(peers),
         spawn: |task| tokio::task::spawn_local(task).abort_handle(),
     };
     for task in certificates::tasks(config, MASTER, tls, None) {
@@ -212,28 +231,34 @@ fn serve_links(
     Ok(tokio::task::spawn_local(accept(port, Arc::new(acceptor))))
 }
 
-type Started = (Addr<Master>, HashMap<NodeName, Peer>);
-
 fn start(
     config: &Arc<Config>,
     options: &RunOptions,
+    former: Option<Config>,
     done: mpsc::Sender<u8>,
     living: mpsc::Sender<()>,
-) -> Result<Started, MasterError> {
+) -> Result<(Addr<Master>, Links), MasterError> {
     let now = super::now();
     let specs = config.nodes.iter().map(|node| spec(node, options.only)).collect();
     let mut seed = Random::new(u64::from(std::process::id()));
     let roster = Roster::new(now, specs, seed.next())?;
-    let mut links = HashMap::new();
+    let mut all_links = None;
     let master = Master::create(|ctx| {
-        links = links_of(config, &ctx.address());
+        let links = all_links.insert(links_of(config, &ctx.address()));
         Master {
             config: Arc::clone(config),
             roster,
             links: links.clone(),
+            apps: options.apps.clone(),
+            log: options.log.clone(),
+            former,
+            reloads: Arc::default(),
             ports: super::Ports::default(),
             restarting: std::collections::HashSet::new(),
+            handing_over: std::collections::HashMap::new(),
             saved: super::SavedState::new(&config.run_dir),
+            losses: super::Losses::default(),
+            operations: super::Operations::default(),
             processes: Processes::new(Arc::clone(config), options.program.clone(), living),
             terminal: Terminal::new(config, options.console.clone()),
             done,
@@ -245,11 +270,11 @@ fn start(
             started: options.started,
         }
     });
-    Ok((master, links))
+    Ok((master, all_links.expect("because the actor was made")))
 }
 
 /// The peers of all nodes, and the service that hears them.
-fn links_of(config: &Config, master: &Addr<Master>) -> HashMap<NodeName, Peer> {
+fn links_of(config: &Config, master: &Addr<Master>) -> Links {
     let mut router = Router::default();
     let inbox = Inbox::new(Reception::NAME, RECEPTION, Taking::Batch);
     router
@@ -259,7 +284,7 @@ fn links_of(config: &Config, master: &Addr<Master>) -> HashMap<NodeName, Peer> {
     host(inbox, move || Reception {
         master: reception.clone(),
     });
-    peers(config, &Arc::new(router), master)
+    Links::new(config, router, master)
 }
 
 fn admin_address(config: &Config) -> Option<String> {
@@ -273,7 +298,7 @@ fn admin_address(config: &Config) -> Option<String> {
 }
 
 /// What the roster has to know of a node.
-fn spec(node: &NodeConfig, only: bool) -> NodeSpec {
+pub(super) fn spec(node: &NodeConfig, only: bool) -> NodeSpec {
     NodeSpec {
         name: node.name.clone(),
         parents: node.parents.iter().map(|parent| parent.name.clone()).collect(),
@@ -284,5 +309,7 @@ fn spec(node: &NodeConfig, only: bool) -> NodeSpec {
         stop_timeout: node.stop_timeout - node.drain_timeout,
         hang_kill: (!node.hang_kill.is_zero()).then_some(node.hang_kill),
         restart_children: node.restart_children,
+        // Clients, and children that begin anew with their parent, have to notice its end.
+        swap: node.netport.is_none() && !node.restart_children,
     }
 }

@@ -9,6 +9,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use lampyris_runtime::name::NodeName;
+use lampyris_runtime::supervisor::roster::Role;
 use serde::{Deserialize, Serialize};
 
 /// One living node.
@@ -20,6 +21,27 @@ pub(super) struct Known {
     pub(super) start_time: u64,
     /// How often the node had been started again.
     pub(super) restarts: u64,
+    /// What it is there for beside the process that is the node; `None` for that one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) beside: Option<Role>,
+}
+
+/// Which of the processes that were found are the nodes, first, and which are to leave (`true`): those that were
+/// replaced, and successors of nodes that live. A successor whose node has died is the node.
+pub(super) fn sort_out(found: Vec<Known>) -> Vec<(Known, bool)> {
+    let lives = |name: &NodeName| {
+        found
+            .iter()
+            .any(|known| known.name == *name && known.beside.is_none())
+    };
+    let leaves = |known: &Known| match known.beside {
+        None => false,
+        Some(Role::Successor) => lives(&known.name),
+        Some(Role::Leaving) => true,
+    };
+    let mut sorted: Vec<_> = found.iter().map(|known| (known.clone(), leaves(known))).collect();
+    sorted.sort_by_key(|(_, leaves)| *leaves);
+    sorted
 }
 
 /// What the file says.
@@ -117,6 +139,7 @@ mod tests {
             pid: 7,
             start_time: 8,
             restarts: 9,
+            beside: Some(Role::Leaving),
         };
         state.write(vec![known.clone()]);
         assert_eq!(State::new(folder.path()).read(), [known]);
@@ -125,5 +148,34 @@ mod tests {
         assert_eq!(after_a_reboot.read(), []);
         fs::write(folder.path().join("state.json"), "{").unwrap();
         assert_eq!(state.read(), []);
+    }
+
+    #[test]
+    fn of_two_processes_of_a_node_the_one_that_leaves_is_known() {
+        let known = |pid, beside| Known {
+            name: NodeName::new("gate").unwrap(),
+            pid,
+            start_time: 8,
+            restarts: 0,
+            beside,
+        };
+        let sorted = |found: Vec<Known>| {
+            let sorted = sort_out(found).into_iter();
+            sorted
+                .map(|(known, leaves)| (known.pid, leaves))
+                .collect::<Vec<_>>()
+        };
+        let leaving = known(1, Some(Role::Leaving));
+        let successor = known(2, Some(Role::Successor));
+        assert_eq!(
+            sorted(vec![leaving.clone(), known(3, None)]),
+            [(3, false), (1, true)]
+        );
+        assert_eq!(
+            sorted(vec![successor.clone(), known(3, None)]),
+            [(3, false), (2, true)]
+        );
+        assert_eq!(sorted(vec![successor]), [(2, false)]);
+        assert_eq!(sorted(vec![leaving]), [(1, true)]);
     }
 }

@@ -31,22 +31,27 @@ pub(super) struct Terminal {
 
 impl Terminal {
     pub(super) fn new(config: &Config, console: Console) -> Self {
-        let names: Vec<_> = config.nodes.iter().map(|node| node.name.clone()).collect();
-        let width = names
-            .iter()
-            .map(|name| name.as_str().len())
-            .max()
-            .unwrap_or(0)
-            .max("master".len());
         let no_color = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
         let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
         let colour = !no_color && !dumb && std::io::stdout().is_terminal() && std::io::stderr().is_terminal();
-        Self {
-            names,
-            width,
+        let mut terminal = Self {
+            names: Vec::new(),
+            width: "master".len(),
             colour,
             show_output: config.log.terminal,
             console,
+        };
+        terminal.go_by(config);
+        terminal
+    }
+
+    /// Names that are new get a colour; those that are gone keep theirs until the master ends.
+    pub(super) fn go_by(&mut self, config: &Config) {
+        for node in &config.nodes {
+            if !self.names.contains(&node.name) {
+                self.names.push(node.name.clone());
+                self.width = self.width.max(node.name.as_str().len());
+            }
         }
     }
 
@@ -62,6 +67,15 @@ impl Terminal {
             .map(|address| format!(", admin page {address}"))
             .unwrap_or_default();
         self.say(&format!("ready in {} ms{page}", after.as_millis()));
+    }
+
+    /// A restart that an operator has asked for is over.
+    pub(super) fn restarted(&self, name: &NodeName, error: Option<&str>) {
+        let label = self.label(name.as_str(), self.colour_of(name));
+        self.console.out(match error {
+            Some(error) => format!("{label} | not restarted: {error}"),
+            None => format!("{label} | restarted"),
+        });
     }
 
     /// A node's step that a person should know of.
@@ -112,13 +126,15 @@ impl Terminal {
 
     /// Shows the lines that a node prints, until its process has ended.
     pub(super) fn follow(&self, name: NodeName, mut output: Output) {
+        if !self.show_output {
+            // Whoever follows the log ends with the first line that nobody takes.
+            return;
+        }
         let label = self.label(name.as_str(), self.colour_of(&name));
-        let (show, console) = (self.show_output, self.console.clone());
+        let console = self.console.clone();
         tokio::spawn(async move {
             while let Some(line) = output.recv().await {
-                if show {
-                    console.minor(&format!("{label} | {line}"));
-                }
+                console.minor(&format!("{label} | {line}"));
             }
         });
     }

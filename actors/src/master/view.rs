@@ -26,6 +26,10 @@ pub struct NodeView {
     pub rss: Option<u64>,
     /// Where its link comes from, while it is up.
     pub host: Option<IpAddr>,
+    /// How many lines of this life's log could not be written.
+    pub lost_lines: u64,
+    /// What an operator should look at, in words.
+    pub warnings: Vec<String>,
 }
 
 impl Handler<Nodes> for Master {
@@ -54,6 +58,12 @@ impl Master {
                 .filter(|pid| self.processes.is_own(&node.name, *pid))
                 .and_then(usage::resident_bytes),
             host: link.map(|link| link.id().addr.ip()),
+            lost_lines: self.losses.of(&node.name, node.incarnation),
+            warnings: self
+                .losses
+                .warning(&node.name, node.incarnation, now())
+                .into_iter()
+                .collect(),
             supervision: node,
         }
     }

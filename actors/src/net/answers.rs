@@ -43,6 +43,10 @@ impl Ended {
     }
 }
 
+/// Where a call stands, until the calls change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct At(usize);
+
 /// Whether an answer may leave.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Turn {
@@ -177,27 +181,24 @@ impl Answers {
         Some((slot.number, matches!(slot.progress, Progress::Running)))
     }
 
-    /// The command of a call that has now been answered, and whether the answer may leave. `None` when the call
-    /// had ended before.
-    pub(super) fn turn(&self, number: u64) -> Option<(u32, Turn)> {
+    /// A call that has now been answered: where it stands, its command, and whether the answer may leave. `None` when
+    /// the call had ended before.
+    pub(super) fn turn(&self, number: u64) -> Option<(At, u32, Turn)> {
         let at = self.find(number)?;
         let command = self.slots[at].command;
         let older = self.slots.range(..at).any(|slot| slot.command == command);
-        Some((command, if older { Turn::Later } else { Turn::Now }))
+        Some((At(at), command, if older { Turn::Later } else { Turn::Now }))
     }
 
     /// Lays the answer aside until it is [`Turn::Now`].
-    pub(super) fn stash(&mut self, number: u64, ended: Ended) {
-        if let Some(at) = self.find(number) {
-            self.waiting += ended.size();
-            self.started(at);
-            self.slots[at].progress = Progress::Ended(ended);
-        }
+    pub(super) fn stash(&mut self, At(at): At, ended: Ended) {
+        self.waiting += ended.size();
+        self.started(at);
+        self.slots[at].progress = Progress::Ended(ended);
     }
 
     /// Ends a call whose answer has left, and gives the answers that waited for it, in order.
-    pub(super) fn finish(&mut self, number: u64, mut leave: impl FnMut(Ended)) {
-        let Some(mut at) = self.find(number) else { return };
+    pub(super) fn finish(&mut self, At(mut at): At, mut leave: impl FnMut(Ended)) {
         self.started(at);
         let Some(Slot { command, .. }) = self.slots.remove(at) else {
             return;
@@ -231,7 +232,14 @@ impl Answers {
         self.waiting = 0;
     }
 
+    /// Numbers are given out one by one, so the distance from the first is never less than the place; it is the
+    /// place when nothing between them has ended.
     fn find(&self, number: u64) -> Option<usize> {
+        let distance = number.checked_sub(self.slots.front()?.number)?;
+        let at = usize::try_from(distance).ok()?;
+        if self.slots.get(at).is_some_and(|slot| slot.number == number) {
+            return Some(at);
+        }
         self.slots.binary_search_by_key(&number, |slot| slot.number).ok()
     }
 
@@ -274,10 +282,21 @@ mod tests {
         Ended::Frame(Bytes::from_static(text.as_bytes()))
     }
 
+    fn turn(answers: &Answers, number: u64) -> Option<(u32, Turn)> {
+        answers.turn(number).map(|(_, command, turn)| (command, turn))
+    }
+
+    fn stash(answers: &mut Answers, number: u64, ended: Ended) {
+        let (at, ..) = answers.turn(number).expect("it is in flight");
+        answers.stash(at, ended);
+    }
+
     /// Finishes the call and gives what left because of it.
     fn finish(answers: &mut Answers, number: u64) -> Vec<Ended> {
         let mut left = Vec::new();
-        answers.finish(number, |ended| left.push(ended));
+        if let Some((at, ..)) = answers.turn(number) {
+            answers.finish(at, |ended| left.push(ended));
+        }
         left
     }
 
@@ -290,13 +309,13 @@ mod tests {
             open(&mut answers, 1),
             open(&mut answers, 1),
         );
-        assert_eq!(answers.turn(a3), Some((1, Turn::Later)));
-        answers.stash(a3, frame("a3"));
-        assert_eq!(answers.turn(b1), Some((2, Turn::Now)));
+        assert_eq!(turn(&answers, a3), Some((1, Turn::Later)));
+        stash(&mut answers, a3, frame("a3"));
+        assert_eq!(turn(&answers, b1), Some((2, Turn::Now)));
         assert_eq!(finish(&mut answers, b1), []);
-        answers.stash(a2, frame("a2"));
+        stash(&mut answers, a2, frame("a2"));
         assert_eq!(answers.waiting_bytes(), 4);
-        assert_eq!(answers.turn(a1), Some((1, Turn::Now)));
+        assert_eq!(turn(&answers, a1), Some((1, Turn::Now)));
         assert_eq!(finish(&mut answers, a1), [frame("a2"), frame("a3")]);
         assert_eq!((answers.in_flight(), answers.waiting_bytes()), (0, 0));
     }
@@ -305,8 +324,8 @@ mod tests {
     fn an_answer_that_waits_stops_at_the_next_unanswered_call() {
         let mut answers = Answers::new(false);
         let calls: Vec<u64> = (0..4).map(|_| open(&mut answers, 1)).collect();
-        answers.stash(calls[1], frame("1"));
-        answers.stash(calls[3], Ended::HangUp);
+        stash(&mut answers, calls[1], frame("1"));
+        stash(&mut answers, calls[3], Ended::HangUp);
         assert_eq!(finish(&mut answers, calls[0]), [frame("1")]);
         assert_eq!(finish(&mut answers, calls[2]), [Ended::HangUp]);
     }

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use bytes::{Bytes, BytesMut};
 use lampyris_runtime::error::{ErrorKind, Fault};
 use lampyris_runtime::reply::{Permit, ReplyTo};
@@ -39,7 +40,8 @@ const CUT_TIME: Duration = Duration::from_secs(1);
 
 /// What all connections of a port share.
 pub(super) struct Net {
-    pub(super) settings: NetSettings,
+    /// For clients that connect from now on.
+    settings: ArcSwap<NetSettings>,
     pub(super) router: Arc<Router>,
     /// With it, connections are encrypted.
     pub(super) tls: Option<Arc<ClientTls>>,
@@ -64,7 +66,7 @@ impl Net {
         // Without random bytes the node would not have got here: its incarnation is drawn first.
         let start = u64::from(getrandom::u32().unwrap_or_default());
         Arc::new(Self {
-            settings,
+            settings: ArcSwap::from_pointee(settings),
             router,
             tls,
             counters: Counters::default(),
@@ -79,6 +81,10 @@ impl Net {
         })
     }
 
+    pub(super) fn settings(&self) -> Arc<NetSettings> {
+        self.settings.load_full()
+    }
+
     /// Makes a session for a connection that was accepted.
     pub(super) fn register(
         self: &Arc<Self>,
@@ -88,7 +94,7 @@ impl Net {
     ) -> Session {
         let number = self.next.fetch_add(1, Ordering::Relaxed);
         let id = SessionId {
-            node: self.settings.node.clone(),
+            node: self.settings.load().node.clone(),
             number,
         };
         let session = Session::new(Line::new(id, addr, Arc::clone(self), socket, cipher));
@@ -111,7 +117,7 @@ impl Net {
     /// Whether one client more would be too many: for the limit, or for services that do not keep up with the
     /// news of those that come and go.
     pub(super) fn is_full(&self) -> bool {
-        let most = self.settings.max_clients;
+        let most = self.settings.load().max_clients;
         let listening = self.router.opened().len() + self.router.closed().len();
         let behind = listening > 0 && self.news.load(Ordering::Relaxed) >= most.saturating_mul(2 * listening);
         self.count() >= most || behind
@@ -171,6 +177,18 @@ pub struct ClientInfo {
 impl Clients {
     pub(super) fn new(net: Arc<Net>, accepting: AbortHandle) -> Self {
         Self { net, accepting }
+    }
+
+    /// Clients that connect from now on have these settings, and `max_clients` holds for all. Those that are connected
+    /// keep theirs. The format of frames and the time of calls stay: all clients have them in common.
+    pub(crate) fn reconfigure(&self, wanted: NetSettings) {
+        let present = self.net.settings();
+        self.net.settings.store(Arc::new(NetSettings {
+            node: present.node.clone(),
+            dialect: Arc::clone(&present.dialect),
+            call_timeout: present.call_timeout,
+            ..wanted
+        }));
     }
 
     /// The session of a number, while it is connected.
@@ -279,7 +297,7 @@ impl Clients {
     }
 
     fn encode(&self, command: u32, payload: &impl IntoClient) -> Result<Option<Bytes>, Fault> {
-        let settings = &self.net.settings;
+        let settings = self.net.settings();
         let mut frame = BytesMut::new();
         let mut write = |out: &mut BytesMut| payload.write_client(out);
         let wrote = settings

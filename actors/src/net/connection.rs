@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use lampyris_runtime::error::{ErrorKind, Fault};
-use lampyris_runtime::packet::{Decoded, Packet};
+use lampyris_runtime::packet::{Decoded, Packet, Refused};
 use lampyris_runtime::reply::{ReplySink, ReplyTo};
 use tokio::io::AsyncReadExt;
 use tokio::net::tcp::OwnedReadHalf;
@@ -29,7 +29,7 @@ use super::line::{Line, Status};
 use super::pace::Pace;
 use super::session::Session;
 use crate::message::Origin;
-use crate::service::{Invocation, Route};
+use crate::service::{Inbox, Invocation, Route, Router};
 
 /// Room that is made for one read, in bytes.
 const READ_STEP: usize = 8 * 1024;
@@ -79,6 +79,15 @@ enum Pause {
     Pace(Instant),
 }
 
+/// Why no more calls are opened for now.
+enum Stop {
+    Pause(Pause),
+    /// The rest of a frame has not come; its size, if that is known.
+    Partial(Option<usize>),
+    /// The bytes are no frame.
+    Refused(Refused),
+}
+
 /// What a turn waits for, beside news.
 struct Wait {
     /// Bytes from the client.
@@ -93,6 +102,7 @@ impl Connection {
     pub(super) fn new(net: Arc<Net>, session: Session, read: OwnedReadHalf) -> Self {
         let now = Instant::now();
         let raw = session.line().is_encrypted().then(BytesMut::new);
+        let pace = session.line().settings.rate.map(|rate| Pace::new(rate, now));
         Self {
             line: Arc::clone(session.line()),
             origin: Arc::new(Origin::Client(session.clone())),
@@ -102,7 +112,7 @@ impl Connection {
             raw,
             shaking: false,
             limits: Limits::new(now),
-            pace: net.settings.rate.map(|rate| Pace::new(rate, now)),
+            pace,
             timer: None,
             ended: false,
             net,
@@ -146,16 +156,11 @@ impl Connection {
     /// Does everything that can be done at once, and says what to wait for, or why the connection ends.
     fn settle(&mut self, now: Instant) -> Result<Wait, Reason> {
         self.line.expire(now);
-        while let Some(call) = self.line.take_ready() {
-            let route = self.net.router.command(call.command);
-            self.hand_over(call, route);
-        }
         let pause = self.admit(now)?;
-        self.line.flush().map_err(|error| self.lost(&error))?;
-        let status = self.line.status();
+        let status = self.line.flush().map_err(|error| self.lost(&error))?;
         self.check_end(&status, &pause)?;
         let read = matches!(pause, Pause::NoFrame) && status.ending.is_none() && status.closing.is_none();
-        let limit = self.limits.check(&self.net.settings, &status, now)?;
+        let limit = self.limits.check(&self.line.settings, &status, now)?;
         let pace = if let Pause::Pace(until) = pause {
             Some(until)
         } else {
@@ -169,73 +174,99 @@ impl Connection {
         })
     }
 
-    /// Takes packets out of the buffer and hands them over, as many as may be in flight.
+    /// Hands over what may go to its handler: commands that were held, then packets out of the buffer, as many as
+    /// may be in flight.
     fn admit(&mut self, now: Instant) -> Result<Pause, Reason> {
+        let mut calls = Vec::new();
+        let stop = self.open(now, &mut calls);
+        self.hand_over(calls);
+        match stop {
+            Stop::Pause(pause) => Ok(pause),
+            Stop::Partial(size) => {
+                self.await_rest(size, now);
+                Ok(Pause::NoFrame)
+            }
+            Stop::Refused(refused) => {
+                self.log_refused(&refused, &self.buffer, now);
+                Err(refused.into())
+            }
+        }
+    }
+
+    /// Opens the calls of all packets that are here, under one lock of the line.
+    fn open(&mut self, now: Instant, calls: &mut Vec<Call>) -> Stop {
+        let Self {
+            net,
+            line,
+            buffer,
+            raw,
+            shaking,
+            limits,
+            pace,
+            ..
+        } = self;
+        let settings = &line.settings;
+        let deadline = now + settings.call_timeout;
+        let mut route = None;
+        let mut opening = line.opening();
+        while let Some(call) = opening.take_ready() {
+            calls.push(call);
+        }
         loop {
-            if self.buffer.is_empty() {
-                self.buffer = BytesMut::new();
-                match self.shaking || self.raw.as_ref().is_some_and(|raw| !raw.is_empty()) {
-                    true => self.await_rest(None, now),
-                    false => self.limits.no_frame(),
+            if buffer.is_empty() {
+                *buffer = BytesMut::new();
+                if *shaking || raw.as_ref().is_some_and(|raw| !raw.is_empty()) {
+                    return Stop::Partial(None);
                 }
-                return Ok(Pause::NoFrame);
+                limits.no_frame();
+                return Stop::Pause(Pause::NoFrame);
             }
-            let status = self.line.status();
-            if status.closing.is_some() {
-                return Ok(Pause::NoFrame);
+            if opening.is_closing() {
+                return Stop::Pause(Pause::NoFrame);
             }
-            if status.in_flight >= self.net.settings.in_flight.max(1) {
-                self.limits.no_frame();
-                return Ok(Pause::Full);
+            if opening.in_flight() >= settings.in_flight.max(1) {
+                limits.no_frame();
+                return Stop::Pause(Pause::Full);
             }
-            if let Some(until) = self.pace.as_ref().and_then(|pace| pace.wait(now)) {
-                self.limits.no_frame();
-                return Ok(Pause::Pace(until));
+            if let Some(until) = pace.as_ref().and_then(|pace| pace.wait(now)) {
+                limits.no_frame();
+                return Stop::Pause(Pause::Pace(until));
             }
-            match self
-                .net
-                .settings
-                .dialect
-                .decode(&mut self.buffer, self.net.settings.max_frame)
-            {
-                Ok(Decoded::Packet(packet)) => self.take(packet, now),
-                Ok(Decoded::Partial(size)) => {
-                    self.await_rest(size, now);
-                    return Ok(Pause::NoFrame);
-                }
-                Err(refused) => {
-                    self.log_refused(&refused, &self.buffer, now);
-                    return Err(refused.into());
-                }
+            let Packet { command, payload } = match settings.dialect.decode(buffer, settings.max_frame) {
+                Ok(Decoded::Packet(packet)) => packet,
+                Ok(Decoded::Partial(size)) => return Stop::Partial(size),
+                Err(refused) => return Stop::Refused(refused),
+            };
+            limits.frame_came(now);
+            if let Some(pace) = pace {
+                pace.spend(now);
             }
+            let serial = find(&net.router, command, &mut route).is_some_and(|route| route.serial);
+            calls.extend(opening.open(command, payload, deadline, serial));
         }
     }
 
-    /// A whole frame is here.
-    fn take(&mut self, packet: Packet, now: Instant) {
-        self.limits.frame_came(now);
-        if let Some(pace) = &mut self.pace {
-            pace.spend(now);
-        }
-        let Packet { command, payload } = packet;
-        let route = self.net.router.command(command);
-        let deadline = now + self.net.settings.call_timeout;
-        let serial = route.is_some_and(|route| route.serial);
-        if let Some(call) = self.line.open(command, payload, deadline, serial) {
-            self.hand_over(call, route);
-        }
-    }
-
-    /// Gives a command to its service.
-    fn hand_over(&self, call: Call, route: Option<&Route>) {
-        let sink: Arc<dyn ReplySink> = Arc::clone(&self.line) as _;
-        let reply = ReplyTo::new(sink, call.number);
-        match route {
-            Some(route) => self.invoke(route, call.payload, call.deadline, reply),
-            None => {
+    /// Gives commands to their services, those for one service together.
+    fn hand_over(&self, calls: Vec<Call>) {
+        let mut batch: Vec<Invocation> = Vec::with_capacity(calls.len());
+        let mut inbox: Option<&Arc<Inbox>> = None;
+        let mut route = None;
+        for call in calls {
+            let sink: Arc<dyn ReplySink> = Arc::clone(&self.line) as _;
+            let reply = ReplyTo::new(sink, call.number);
+            let Some(route) = find(&self.net.router, call.command, &mut route) else {
                 let text = format!("no service of this node answers command {}", call.command);
                 reply.fault(Fault::new(ErrorKind::NoSuchCommand, text));
+                continue;
+            };
+            if let Some(before) = inbox.filter(|inbox| !Arc::ptr_eq(inbox, &route.inbox)) {
+                before.push_all(&mut batch);
             }
+            inbox = Some(&route.inbox);
+            batch.push(self.invocation(route, call.payload, call.deadline, reply));
+        }
+        if let Some(inbox) = inbox {
+            inbox.push_all(&mut batch);
         }
     }
 
@@ -246,10 +277,6 @@ impl Connection {
             let news = self.invocation(route, Bytes::new(), deadline, self.net.news());
             route.inbox.push_news(news);
         }
-    }
-
-    fn invoke(&self, route: &Route, body: Bytes, deadline: Instant, reply: ReplyTo) {
-        route.inbox.push(self.invocation(route, body, deadline, reply));
     }
 
     fn invocation(&self, route: &Route, body: Bytes, deadline: Instant, reply: ReplyTo) -> Invocation {
@@ -265,7 +292,7 @@ impl Connection {
 
     /// The rest of a frame is waited for.
     fn await_rest(&mut self, size: Option<usize>, now: Instant) {
-        self.limits.frame_goes_on(size, &self.net.settings, now);
+        self.limits.frame_goes_on(size, &self.line.settings, now);
         for buffer in self.raw.iter_mut().chain([&mut self.buffer]) {
             if buffer.len() < KEEP_SMALL && buffer.capacity() >= READ_STEP / 2 {
                 *buffer = BytesMut::from(&buffer[..]);
@@ -385,6 +412,18 @@ impl Drop for Connection {
         if !self.ended {
             self.end_session(Reason::Broken);
         }
+    }
+}
+
+/// The route of a command; one after another is mostly the same, so the last is remembered.
+fn find<'a>(
+    router: &'a Router,
+    command: u32,
+    last: &mut Option<(u32, Option<&'a Route>)>,
+) -> Option<&'a Route> {
+    match last {
+        Some((known, route)) if *known == command => *route,
+        _ => last.insert((command, router.command(command))).1,
     }
 }
 

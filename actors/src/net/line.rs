@@ -22,12 +22,12 @@ use tokio::net::tcp::OwnedWriteHalf;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-use super::answers::{Answers, Call, Ended, Turn};
+use super::answers::{Answers, At, Call, Ended, Turn};
 use super::cipher::{BadTls, Cipher, Progress};
 use super::clients::Net;
 use super::counters::Reason;
 use super::session::SessionId;
-use super::settings::ErrorsMode;
+use super::settings::{ErrorsMode, NetSettings};
 use super::{ClientInfo, error_frame};
 
 /// What handlers and the connection's task share of one connection.
@@ -36,6 +36,8 @@ pub(super) struct Line {
     pub(super) addr: SocketAddr,
     since: SystemTime,
     net: Arc<Net>,
+    /// Those of the time when the client connected.
+    pub(super) settings: Arc<NetSettings>,
     bytes_in: AtomicU64,
     state: Mutex<State>,
     /// Tells the connection's task that something has changed.
@@ -53,6 +55,8 @@ struct State {
     answers: Answers,
     ending: Option<Reason>,
     closing: Option<Reason>,
+    /// The connection's task has been told of news that it has not looked at yet.
+    told: bool,
 }
 
 /// What the connection's task needs to know to decide what to do next.
@@ -77,7 +81,8 @@ impl Line {
         socket: OwnedWriteHalf,
         cipher: Option<Cipher>,
     ) -> Arc<Self> {
-        let answers = Answers::new(net.settings.serial);
+        let settings = net.settings();
+        let answers = Answers::new(settings.serial);
         let state = State {
             socket: Some(socket),
             cipher: cipher.map(Box::new),
@@ -86,35 +91,35 @@ impl Line {
             answers,
             ending: None,
             closing: None,
+            told: false,
         };
         Arc::new(Self {
             id,
             addr,
             since: SystemTime::now(),
             net,
+            settings,
             bytes_in: AtomicU64::new(0),
             state: Mutex::new(state),
             news: Notify::new(),
         })
     }
 
-    /// A command has arrived: opens its slot. `None` when it is held for now; see [`Line::take_ready`].
-    pub(super) fn open(&self, command: u32, payload: Bytes, deadline: Instant, serial: bool) -> Option<Call> {
-        self.lock().answers.open(command, payload, deadline, serial)
+    /// Calls may be opened while it is held; nothing of theirs may be answered.
+    pub(super) fn opening(&self) -> Opening<'_> {
+        Opening(self.lock())
     }
 
-    /// The next command that was held and may now go to its handler.
-    pub(super) fn take_ready(&self) -> Option<Call> {
-        self.lock().answers.take_ready()
-    }
-
-    /// Ends the calls whose time has run out.
+    /// Begins a turn of the connection's task: ends the calls whose time has run out.
     pub(super) fn expire(&self, now: Instant) {
         loop {
-            let due = self.lock().answers.due(now);
+            let mut state = self.lock();
+            state.told = false;
+            let due = state.answers.due(now);
+            drop(state);
             let Some((number, ran)) = due else { return };
             let fault = if ran {
-                let timeout = self.net.settings.call_timeout;
+                let timeout = self.settings.call_timeout;
                 Fault::new(ErrorKind::Timeout, format!("no answer came within {timeout:?}"))
             } else {
                 Fault::new(
@@ -133,9 +138,10 @@ impl Line {
         state
             .check_open()
             .inspect_err(|_| net.counters.dropped_pushes.add())?;
-        net.settings
+        let settings = &self.settings;
+        settings
             .dialect
-            .encode(command, write, net.settings.out_buffer, &mut state.out)?;
+            .encode(command, write, settings.out_buffer, &mut state.out)?;
         self.pushed(state)
     }
 
@@ -150,10 +156,9 @@ impl Line {
     }
 
     fn pushed(&self, mut state: MutexGuard<'_, State>) -> Result<(), Fault> {
-        state.check_room(self.net.settings.out_buffer);
+        state.check_room(self.settings.out_buffer);
         let closing = state.closing;
-        drop(state);
-        self.news.notify_one();
+        self.tell(state);
         if closing.is_none() {
             return Ok(());
         }
@@ -171,17 +176,15 @@ impl Line {
             return;
         }
         state.close(Reason::Kicked);
-        drop(state);
+        self.tell(state);
         tracing::info!(session = %self.id, addr = %self.addr, why, "a client was kicked");
-        self.news.notify_one();
     }
 
     /// No more frames are read; the connection ends when all calls have been answered.
     pub(super) fn end(&self, reason: Reason) {
         let mut state = self.lock();
         state.ending.get_or_insert(reason);
-        drop(state);
-        self.news.notify_one();
+        self.tell(state);
     }
 
     /// Ends the connection without answering calls or writing what waits.
@@ -189,8 +192,7 @@ impl Line {
         let mut state = self.lock();
         state.close(reason);
         state.out = BytesMut::new();
-        drop(state);
-        self.news.notify_one();
+        self.tell(state);
     }
 
     /// The connection's task is done with the socket: the client's side learns that nothing more comes.
@@ -202,20 +204,15 @@ impl Line {
         state.socket = None;
     }
 
-    /// Writes what waits, as far as the system takes it.
-    pub(super) fn flush(&self) -> io::Result<()> {
+    /// Writes what waits, as far as the system takes it, and says how things stand then.
+    pub(super) fn flush(&self) -> io::Result<Status> {
         let mut state = self.lock();
         state.flush()?;
         if state.out.is_empty() && state.answers.in_flight() == 0 {
             // An idle connection keeps no buffer.
             state.out = BytesMut::new();
         }
-        Ok(())
-    }
-
-    pub(super) fn status(&self) -> Status {
-        let state = self.lock();
-        Status {
+        Ok(Status {
             ending: state.ending,
             closing: state.closing,
             in_flight: state.answers.in_flight(),
@@ -223,7 +220,7 @@ impl Line {
             blocked: state.blocked(),
             bytes_out: state.bytes_out,
             deadline: state.answers.deadline(),
-        }
+        })
     }
 
     /// With TLS: takes whole records out of `raw`, and adds what they say to `plain`; what is to be answered waits to
@@ -278,26 +275,34 @@ impl Line {
     }
 
     /// A call has ended; `put` writes what the client gets for it.
-    fn answer(&self, number: u64, put: impl FnOnce(&Net, u32, &mut BytesMut) -> Put) {
+    fn answer(&self, number: u64, put: impl FnOnce(&NetSettings, u32, &mut BytesMut) -> Put) {
         let mut state = self.lock();
         match state.answers.turn(number) {
             None => return self.net.counters.late_answers.add(),
-            Some((command, Turn::Now)) => {
-                let put = put(&self.net, command, &mut state.out);
-                state.leave(number, put);
+            Some((at, command, Turn::Now)) => {
+                let put = put(&self.settings, command, &mut state.out);
+                state.leave(at, put);
             }
-            Some((command, Turn::Later)) => {
+            Some((at, command, Turn::Later)) => {
                 let mut frame = BytesMut::new();
-                let ended = match put(&self.net, command, &mut frame) {
+                let ended = match put(&self.settings, command, &mut frame) {
                     Put::Written => Ended::Frame(frame.freeze()),
                     Put::HangUp => Ended::HangUp,
                 };
-                state.answers.stash(number, ended);
+                state.answers.stash(at, ended);
             }
         }
-        state.check_room(self.net.settings.out_buffer);
+        state.check_room(self.settings.out_buffer);
+        self.tell(state);
+    }
+
+    /// Tells the connection's task once of all that happens until its next turn.
+    fn tell(&self, mut state: MutexGuard<'_, State>) {
+        let told = std::mem::replace(&mut state.told, true);
         drop(state);
-        self.news.notify_one();
+        if !told {
+            self.news.notify_one();
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -306,13 +311,48 @@ impl Line {
     }
 }
 
+/// The line while its task opens calls.
+pub(super) struct Opening<'a>(MutexGuard<'a, State>);
+
+impl Opening<'_> {
+    /// A command has arrived: opens its slot. `None` when it is held for now; see [`Opening::take_ready`].
+    pub(super) fn open(
+        &mut self,
+        command: u32,
+        payload: Bytes,
+        deadline: Instant,
+        serial: bool,
+    ) -> Option<Call> {
+        self.0.answers.open(command, payload, deadline, serial)
+    }
+
+    /// The next command that was held and may now go to its handler.
+    pub(super) fn take_ready(&mut self) -> Option<Call> {
+        self.0.answers.take_ready()
+    }
+
+    /// How many calls have no answer that left.
+    pub(super) fn in_flight(&self) -> usize {
+        self.0.answers.in_flight()
+    }
+
+    /// Whether nothing more is taken in.
+    pub(super) fn is_closing(&self) -> bool {
+        self.0.closing.is_some()
+    }
+}
+
 impl ReplySink for Line {
     fn reply(&self, id: u64, write: Write<'_>) {
-        self.answer(id, |net, command, out| put_reply(net, command, write, out));
+        self.answer(id, |settings, command, out| {
+            put_reply(settings, command, write, out)
+        });
     }
 
     fn fault(&self, id: u64, fault: Fault) {
-        self.answer(id, |net, command, out| put_fault(net, command, &fault, out));
+        self.answer(id, |settings, command, out| {
+            put_fault(settings, command, &fault, out)
+        });
     }
 }
 
@@ -324,27 +364,22 @@ enum Put {
     HangUp,
 }
 
-fn put_reply(net: &Net, command: u32, write: Write<'_>, out: &mut BytesMut) -> Put {
-    match net
-        .settings
-        .dialect
-        .encode(command, write, net.settings.out_buffer, out)
-    {
+fn put_reply(settings: &NetSettings, command: u32, write: Write<'_>, out: &mut BytesMut) -> Put {
+    match settings.dialect.encode(command, write, settings.out_buffer, out) {
         Ok(Wrote::Reply | Wrote::Nothing) => Put::Written,
-        Err(fault) => put_fault(net, command, &fault.of_a_reply(), out),
+        Err(fault) => put_fault(settings, command, &fault.of_a_reply(), out),
     }
 }
 
-fn put_fault(net: &Net, command: u32, fault: &Fault, out: &mut BytesMut) -> Put {
-    match net.settings.errors {
+fn put_fault(settings: &NetSettings, command: u32, fault: &Fault, out: &mut BytesMut) -> Put {
+    match settings.errors {
         ErrorsMode::Silent => Put::Written,
         ErrorsMode::Close => Put::HangUp,
         ErrorsMode::Frame => {
             let mut write = |out: &mut BytesMut| error_frame::write(command, fault, out);
-            match net
-                .settings
+            match settings
                 .dialect
-                .encode(error_frame::COMMAND, &mut write, net.settings.out_buffer, out)
+                .encode(error_frame::COMMAND, &mut write, settings.out_buffer, out)
             {
                 Ok(_) => Put::Written,
                 Err(why) => {
@@ -365,10 +400,10 @@ impl State {
     }
 
     /// The answer to a call stands in the buffer; those that waited for it follow.
-    fn leave(&mut self, number: u64, put: Put) {
+    fn leave(&mut self, at: At, put: Put) {
         let mut hung_up = matches!(put, Put::HangUp);
         let out = &mut self.out;
-        self.answers.finish(number, |ended| match ended {
+        self.answers.finish(at, |ended| match ended {
             Ended::Frame(frame) if !hung_up => out.extend_from_slice(&frame),
             Ended::Frame(_) => {}
             Ended::HangUp => hung_up = true,

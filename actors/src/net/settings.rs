@@ -79,7 +79,21 @@ impl NetSettings {
             ..Self::default()
         }
     }
+
+    /// With no more clients than this process may have open files, less a reserve for links, logs and the HTTP port:
+    /// one client more is closed at once, where a system without descriptors would leave it waiting.
+    #[must_use]
+    pub fn within(self, open_files: u64) -> Self {
+        let room = usize::try_from(open_files - RESERVE.min(open_files / 2)).unwrap_or(usize::MAX);
+        Self {
+            max_clients: self.max_clients.min(room),
+            ..self
+        }
+    }
 }
+
+/// So many open files are not for clients; of a small limit, half.
+const RESERVE: u64 = 128;
 
 impl Default for NetSettings {
     fn default() -> Self {
@@ -98,5 +112,17 @@ impl Default for NetSettings {
             frame_timeout: Duration::from_secs(5),
             serial: false,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn clients_leave_a_reserve_of_open_files() {
+        let clients = |open_files| NetSettings::default().within(open_files).max_clients;
+        let all = [20_000, 10_128, 1024, 256, 64].map(clients);
+        assert_eq!(all, [10_000, 10_000, 896, 128, 32]);
     }
 }

@@ -3,35 +3,19 @@
 use std::io;
 use std::sync::{Arc, OnceLock, Weak};
 
+use arc_swap::ArcSwap;
 use lampyris_runtime::config::{Config, NodeConfig};
-use lampyris_runtime::link::{Identity, LinkSettings, Peer};
+use lampyris_runtime::link::{Identity, LinkSettings};
 use lampyris_runtime::name::{Incarnation, NodeName};
 use tokio::sync::watch;
 
-use super::control::Targets;
 use super::error::BootError;
 use super::inbound::{FromPeer, Listener, News};
-use super::ports::host_port;
+use super::present::{Peers, Present};
 use super::{Node, Shared};
-use crate::app::{NodeHook, ServiceSpec};
+use crate::app::{App, NodeHook, ServiceSpec};
 use crate::service::{Clash, Inbox, Router};
-
-/// A parent, and where it is as far as it is known.
-pub(super) type Target = (NodeName, watch::Receiver<Option<String>>);
-
-/// A place for the address of each parent, with what the configuration knows of it.
-pub(super) fn targets(own: &NodeConfig) -> (Targets, Vec<Target>) {
-    let mut senders = std::collections::HashMap::new();
-    let mut receivers = Vec::new();
-    for parent in &own.parents {
-        // Without a host, a parent on this machine is tried until the master says otherwise.
-        let host = parent.host.as_deref().unwrap_or("127.0.0.1");
-        let (sender, receiver) = watch::channel(Some(host_port(host, parent.port)));
-        senders.insert(parent.name.clone(), sender);
-        receivers.push((parent.name.clone(), receiver));
-    }
-    (Arc::new(senders), receivers)
-}
+use crate::store::Store;
 
 /// Makes the queues of all services and the routes to them.
 pub(super) fn register(
@@ -52,6 +36,16 @@ pub(super) struct Hooks {
     pub(super) down: Vec<NodeHook>,
 }
 
+impl Hooks {
+    /// Takes them out of the app.
+    pub(super) fn of(app: &mut App) -> Self {
+        Self {
+            up: std::mem::take(&mut app.node_up),
+            down: std::mem::take(&mut app.node_down),
+        }
+    }
+}
+
 /// The node, with a peer for each of its parents and children.
 pub(super) fn assemble(
     config: &Arc<Config>,
@@ -60,28 +54,26 @@ pub(super) fn assemble(
     router: Arc<Router>,
     hooks: Hooks,
     ups: watch::Sender<u64>,
+    store: Store,
 ) -> Node {
     let link = Arc::new(settings(config));
     Node(Arc::new_cyclic(|shared: &Weak<Shared>| {
-        let listener = listener(shared.clone(), hooks, ups);
-        let peer = |name: &NodeName| {
-            let inbound = FromPeer::new(name.clone(), Arc::clone(&router), Arc::clone(&listener));
-            (name.clone(), Peer::new(name.clone(), Arc::clone(&link), inbound))
-        };
         let nobody = FromPeer::new(NodeName::nobody(), Arc::new(Router::default()), Arc::new(|_| {}));
-        Shared {
-            parents: own.parents.iter().map(|parent| peer(&parent.name)).collect(),
-            children: config
-                .children_of(&own.name)
-                .map(|child| peer(&child.name))
-                .collect(),
-            nobody,
-            identity,
-            config: Arc::clone(config),
-            own,
+        let peers = Peers {
             link: Arc::clone(&link),
             router: Arc::clone(&router),
+            listener: listener(shared.clone(), hooks, ups),
+        };
+        Shared {
+            call_timeout: own.call_timeout,
+            present: ArcSwap::from_pointee(Present::first(Arc::clone(config), own, &peers)),
+            peers,
+            nobody,
+            identity,
+            link,
+            router,
             clients: OnceLock::new(),
+            store,
         }
     }))
 }
@@ -96,6 +88,7 @@ fn listener(node: Weak<Shared>, hooks: Hooks, ups: watch::Sender<u64>) -> Listen
         let (hooks, link) = match news {
             News::Up(link) => (&hooks.up, link),
             News::Down(link) => (&hooks.down, link),
+            News::StandsBy(_) | News::StoodInVain(_) => return,
         };
         for hook in hooks {
             let (hook, node, name) = (Arc::clone(hook), node.clone(), link.peer.name.clone());
@@ -122,13 +115,14 @@ pub(crate) fn settings(config: &Config) -> LinkSettings {
     }
 }
 
-/// Who this process is, for its links.
-pub(crate) fn identity(name: NodeName) -> Result<Identity, BootError> {
+/// Who this process is, for its links; and whose place it is to take.
+pub(crate) fn identity(name: NodeName, succeeds: Option<Incarnation>) -> Result<Identity, BootError> {
     let incarnation =
         Incarnation::draw().map_err(|why| BootError::System("random bytes", io::Error::other(why)))?;
     Ok(Identity {
         name,
         incarnation,
         pid: std::process::id(),
+        succeeds,
     })
 }

@@ -7,16 +7,20 @@ use lampyris_runtime::config::Config;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 
-use super::control::Cause;
+use super::control::{BY_MASTER, Cause};
 use super::error::BootError;
 use super::running::Running;
 use crate::app::App;
+use crate::logging::LogLevel;
+
+/// The exit code of a node that has cut calls off.
+const NOT_IN_ORDER: u8 = 1;
 
 /// Runs a node until it is asked to stop; gives its exit code. Must run inside an actix system.
 ///
 /// # Errors
 /// [`BootError`] when it could not start.
-pub async fn boot(config: Arc<Config>, name: &str, app: App) -> Result<u8, BootError> {
+pub(crate) async fn boot(config: Arc<Config>, name: &str, app: App, log: LogLevel) -> Result<u8, BootError> {
     let mut signals = Signals::new().map_err(|why| BootError::System("signal handlers", why))?;
     let Some(own) = config.node(name).cloned() else {
         let names: Vec<_> = config.nodes.iter().map(|node| node.name.as_str()).collect();
@@ -24,7 +28,7 @@ pub async fn boot(config: Arc<Config>, name: &str, app: App) -> Result<u8, BootE
     };
     let (stop, mut stopping) = mpsc::channel(8);
     let started = tokio::select! {
-        started = Running::start(&config, own, app, stop) => Ok(started?),
+        started = Running::start(&config, own, app, log, stop) => Ok(started?),
         // Nobody has been served yet, so nothing is to be ended in order.
         cause = next_cause(&mut stopping, &mut signals) => Err(cause),
     };
@@ -32,11 +36,14 @@ pub async fn boot(config: Arc<Config>, name: &str, app: App) -> Result<u8, BootE
         Ok(started) => started,
         Err(cause) => return Ok(exit_code(&cause)),
     };
-    let code = exit_code(&next_cause(&mut stopping, &mut signals).await);
+    let cause = tokio::select! {
+        cause = next_cause(&mut stopping, &mut signals) => cause,
+        error = running.take_place(&node) => return Err(error),
+    };
+    let code = exit_code(&cause);
     tokio::select! {
-        () = running.stop(&node) => Ok(code),
-        // A second signal means now.
-        _ = signals.next() => Ok(130),
+        in_order = running.stop(&node) => Ok(if in_order { code } else { NOT_IN_ORDER.max(code) }),
+        () = signals.insist(&cause) => Ok(130),
     }
 }
 
@@ -85,5 +92,14 @@ impl Signals {
             _ = self.terminate.recv() => "SIGTERM",
             _ = self.interrupt.recv() => "SIGINT",
         }
+    }
+
+    /// A second signal means now. The first one after the master has asked by the link does not: it is that of the
+    /// next master, which cannot know what this node was told.
+    async fn insist(&mut self, cause: &Cause) {
+        if matches!(cause, Cause::Asked(by) if *by == BY_MASTER) {
+            self.next().await;
+        }
+        self.next().await;
     }
 }

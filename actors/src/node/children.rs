@@ -1,56 +1,72 @@
 //! Several children that run one application: ask any of them, the one that owns a key, or all.
 
 use std::hash::Hash;
+use std::marker::PhantomData;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use lampyris_runtime::link::Peer;
+
+use super::Node;
 use crate::message::Remote;
 use crate::remote::{Call, RemoteAddr};
 use crate::service::Serves;
 
-/// The addresses of one service on several children. Cheap to clone; clones share the round robin.
+/// The addresses of one service on several children: on those of the present configuration, so that a reload which
+/// adds or takes away one shows at the next question. Cheap to clone; clones share the round robin.
 pub struct Children<S> {
-    all: Arc<[RemoteAddr<S>]>,
+    node: Node,
+    app: Arc<str>,
     turn: Arc<AtomicUsize>,
+    service: PhantomData<fn() -> S>,
 }
 
 impl<S> Clone for Children<S> {
     fn clone(&self) -> Self {
         Self {
-            all: Arc::clone(&self.all),
+            node: self.node.clone(),
+            app: Arc::clone(&self.app),
             turn: Arc::clone(&self.turn),
+            service: PhantomData,
         }
     }
 }
 
 impl<S> Children<S> {
-    pub(super) fn new(all: Vec<RemoteAddr<S>>) -> Self {
+    pub(super) fn new(node: Node, app: &str) -> Self {
         Self {
-            all: all.into(),
+            node,
+            app: app.into(),
             turn: Arc::default(),
+            service: PhantomData,
         }
     }
 
     /// All of them, whether up or not.
-    pub fn all(&self) -> &[RemoteAddr<S>] {
-        &self.all
+    pub fn all(&self) -> Vec<RemoteAddr<S>> {
+        let present = self.node.present();
+        let all = present.running(&self.app).iter();
+        all.map(|child| self.node.remote(child.clone())).collect()
     }
 
     /// The next one in turn, of those that are up; if none is, the next of all. `None` if there are none.
-    pub fn any(&self) -> Option<&RemoteAddr<S>> {
-        let count = self.all.len();
+    pub fn any(&self) -> Option<RemoteAddr<S>> {
+        let present = self.node.present();
+        let all = present.running(&self.app);
         let first = self.turn.fetch_add(1, Ordering::Relaxed);
-        let in_turn = || (0..count).map(|step| &self.all[(first + step) % count]);
-        in_turn().find(|child| child.is_up()).or_else(|| in_turn().next())
+        let in_turn = || (0..all.len()).map(|step| &all[first.wrapping_add(step) % all.len()]);
+        let next = in_turn().find(|child| child.is_up()).or_else(|| in_turn().next());
+        next.map(|child| self.node.remote(child.clone()))
     }
 
     /// The one that owns a key: the same for the same key on every node, and when a child is added or taken
     /// away only its own keys move (rendezvous hashing). It does not matter who is up. `None` if there are none.
-    pub fn by_key(&self, key: impl Hash) -> Option<&RemoteAddr<S>> {
+    pub fn by_key(&self, key: impl Hash) -> Option<RemoteAddr<S>> {
         let key = stable_hash(&key);
-        self.all
-            .iter()
-            .max_by_key(|child| mix(key ^ stable_hash(child.node().as_str())))
+        let rank = |child: &&Peer| mix(key ^ stable_hash(child.name().as_str()));
+        let present = self.node.present();
+        let owner = present.running(&self.app).iter().max_by_key(rank);
+        owner.map(|child| self.node.remote(child.clone()))
     }
 
     /// Asks all of them. The calls are on their way when this returns.
@@ -58,10 +74,11 @@ impl<S> Children<S> {
     where
         S: Serves<M>,
     {
-        self.all
-            .iter()
-            .map(|child| (child.clone(), child.call(message.clone())))
-            .collect()
+        let ask = |child: RemoteAddr<S>| {
+            let call = child.call(message.clone());
+            (child, call)
+        };
+        self.all().into_iter().map(ask).collect()
     }
 }
 

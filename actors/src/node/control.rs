@@ -1,20 +1,25 @@
 //! What the master and other nodes ask of a node itself: the service `lampyris.node`.
 
-use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use actix::{Actor, Context, Handler};
 use lampyris_derive::Service;
 use lampyris_runtime::name::NodeName;
 use lampyris_runtime::sockets::Listeners;
 use tokio::sync::{mpsc, watch};
+use tokio::time::Instant;
 
 use super::Node;
 use super::handover::hand_over;
+use super::reload::Adjustable;
 use crate::error::CallError;
 use crate::message::Origin;
-use crate::protocol::{HandOver, KickFrom, NodeControl, ParentAt, PushTo, Stop};
+use crate::protocol::{Expect, HandOver, KickFrom, NodeControl, ParentAt, PushTo, Stop, TakeOver};
 use crate::scope;
+
+/// Who has asked a node by the link to stop.
+pub(crate) const BY_MASTER: &str = "the master";
 
 /// Why a node ends.
 #[derive(Debug, Clone)]
@@ -27,18 +32,17 @@ pub(crate) enum Cause {
     MasterLost,
 }
 
-/// Where the parents are, as far as it is known: `host:port` for each dialer.
-pub(crate) type Targets = Arc<HashMap<NodeName, watch::Sender<Option<String>>>>;
-
 /// The actor behind a node's own service.
 #[derive(Service)]
 #[service(name = "lampyris.node", contract = NodeControl)]
 pub(crate) struct Control {
     pub(crate) node: Node,
-    pub(crate) targets: Targets,
+    pub(crate) adjustable: Adjustable,
     pub(crate) stop: mpsc::Sender<Cause>,
     /// The sockets of the node's ports.
     pub(crate) ports: Arc<Listeners>,
+    /// Whether this process is the node, and no successor that stands by.
+    pub(crate) in_place: watch::Sender<bool>,
 }
 
 impl Actor for Control {
@@ -49,24 +53,41 @@ impl Handler<ParentAt> for Control {
     type Result = Result<(), CallError>;
 
     fn handle(&mut self, at: ParentAt, _: &mut Context<Self>) -> Self::Result {
-        let own = self
-            .node
-            .config()
-            .parents
-            .iter()
-            .find(|parent| parent.name == at.parent);
-        if own.is_none_or(|parent| parent.host.is_some()) {
-            return Ok(()); // no parent of ours, or its address is configured, which counts for more
+        let own = self.node.config();
+        let Some(parent) = own.parents.iter().find(|parent| parent.name == at.parent) else {
+            return Ok(()); // no parent of ours
+        };
+        // An address that is configured counts for more; the port is that of the parent's present life.
+        let host = parent.host.clone().or(at.host);
+        let host = host.unwrap_or_else(|| self.node.cluster().master.roothost.clone());
+        let address = super::ports::host_port(&host, at.port);
+        self.adjustable.dialers.borrow().found(&at.parent, address);
+        Ok(())
+    }
+}
+
+impl Handler<Expect> for Control {
+    type Result = Result<(), CallError>;
+
+    fn handle(&mut self, Expect { node, of, millis }: Expect, _: &mut Context<Self>) -> Self::Result {
+        // Nobody but the master may announce: another node could push a process into a name that is not its own.
+        if sender() != Some(NodeName::master()) {
+            return Err("only the master announces successors".into());
         }
-        let host = at
-            .host
-            .unwrap_or_else(|| self.node.cluster().master.roothost.clone());
-        if let Some(target) = self.targets.get(&at.parent) {
-            let found = Some(super::ports::host_port(&host, at.port));
-            target.send_if_modified(|known| {
-                *known != found && std::mem::replace(known, found.clone()) != found
-            });
+        let until = Instant::now().checked_add(Duration::from_millis(millis));
+        let children = self.node.all_children();
+        if let (Some(child), Some(until)) = (children.iter().find(|child| *child.name() == node), until) {
+            child.expect_successor(of, until.into_std());
         }
+        Ok(())
+    }
+}
+
+impl Handler<TakeOver> for Control {
+    type Result = Result<(), CallError>;
+
+    fn handle(&mut self, _: TakeOver, _: &mut Context<Self>) -> Self::Result {
+        self.in_place.send_replace(true);
         Ok(())
     }
 }
@@ -75,7 +96,7 @@ impl Handler<Stop> for Control {
     type Result = Result<(), CallError>;
 
     fn handle(&mut self, _: Stop, _: &mut Context<Self>) -> Self::Result {
-        if self.stop.try_send(Cause::Asked("the master")).is_err() {
+        if self.stop.try_send(Cause::Asked(BY_MASTER)).is_err() {
             tracing::debug!("asked to stop while stopping");
         }
         Ok(())

@@ -6,6 +6,7 @@ use lampyris_runtime::config::BadCertificate;
 
 use super::ports::PortTaken;
 use crate::service::Clash;
+use crate::store::StoreError;
 
 /// Why a node could not start.
 #[derive(Debug, thiserror::Error)]
@@ -28,6 +29,12 @@ pub enum BootError {
     /// A hook of the app did not succeed.
     #[error("not ready: {0}")]
     App(String),
+    /// The database that the configuration names is none.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// Its master died before anybody could know of this process.
+    #[error("the master ended before it had written down that it had started this process")]
+    Unknown,
     /// Something of the operating system.
     #[error("{0}: {1}")]
     System(&'static str, io::Error),
@@ -37,8 +44,8 @@ impl BootError {
     /// The exit code that says what it was.
     pub const fn exit_code(&self) -> u8 {
         match self {
-            Self::NoSuchNode(..) | Self::Clash(_) | Self::Certificate(_) => 78,
-            Self::App(_) => 1,
+            Self::NoSuchNode(..) | Self::Clash(_) | Self::Store(_) | Self::Certificate(_) => 78,
+            Self::App(_) | Self::Unknown => 1,
             Self::Port(_) => 73,
             Self::Secret(_) => 77,
             Self::System(..) => 71,

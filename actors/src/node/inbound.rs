@@ -14,6 +14,10 @@ use crate::service::{Invocation, Router};
 pub(crate) enum News {
     Up(LinkId),
     Down(LinkId),
+    /// A successor has a link beside the one that is up.
+    StandsBy(LinkId),
+    /// That link has ended without having been up.
+    StoodInVain(LinkId),
 }
 
 /// Hears the news of one link. Called on the link's task.
@@ -65,5 +69,13 @@ impl Inbound for FromPeer {
 
     fn down(&self, link: &LinkId, _why: &str) {
         (self.listener)(News::Down(link.clone()));
+    }
+
+    fn stands_by(&self, link: &LinkId) {
+        (self.listener)(News::StandsBy(link.clone()));
+    }
+
+    fn stood_in_vain(&self, link: &LinkId) {
+        (self.listener)(News::StoodInVain(link.clone()));
     }
 }

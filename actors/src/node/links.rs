@@ -12,8 +12,9 @@ use tokio::time::{Instant, timeout};
 use super::Node;
 use super::control::Cause;
 use super::inbound::{FromPeer, Listener, News};
-use crate::protocol::{MasterControl, Ready};
+use crate::protocol::{Lacks, MasterControl, Ready};
 use crate::remote::RemoteAddr;
+use crate::store::Health;
 
 /// How long a node waits for its parents before it says that it is ready without them.
 const PARENTS_WAIT: Duration = Duration::from_millis(500);
@@ -29,12 +30,8 @@ pub(super) struct OwnChildren(pub(super) Node);
 
 impl Gatekeeper for OwnChildren {
     fn admit(&self, dialer: &Identity) -> Result<Peer, Refusal> {
-        self.0
-            .0
-            .children
-            .get(&dialer.name)
-            .cloned()
-            .ok_or(Refusal::Unauthorized)
+        let child = self.0.present().children.get(&dialer.name).cloned();
+        child.ok_or(Refusal::Unauthorized)
     }
 }
 
@@ -56,6 +53,8 @@ pub(super) fn master_peer(node: &Node) -> (Peer, watch::Receiver<MasterLink>) {
         sender.send_replace(match &news {
             News::Up(link) => state(true, link),
             News::Down(link) => state(false, link),
+            // Who dials has no two links.
+            News::StandsBy(_) | News::StoodInVain(_) => return,
         });
     });
     let inbound = FromPeer::new(NodeName::master(), Arc::clone(node.router()), listener);
@@ -75,7 +74,6 @@ pub(super) async fn say_ready(
 ) {
     let address: RemoteAddr<MasterControl> = node.remote(master);
     let incarnation = node.incarnation();
-    let ends_with_master = node.config().on_master_loss == OnMasterLoss::Exit;
     if serving.wait_for(|serves| *serves).await.is_err() {
         return;
     }
@@ -86,6 +84,7 @@ pub(super) async fn say_ready(
         {
             tracing::warn!(%error, "could not tell the master that this node is ready");
         }
+        let ends_with_master = node.config().on_master_loss == OnMasterLoss::Exit;
         let patience = ends_with_master && !link.up && link.epoch > 0;
         let changed = match patience {
             true => timeout(MASTER_AWAY, links.changed()).await,
@@ -99,10 +98,37 @@ pub(super) async fn say_ready(
     }
 }
 
+/// Tells the master, on every link to it and whenever it changes, whether the node's database is there.
+pub(super) async fn say_lacks(node: Node, master: Peer, mut links: watch::Receiver<MasterLink>) {
+    let Some(mut health) = node.store().health() else {
+        return;
+    };
+    let address: RemoteAddr<MasterControl> = node.remote(master);
+    let incarnation = node.incarnation();
+    loop {
+        let what = match &*health.borrow_and_update() {
+            Health::Down { why, .. } => Some(format!("its database is down: {why}")),
+            _ => None,
+        };
+        if links.borrow_and_update().up
+            && let Err(error) = address.notify(Lacks { incarnation, what })
+        {
+            tracing::warn!(%error, "could not tell the master of the database");
+        }
+        let changed = tokio::select! {
+            changed = links.changed() => changed,
+            changed = health.changed() => changed,
+        };
+        if changed.is_err() {
+            return;
+        }
+    }
+}
+
 /// Waits, for a bounded time, until every parent's link is up.
 pub(super) async fn parents_up(node: &Node, mut news: watch::Receiver<u64>) {
     let all = async {
-        while !node.parents().all(Peer::is_up) {
+        while !node.parents().iter().all(Peer::is_up) {
             if news.changed().await.is_err() {
                 return;
             }

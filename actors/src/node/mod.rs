@@ -7,6 +7,10 @@
 //! | `assemble` | routes, peers and hooks from configuration and app |
 //! | `handover` | copies of the listening sockets for an adopting master |
 //! | `links` | who may come in, what the master is told |
+//! | `lost_lines` | what the log lacks, told to the master |
+//! | `present` | what a node goes by until the next reload: configuration, parents, children |
+//! | `reload` | from one configuration to the next while the node runs |
+//! | `dialers` | the dialers to the parents and the master |
 //! | `children` | addresses of several children of one application |
 //! | `control` | what the master and other nodes ask of a node itself |
 //! | `inbound` | from a link to a service's inbox |
@@ -19,28 +23,35 @@ pub(crate) mod assemble;
 pub(crate) mod boot;
 mod children;
 pub(crate) mod control;
+mod dialers;
 mod error;
 pub(crate) mod handover;
 pub(crate) mod inbound;
 mod links;
+mod lost_lines;
 pub(crate) mod ports;
+mod present;
+mod reload;
 mod running;
 mod sessions;
 mod web;
 
-use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
-pub use boot::boot;
+use arc_swap::{ArcSwap, Guard};
+pub(crate) use boot::boot;
 pub use children::Children;
 pub use error::BootError;
 use lampyris_runtime::config::{Config, NodeConfig};
 use lampyris_runtime::link::{Identity, Inbound, LinkSettings, Peer};
 use lampyris_runtime::name::{Incarnation, NodeName};
+use present::{Peers, Present};
 
 use crate::net::Clients;
 use crate::remote::RemoteAddr;
 use crate::service::Router;
+use crate::store::Store;
 
 /// A running node. Cheap to clone; what a service's factory is given.
 #[derive(Clone)]
@@ -48,15 +59,18 @@ pub struct Node(Arc<Shared>);
 
 pub(crate) struct Shared {
     identity: Identity,
-    config: Arc<Config>,
-    own: NodeConfig,
+    /// Deadline of calls that name none; that of the node's start.
+    call_timeout: Duration,
     link: Arc<LinkSettings>,
     router: Arc<Router>,
-    parents: HashMap<NodeName, Peer>,
-    children: HashMap<NodeName, Peer>,
+    /// Makes the peers of parents and children.
+    peers: Peers,
+    /// What a reload of the configuration replaces as a whole.
+    present: ArcSwap<Present>,
     /// Answers for names that are neither; never connected.
     nobody: Arc<dyn Inbound>,
     clients: OnceLock<Clients>,
+    store: Store,
 }
 
 impl Node {
@@ -70,49 +84,52 @@ impl Node {
         self.0.identity.incarnation
     }
 
-    /// The node's own entry in the configuration.
-    pub fn config(&self) -> &NodeConfig {
-        &self.0.own
+    /// The node's own entry in the configuration, as it is now. Ports, `app`, `call_timeout` and what else
+    /// waits for a restart after a reload may differ from what the node runs with.
+    pub fn config(&self) -> Arc<NodeConfig> {
+        Arc::clone(&self.present().own)
     }
 
-    /// The whole configuration.
-    pub fn cluster(&self) -> &Config {
-        &self.0.config
+    /// The whole configuration, as it is now.
+    pub fn cluster(&self) -> Arc<Config> {
+        Arc::clone(&self.present().config)
     }
 
     /// The address of service `S` on a parent. Calls to a name that is no parent end with `no_such_node`.
     pub fn parent<S>(&self, name: &str) -> RemoteAddr<S> {
-        self.address(self.0.parents.get(name), name)
+        self.address(self.present().parents.get(name), name)
     }
 
-    /// The address of service `S` on a child. Calls to a name that is no child end with `no_such_node`.
+    /// The address of service `S` on a child. Calls to a name that is no child end with `no_such_node`; so do those
+    /// to a child that a reload has taken away, until one brings it back.
+    ///
+    /// The name is looked up here: an address of a child that is yet to be configured is to be asked for anew after
+    /// the reload, see [`App::on_reload`](crate::App::on_reload).
     pub fn child<S>(&self, name: &str) -> RemoteAddr<S> {
-        self.address(self.0.children.get(name), name)
+        self.address(self.present().children.get(name), name)
     }
 
     /// The addresses of service `S` on all children that run application `app`, in the order of the
-    /// configuration.
+    /// configuration; always those of the present configuration.
     pub fn children<S>(&self, app: &str) -> Children<S> {
-        let running = self.0.config.nodes.iter().filter(|node| node.app == app);
-        let addresses = running
-            .filter_map(|node| self.0.children.get(&node.name))
-            .map(|peer| self.remote(peer.clone()));
-        Children::new(addresses.collect())
+        Children::new(self.clone(), app)
     }
 
     /// A parent or child by name, for untyped calls.
-    pub fn peer(&self, name: &str) -> Option<&Peer> {
-        self.0.parents.get(name).or_else(|| self.0.children.get(name))
+    pub fn peer(&self, name: &str) -> Option<Peer> {
+        let present = self.present();
+        let found = present.parents.get(name).or_else(|| present.children.get(name));
+        found.cloned()
     }
 
     /// All parents.
-    pub fn parents(&self) -> impl Iterator<Item = &Peer> {
-        self.0.parents.values()
+    pub fn parents(&self) -> Vec<Peer> {
+        self.present().parents.values().cloned().collect()
     }
 
     /// All configured children.
-    pub fn all_children(&self) -> impl Iterator<Item = &Peer> {
-        self.0.children.values()
+    pub fn all_children(&self) -> Vec<Peer> {
+        self.present().children.values().cloned().collect()
     }
 
     /// This node's own game clients, `None` without a `netport`.
@@ -120,8 +137,18 @@ impl Node {
         self.0.clients.get()
     }
 
+    /// This node's database and cache. Without `db = true` everything asked of it is
+    /// [`NotConfigured`](crate::store::StoreError::NotConfigured).
+    pub fn store(&self) -> &Store {
+        &self.0.store
+    }
+
     pub(crate) fn router(&self) -> &Arc<Router> {
         &self.0.router
+    }
+
+    fn present(&self) -> Guard<Arc<Present>> {
+        self.0.present.load()
     }
 
     fn address<S>(&self, known: Option<&Peer>, name: &str) -> RemoteAddr<S> {
@@ -132,6 +159,6 @@ impl Node {
     }
 
     fn remote<S>(&self, peer: Peer) -> RemoteAddr<S> {
-        RemoteAddr::new(peer, self.0.own.call_timeout)
+        RemoteAddr::new(peer, self.0.call_timeout)
     }
 }

@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr, TcpListener};
 
 use lampyris_runtime::config::NodeConfig;
 use lampyris_runtime::name::NodeName;
-use lampyris_runtime::sockets::{self, Listeners};
+use lampyris_runtime::sockets::{self, Inherited, Listeners};
 use socket2::{Domain, Protocol, Socket, Type};
 
 /// Connections that may wait to be accepted.
@@ -71,13 +71,17 @@ pub(crate) fn bind(key: impl Into<String>, ip: IpAddr, port: u16) -> Result<TcpL
     })
 }
 
+/// What whoever started this process has given it.
+pub(super) fn inherited() -> Inherited {
+    sockets::inherited().unwrap_or_else(|error| {
+        tracing::warn!(%error, "standard input cannot be read for listening sockets");
+        Inherited::default()
+    })
+}
+
 /// The ports of a node, bound before anything else, so that a taken one is found first. A master hands them to
 /// the nodes that it starts, so that they stay open when a node dies.
-pub(super) fn open_ports(own: &NodeConfig) -> Result<Listeners, PortTaken> {
-    let mut given = sockets::inherited().unwrap_or_else(|error| {
-        tracing::warn!(%error, "standard input cannot be read for listening sockets");
-        Listeners::new()
-    });
+pub(super) fn open_ports(own: &NodeConfig, mut given: Listeners) -> Result<Listeners, PortTaken> {
     let mut open = Listeners::new();
     for (key, ip, port) in configured(own) {
         open.insert(

@@ -1,28 +1,36 @@
 //! What a node's process runs: services, ports, links; started in this order, ended in the reverse.
 
+use std::cell::RefCell;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::dev::ServerHandle;
 use lampyris_runtime::config::{Config, NodeConfig, Secret, link_secret};
-use lampyris_runtime::link::{Acceptor, Dialer, Peer, accept, dial};
-use lampyris_runtime::sockets::Listeners;
+use lampyris_runtime::link::{Acceptor, Peer, accept};
+use lampyris_runtime::sockets::{Inherited, Listeners};
+use lampyris_runtime::supervisor::limits;
 use lampyris_runtime::tls::{ClientTls, LinkTls};
 use lampyris_runtime::wire::Goodbye;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, timeout_at};
 
-use super::assemble::{Hooks, Target, assemble, identity, register, targets};
+use super::assemble::{Hooks, assemble, identity, register};
 use super::control::{Cause, Control};
+use super::dialers::{Dialers, address_of};
 use super::error::BootError;
-use super::links::{OwnChildren, Refusals, master_peer, parents_up, say_ready};
-use super::ports::{host_port, open_ports};
+use super::links::{OwnChildren, master_peer, parents_up, say_lacks, say_ready};
+use super::lost_lines::tell_of_lost_lines;
+use super::ports::{host_port, inherited, open_ports};
+use super::reload::Adjustable;
 use super::{Node, web};
 use crate::app::{App, Routes, StopHook, single};
 use crate::certificates;
+use crate::logging::LogLevel;
 use crate::net;
 use crate::service::Hosted;
+use crate::store;
 
 /// How long the goodbyes of the links may take.
 const FAREWELL: Duration = Duration::from_millis(300);
@@ -38,6 +46,10 @@ struct Keys {
 }
 
 impl Keys {
+    fn secret(&self) -> Arc<[u8]> {
+        self.secret.expose().as_bytes().into()
+    }
+
     fn of(config: &Config, own: &NodeConfig) -> Result<Self, BootError> {
         Ok(Self {
             secret: link_secret(config).map_err(BootError::Secret)?,
@@ -53,10 +65,19 @@ pub(super) struct Running {
     tasks: Vec<JoinHandle<()>>,
     accepting: Option<JoinHandle<()>>,
     master: Peer,
-    /// Never changes, but a dialer ends when nobody could change its target any more.
-    master_target: Option<watch::Sender<Option<String>>>,
+    dialers: Rc<RefCell<Dialers>>,
     web: Option<ServerHandle>,
     before_stop: Vec<StopHook>,
+    /// What is served once this process is the node; a successor is not at first.
+    unserved: Option<Unserved>,
+    in_place: watch::Receiver<bool>,
+}
+
+/// Ports that are open and not served yet.
+struct Unserved {
+    ports: Arc<Listeners>,
+    keys: Keys,
+    routes: Option<Routes>,
 }
 
 impl Running {
@@ -64,80 +85,92 @@ impl Running {
         config: &Arc<Config>,
         own: NodeConfig,
         mut app: App,
+        log: LogLevel,
         stop: mpsc::Sender<Cause>,
     ) -> Result<(Self, Node), BootError> {
-        let ports = Arc::new(open_ports(&own)?);
+        let inherited = inheritance().await?;
+        let ports = Arc::new(open_ports(&own, inherited.listeners)?);
+        let (placing, in_place) = watch::channel(inherited.succeeds.is_none());
         let keys = Keys::of(config, &own)?;
-        let (targets, dialled) = targets(&own);
+        let identity = identity(own.name.clone(), inherited.succeeds)?;
+        let dialers = Dialers::new(identity.clone(), keys.secret(), keys.links.clone(), stop.clone());
+        let dialers = Rc::new(RefCell::new(dialers));
+        let adjustable = Adjustable {
+            dialers: Rc::clone(&dialers),
+            log,
+            hooks: std::mem::take(&mut app.on_reload).into(),
+        };
         let control = {
-            let (targets, stop, ports) = (Arc::clone(&targets), stop.clone(), Arc::clone(&ports));
+            let (stop, ports) = (stop.clone(), Arc::clone(&ports));
             single(move |node: &Node| Control {
                 node: node.clone(),
-                targets: Arc::clone(&targets),
+                adjustable: adjustable.clone(),
                 stop: stop.clone(),
                 ports: Arc::clone(&ports),
+                in_place: placing.clone(),
             })
         };
         app.services.push(control);
         let (router, inboxes) = register(&app.services, own.max_in_flight)?;
-        let identity = identity(own.name.clone())?;
-        let hooks = Hooks {
-            up: std::mem::take(&mut app.node_up),
-            down: std::mem::take(&mut app.node_down),
-        };
+        let hooks = Hooks::of(&mut app);
         let (ups, news) = watch::channel(0);
-        let node = assemble(config, own, identity.clone(), Arc::new(router), hooks, ups);
-        let services = app
-            .services
-            .iter()
-            .zip(inboxes)
-            .map(|(service, inbox)| service.start(inbox, &node))
-            .collect();
+        // It does not wait for the database.
+        let store = store::open(config, &own).map_err(BootError::Store)?;
+        let node = assemble(config, own, identity, Arc::new(router), hooks, ups, store);
+        let services = app.services.iter().zip(inboxes);
+        let services = services.map(|(service, inbox)| service.start(inbox, &node));
         let (master, master_links) = master_peer(&node);
         let mut running = Self {
-            services,
+            services: services.collect(),
             tasks: vec![],
             accepting: None,
             master,
-            master_target: None,
+            dialers,
             web: None,
             before_stop: app.before_stop,
+            unserved: None,
+            in_place,
         };
-        running.dial_all(&node, dialled, &keys, &stop);
-        let watching = certificates::tasks(
-            config,
-            node.name().as_str(),
-            keys.links.clone(),
-            keys.clients.clone(),
-        );
+        running.dial_all(&node);
+        let (links, clients) = (keys.links.clone(), keys.clients.clone());
+        let watching = certificates::tasks(config, node.name().as_str(), links, clients);
         running
             .tasks
             .extend(watching.into_iter().map(tokio::task::spawn_local));
+        let routes = app.routes;
+        running.unserved = Some(Unserved { ports, keys, routes });
         let (ready, serving) = watch::channel(false);
+        let lacking = say_lacks(node.clone(), running.master.clone(), master_links.clone());
+        running.tasks.push(tokio::task::spawn_local(lacking));
         let telling = say_ready(node.clone(), running.master.clone(), master_links, serving, stop);
         running.tasks.push(tokio::task::spawn_local(telling));
+        let losses = tell_of_lost_lines(node.clone(), running.master.clone(), app.lost);
+        running.tasks.push(tokio::task::spawn_local(losses));
         parents_up(&node, news).await;
         for hook in &app.before_ready {
             hook(node.clone()).await.map_err(BootError::App)?;
         }
-        running.serve_ports(&ports, &node, &keys, app.routes)?;
+        if *running.in_place.borrow() {
+            running.serve_ports(&node)?;
+        }
         ready.send_replace(true);
-        let handlers = node.router().remote_names();
-        let own: Vec<_> = handlers
-            .iter()
-            .filter(|name| !name.starts_with("lampyris."))
-            .collect();
-        tracing::info!(handlers = ?own, commands = ?node.router().command_numbers(), "ready");
+        log_ready(&node);
         Ok((running, node))
     }
 
-    fn serve_ports(
-        &mut self,
-        ports: &Listeners,
-        node: &Node,
-        keys: &Keys,
-        routes: Option<Routes>,
-    ) -> Result<(), BootError> {
+    /// Serves the ports of a successor once it is the node. Gives why that is not possible, and nothing else.
+    pub(super) async fn take_place(&mut self, node: &Node) -> BootError {
+        let told = self.in_place.wait_for(|is| *is).await.is_ok();
+        if told && let Err(error) = self.serve_ports(node) {
+            return error;
+        }
+        std::future::pending().await
+    }
+
+    fn serve_ports(&mut self, node: &Node) -> Result<(), BootError> {
+        let Some(Unserved { ports, keys, routes }) = self.unserved.take() else {
+            return Ok(());
+        };
         // Copies: the originals are kept to be handed to a master that adopts this node.
         let copy = |key: &'static str| {
             let copied = ports.get(key).map(std::net::TcpListener::try_clone).transpose();
@@ -148,7 +181,7 @@ impl Running {
                 .map_err(|why| BootError::System("rootport", why))?;
             let acceptor = Acceptor {
                 me: node.0.identity.clone(),
-                secret: keys.secret.expose().as_bytes().into(),
+                secret: keys.secret(),
                 tls: keys.links.clone(),
                 handshake: node.0.link.handshake,
                 gatekeeper: Arc::new(OwnChildren(node.clone())),
@@ -157,7 +190,7 @@ impl Running {
             self.accepting = Some(tokio::task::spawn_local(accept(listener, Arc::new(acceptor))));
         }
         if let Some(listener) = copy("netport")? {
-            let settings = net::NetSettings::of(node.config());
+            let settings = client_settings(&node.config());
             let clients = net::serve(
                 listener,
                 settings,
@@ -174,57 +207,65 @@ impl Running {
         Ok(())
     }
 
-    fn dial_all(&mut self, node: &Node, dialled: Vec<Target>, keys: &Keys, stop: &mpsc::Sender<Cause>) {
-        let master = &node.0.config.master;
-        let (known, target) = watch::channel(Some(host_port(&master.roothost, master.rootport)));
-        let mut all: Vec<_> = dialled
-            .into_iter()
-            .filter_map(|(name, target)| Some((node.0.parents.get(&name)?.clone(), target)))
-            .collect();
-        all.push((self.master.clone(), target));
-        for (peer, target) in all {
-            let dialer = Dialer {
-                me: node.0.identity.clone(),
-                secret: keys.secret.expose().as_bytes().into(),
-                tls: keys.links.clone(),
-                target,
-                on_failure: Box::new(Refusals::of(&peer, stop.clone()).watch()),
-            };
-            self.tasks.push(tokio::task::spawn_local(dial(dialer, peer)));
+    fn dial_all(&self, node: &Node) {
+        let mut dialers = self.dialers.borrow_mut();
+        let present = node.present();
+        for parent in &present.own.parents {
+            if let Some(peer) = present.parents.get(&parent.name) {
+                dialers.dial(peer, address_of(parent));
+            }
         }
-        self.master_target = Some(known);
+        let master = &present.config.master;
+        dialers.dial(&self.master, host_port(&master.roothost, master.rootport));
     }
 
-    /// Lets the calls in flight end, then everything else.
-    pub(super) async fn stop(&mut self, node: &Node) {
+    /// Lets the calls in flight end, then everything else. Whether all calls have ended by themselves.
+    pub(super) async fn stop(&mut self, node: &Node) -> bool {
         let deadline = Instant::now() + node.config().drain_timeout;
-        self.drain(node, deadline).await;
+        // Nobody new first of all, who would only be sent away: the ports are the next life's, in whose queue who
+        // comes now waits.
+        if let Some(accepting) = &self.accepting {
+            accepting.abort();
+        }
+        let requests = self.web.as_ref().map(|web| web.stop(true));
+        let in_order = self.drain(node, deadline).await;
         self.services.iter().for_each(Hosted::stop);
         for hook in &self.before_stop {
             if timeout_at(deadline, hook(node.clone())).await.is_err() {
                 tracing::warn!("a hook before the stop took too long");
             }
         }
-        if let Some(web) = &self.web {
-            web.stop(false).await;
+        if node.store().is_configured()
+            && let Err(why) = node.store().close(left(deadline)).await
+        {
+            tracing::warn!(%why, "the store is not closed in order; the next life of this node goes on with it");
+        }
+        if let Some(requests) = requests
+            && timeout_at(deadline, requests).await.is_err()
+        {
+            tracing::warn!("requests of the HTTP port were cut off");
         }
         self.say_goodbye(node).await;
         self.tasks.iter().for_each(JoinHandle::abort);
+        self.dialers.borrow().end();
+        in_order
     }
 
     /// Takes no new calls, neither of clients nor of other nodes, which hold them back for the next life of this
-    /// one; and waits until those that it has are answered.
-    async fn drain(&self, node: &Node, deadline: Instant) {
+    /// one; and waits until those that it has are answered. Whether all are.
+    async fn drain(&self, node: &Node, deadline: Instant) -> bool {
+        let mut in_order = true;
         if let Some(clients) = node.clients() {
             let left = clients.close_all(node.config().drain_timeout).await;
             if left > 0 {
-                tracing::warn!(calls = left, "calls of clients were cut off");
+                in_order = false;
+                tracing::warn!(connections = left, "calls of clients were cut off");
             }
         }
         let mut links = Vec::new();
         loop {
             // Also those that have come up meanwhile.
-            for link in neighbours(node).filter_map(Peer::conn) {
+            for link in neighbours(node).iter().flat_map(Peer::conns) {
                 if !links.iter().any(|known| Arc::ptr_eq(known, &link)) {
                     link.drain();
                     links.push(link);
@@ -244,17 +285,15 @@ impl Running {
         if left > 0 {
             tracing::warn!(calls = left, "the time for draining is over; calls are cut off");
         }
+        in_order && left == 0
     }
 
     /// Closes all links, in a way that the other ends know for an orderly end.
     async fn say_goodbye(&self, node: &Node) {
-        // First of all nobody new, who would only be sent away: the port is the next life's.
-        if let Some(accepting) = &self.accepting {
-            accepting.abort();
-        }
         let links: Vec<_> = neighbours(node)
+            .iter()
             .chain([&self.master])
-            .filter_map(Peer::conn)
+            .flat_map(Peer::conns)
             .collect();
         links.iter().for_each(|link| link.close(Goodbye::Stopping));
         let farewell = Instant::now() + FAREWELL;
@@ -264,6 +303,46 @@ impl Running {
     }
 }
 
-fn neighbours(node: &Node) -> impl Iterator<Item = &Peer> {
-    node.parents().chain(node.all_children())
+/// The time until a deadline; a little when it is over, as nothing is lost by trying.
+fn left(deadline: Instant) -> Duration {
+    deadline.saturating_duration_since(Instant::now()).max(FAREWELL)
+}
+
+/// What whoever started this process has given it, once it may go on.
+async fn inheritance() -> Result<Inherited, BootError> {
+    let mut inherited = inherited();
+    let may_go_on = inherited.may_go_on().await;
+    match may_go_on.map_err(|why| BootError::System("standard input", why))? {
+        true => Ok(inherited),
+        false => Err(BootError::Unknown),
+    }
+}
+
+/// What holds for clients: as many as the configuration allows, or the system.
+fn client_settings(own: &NodeConfig) -> net::NetSettings {
+    let open_files = limits::raise_open_files().unwrap_or(u64::MAX);
+    let settings = net::NetSettings::of(own).within(open_files);
+    let (clients, max_clients) = (settings.max_clients, own.clients.max_clients);
+    if clients < max_clients {
+        tracing::warn!(
+            clients,
+            max_clients,
+            open_files,
+            "the limit of open files leaves room for fewer clients"
+        );
+    }
+    settings
+}
+
+fn log_ready(node: &Node) {
+    let handlers = node.router().remote_names();
+    let own: Vec<_> = handlers
+        .iter()
+        .filter(|name| !name.starts_with("lampyris."))
+        .collect();
+    tracing::info!(handlers = ?own, commands = ?node.router().command_numbers(), "ready");
+}
+
+fn neighbours(node: &Node) -> Vec<Peer> {
+    [node.parents(), node.all_children()].concat()
 }

@@ -5,6 +5,7 @@
 //! error to the node that tried, which logs it.
 
 use lampyris_runtime::codec::Payload;
+use lampyris_runtime::config::Config;
 use lampyris_runtime::error::{ErrorKind, Fault};
 use lampyris_runtime::link::Peer;
 use lampyris_runtime::name::NodeName;
@@ -74,7 +75,7 @@ impl Node {
         NodeControl: Serves<M>,
     {
         let next = self.next_hop(to, from).ok_or_else(|| self.no_way(to))?;
-        let address: RemoteAddr<NodeControl> = self.remote(next.clone());
+        let address: RemoteAddr<NodeControl> = self.remote(next);
         address
             .notify(message)
             .map_err(crate::error::CallError::into_fault)
@@ -82,26 +83,18 @@ impl Node {
 
     /// Down to the child that is, or leads to, the node; else up to the parent that does, or to any. What a
     /// parent has handed on (`from`) goes down only, so nothing goes in circles.
-    fn next_hop(&self, to: &NodeName, from: Option<&NodeName>) -> Option<&Peer> {
-        let leads = |peer: &&Peer| peer.name() == to || self.is_below(to, peer.name());
-        if let Some(child) = self.all_children().find(leads) {
-            return Some(child);
+    fn next_hop(&self, to: &NodeName, from: Option<&NodeName>) -> Option<Peer> {
+        let present = self.present();
+        let leads = |peer: &&Peer| peer.name() == to || is_below(&present.config, to, peer.name());
+        if let Some(child) = present.children.values().find(leads) {
+            return Some(child.clone());
         }
-        if from.is_some_and(|name| self.0.parents.contains_key(name)) {
+        if from.is_some_and(|name| present.parents.contains_key(name)) {
             return None;
         }
-        let up = || self.parents().filter(|parent| parent.is_up());
-        up().find(leads)
-            .or_else(|| up().next())
-            .or_else(|| self.parents().next())
-    }
-
-    /// Whether a node is a descendant of another. The configuration has no cycles.
-    fn is_below(&self, node: &NodeName, ancestor: &NodeName) -> bool {
-        let parents = self.cluster().parents_of(node).map(|parent| &parent.name);
-        parents
-            .into_iter()
-            .any(|parent| parent == ancestor || self.is_below(parent, ancestor))
+        let up = || present.parents.values().filter(|parent| parent.is_up());
+        let next = up().find(leads).or_else(|| up().next());
+        next.or_else(|| present.parents.values().next()).cloned()
     }
 
     fn no_way(&self, to: &NodeName) -> Fault {
@@ -110,4 +103,10 @@ impl Node {
             format!("no way leads from {} to a client of {to}", self.name()),
         )
     }
+}
+
+/// Whether a node is a descendant of another. The configuration has no cycles.
+fn is_below(config: &Config, node: &NodeName, ancestor: &NodeName) -> bool {
+    let mut parents = config.parents_of(node).map(|parent| &parent.name);
+    parents.any(|parent| parent == ancestor || is_below(config, parent, ancestor))
 }

@@ -26,7 +26,7 @@ pub(super) fn serve(listener: TcpListener, routes: Option<Routes>, node: &Node) 
     let server = server
         .workers(1)
         .disable_signals()
-        .shutdown_timeout(2)
+        .shutdown_timeout(1)
         .listen(listener)?
         .run();
     let handle = server.handle();

@@ -75,10 +75,8 @@ pub fn drain<A: Service<Context: ServiceContext>>(actor: &mut A, wake: &Wake, ct
             break;
         }
     }
-    if !slice.is_empty() {
-        inbox.put_back(slice);
-        more = true;
-    }
+    more |= !slice.is_empty();
+    inbox.put_back(slice);
     if more && inbox.taking == Taking::Batch {
         // Reaches this actor when it is free again, or its successor.
         wake_later(inbox);
@@ -126,10 +124,9 @@ where
             return Ended::Returned;
         }
     };
-    let scope = Scope { deadline, origin };
-    let handled = catch_unwind(AssertUnwindSafe(|| {
-        scope::within(&scope, || actor.handle(message, ctx))
-    }));
+    let entered = scope::enter(Scope { deadline, origin });
+    let handled = catch_unwind(AssertUnwindSafe(|| actor.handle(message, ctx)));
+    let scope = entered.leave();
     match handled {
         Ok(result) => {
             result.respond(ctx, Responder::new(reply, scope));

@@ -101,24 +101,45 @@ impl Inbox {
     /// Hands an invocation to the service, or answers it with `overloaded` at once.
     pub fn push(self: &Arc<Self>, mut invocation: Invocation) {
         let Some(permit) = Permit::acquire(&self.unanswered, self.limit) else {
-            let text = format!(
-                "service {} has {} calls waiting, its limit",
-                self.service, self.limit
-            );
-            return invocation.reply.fault(Fault::new(ErrorKind::Overloaded, text));
+            return self.refuse_as_full(invocation);
         };
         invocation.reply.hold(permit);
         let mut queue = self.lock();
         if queue.closed {
             drop(queue);
-            return invocation
-                .reply
-                .fault(Fault::new(ErrorKind::Draining, "the node is stopping"));
+            return refuse_as_stopping(invocation);
         }
         queue.waiting.push_back(invocation);
-        if self.taking == Taking::Single || !queue.woken {
-            self.wake(queue);
+        self.wake_for(1, queue);
+    }
+
+    /// Hands over what has come together, in order and under one lock, and leaves `batch` empty. Invocations above
+    /// the limit are answered with `overloaded` at once.
+    pub fn push_all(self: &Arc<Self>, batch: &mut Vec<Invocation>) {
+        let (wanted, mut next) = (batch.len(), batch.iter_mut());
+        let admitted = Permit::acquire_many(&self.unanswered, wanted, self.limit, |permit| {
+            if let Some(invocation) = next.next() {
+                invocation.reply.hold(permit);
+            }
+        });
+        let mut queue = self.lock();
+        if queue.closed {
+            drop(queue);
+            return batch.drain(..).for_each(refuse_as_stopping);
         }
+        queue.waiting.extend(batch.drain(..admitted));
+        self.wake_for(admitted, queue);
+        batch
+            .drain(..)
+            .for_each(|invocation| self.refuse_as_full(invocation));
+    }
+
+    fn refuse_as_full(&self, invocation: Invocation) {
+        let text = format!(
+            "service {} has {} calls waiting, its limit",
+            self.service, self.limit
+        );
+        invocation.reply.fault(Fault::new(ErrorKind::Overloaded, text));
     }
 
     /// Hands over news of the node's own, which no limit may swallow: who makes them takes no more sessions in
@@ -129,9 +150,7 @@ impl Inbox {
             return;
         }
         queue.waiting.push_back(invocation);
-        if self.taking == Taking::Single || !queue.woken {
-            self.wake(queue);
-        }
+        self.wake_for(1, queue);
     }
 
     /// Connects the actor that from now on is woken.
@@ -152,9 +171,13 @@ impl Inbox {
     /// Takes up to `most` invocations. If more are left, the caller must wake once more.
     pub(crate) fn take(&self, most: usize, into: &mut VecDeque<Invocation>) -> bool {
         let mut queue = self.lock();
-        let taken = most.min(queue.waiting.len());
-        into.extend(queue.waiting.drain(..taken));
-        queue.worked |= taken > 0;
+        let before = queue.waiting.len();
+        if into.is_empty() && before <= most {
+            std::mem::swap(&mut queue.waiting, into);
+        } else {
+            into.extend(queue.waiting.drain(..most.min(before)));
+        }
+        queue.worked |= before > 0;
         queue.woken = !queue.waiting.is_empty();
         queue.woken
     }
@@ -164,9 +187,14 @@ impl Inbox {
         std::mem::take(&mut self.lock().worked)
     }
 
-    /// Puts back, in front, what was taken and not started.
+    /// Puts back, in front, what was taken and not started; and the memory that it was taken in.
     pub(crate) fn put_back(&self, mut rest: VecDeque<Invocation>) {
         let mut queue = self.lock();
+        if queue.waiting.capacity() < rest.capacity() {
+            rest.append(&mut queue.waiting);
+            queue.waiting = rest;
+            return;
+        }
         while let Some(invocation) = rest.pop_back() {
             queue.waiting.push_front(invocation);
         }
@@ -184,10 +212,18 @@ impl Inbox {
         queue.wake_up = None;
         let waiting = std::mem::take(&mut queue.waiting);
         drop(queue);
-        for invocation in waiting {
-            invocation
-                .reply
-                .fault(Fault::new(ErrorKind::Draining, "the node is stopping"));
+        waiting.into_iter().for_each(refuse_as_stopping);
+    }
+
+    /// Wakes the actor for so many new invocations, where it needs that.
+    fn wake_for(self: &Arc<Self>, new: usize, queue: MutexGuard<'_, Queue>) {
+        match self.taking {
+            Taking::Batch if queue.woken || new == 0 => {}
+            Taking::Batch => self.wake(queue),
+            Taking::Single => {
+                drop(queue);
+                (0..new).for_each(|_| self.wake(self.lock()));
+            }
         }
     }
 
@@ -204,4 +240,9 @@ impl Inbox {
         // Nothing panics while the lock is held, and a queue is whole after every statement.
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn refuse_as_stopping(invocation: Invocation) {
+    let fault = Fault::new(ErrorKind::Draining, "the node is stopping");
+    invocation.reply.fault(fault);
 }

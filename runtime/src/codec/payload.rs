@@ -38,6 +38,19 @@ impl Drop for Shared {
 pub struct Payload(Bytes);
 
 impl Payload {
+    /// The bytes of a body that is exactly one payload, without serde; `None` when it is anything else.
+    pub fn of_body(body: &[u8]) -> Option<&[u8]> {
+        let (width, rest) = match body.split_first()? {
+            (0xc4, rest) => (1, rest),
+            (0xc5, rest) => (2, rest),
+            (0xc6, rest) => (4, rest),
+            _ => return None,
+        };
+        let (length, bytes) = rest.split_at_checked(width)?;
+        let length = length.iter().fold(0, |n, byte| n << 8 | usize::from(*byte));
+        (bytes.len() == length).then_some(bytes)
+    }
+
     /// The bytes, without a copy.
     pub fn into_bytes(self) -> Bytes {
         self.0

@@ -33,32 +33,48 @@ struct Head {
 /// # Errors
 /// [`Malformed`] says what is wrong.
 pub fn scan(bytes: &[u8]) -> Result<(), Malformed> {
-    let mut left = [0_u64; MAX_DEPTH + 1];
-    let mut depth = 0;
     let mut at = 0;
-    left[0] = 1;
+    let values = value(bytes, &mut at)?;
+    // Most bodies on a hot path are one run of bytes.
+    if values > 0 {
+        contents(bytes, &mut at, values)?;
+    }
+    if at == bytes.len() {
+        Ok(())
+    } else {
+        Err(Malformed::Trailing(bytes.len() - at))
+    }
+}
+
+/// Checks the `values` inside an array or map, which may hold others.
+fn contents(bytes: &[u8], at: &mut usize, values: u64) -> Result<(), Malformed> {
+    let mut left = [0_u64; MAX_DEPTH];
+    let mut depth = 0;
+    left[0] = values;
     loop {
         while left[depth] == 0 {
-            if depth == 0 {
-                return if at == bytes.len() {
-                    Ok(())
-                } else {
-                    Err(Malformed::Trailing(bytes.len() - at))
-                };
-            }
-            depth -= 1;
+            let Some(outer) = depth.checked_sub(1) else {
+                return Ok(());
+            };
+            depth = outer;
         }
         left[depth] -= 1;
-        let head = head(bytes, &mut at)?;
-        at = at
-            .checked_add(head.skip)
-            .filter(|end| *end <= bytes.len())
-            .ok_or(Malformed::Short)?;
-        if head.values > 0 {
+        let inside = value(bytes, at)?;
+        if inside > 0 {
             depth += 1;
-            *left.get_mut(depth).ok_or(Malformed::TooDeep)? = head.values;
+            *left.get_mut(depth).ok_or(Malformed::TooDeep)? = inside;
         }
     }
+}
+
+/// Steps over one value, into an array or map; gives how many values are inside.
+fn value(bytes: &[u8], at: &mut usize) -> Result<u64, Malformed> {
+    let head = head(bytes, at)?;
+    *at = at
+        .checked_add(head.skip)
+        .filter(|end| *end <= bytes.len())
+        .ok_or(Malformed::Short)?;
+    Ok(head.values)
 }
 
 /// Reads the marker at `at` and the length behind it.

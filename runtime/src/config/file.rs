@@ -19,13 +19,13 @@ pub(super) enum Format {
     Toml,
 }
 
-/// Reads the file at `path`. The text is there for showing it even when it cannot be used.
-pub(super) fn open(path: &Path, findings: &Findings) -> (Source, Option<Format>) {
+/// Reads the file at `path`, or a copy of it that lies elsewhere. The text is there for showing it even when it cannot be used.
+pub(super) fn open(path: &Path, from: &Path, findings: &Findings) -> (Source, Option<Format>) {
     let nothing = Source::new(path, "");
     let Some(format) = format_of(path, &nothing, findings) else {
         return (nothing, None);
     };
-    let Some(bytes) = bytes_of(path, &nothing, findings) else {
+    let Some(bytes) = bytes_of(from, &nothing, findings) else {
         return (nothing, None);
     };
     let source = Source::new(path, &String::from_utf8_lossy(&bytes));

@@ -112,10 +112,10 @@ codes! {
     Plaintext = 29, "links between hosts are not encrypted";
     /// A folder that cannot be written to.
     Folder = 30, "a folder cannot be used";
-    /// A certificate or key that cannot be used.
-    Certificate = 31, "a certificate cannot be used";
-    /// A certificate that does not hold, or not for long.
-    Expiry = 32, "a certificate does not hold for long enough";
+    /// Not a database.
+    BadDatabase = 31, "no such database";
+    /// Not a cache server.
+    BadCacheServer = 32, "not a cache server";
     /// No cache server.
     NoCacheServer = 33, "no cache server is named";
     /// A variable that is not set.
@@ -126,6 +126,12 @@ codes! {
     FewDescriptors = 36, "the limit of open files is below the clients wanted";
     /// Not one of the words.
     UnknownWord = 37, "not one of the words that are allowed";
+    /// A change that a running cluster cannot take over.
+    NeedsMaster = 38, "this cannot change while the master runs";
+    /// A certificate or key that cannot be used.
+    Certificate = 39, "a certificate cannot be used";
+    /// A certificate that does not hold, or not for long.
+    Expiry = 40, "a certificate does not hold for long enough";
 }
 
 /// What a place is in.

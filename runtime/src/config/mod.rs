@@ -13,18 +13,23 @@
 //! | `env` | overrides by variables, `${VARIABLE}` in texts |
 //! | `tree` | values with their spots |
 //! | `read`, `units` | one key of a section as a checked value |
-//! | `sections`, `nodes` | which keys there are |
+//! | `sections`, `nodes`, `data` | which keys there are |
 //! | `model` | the typed result, with the defaults |
 //! | `check`, `parents`, `ports`, `exposure`, `certificates` | rules that concern several values, or the machine |
 //! | `machine` | what this process may do here |
 //! | `written` | the tree and the text, kept for later questions |
+//! | `diff` | what differs between two configurations, and what it takes for that to hold |
+//! | `applied` | the text that a master has applied, kept for the nodes that it starts |
 //! | `finding`, `render` | one fault or warning, and how people see it |
 //! | `secret` | the secret of the links |
 //!
 //! It starts nothing and binds nothing.
 
+mod applied;
 mod certificates;
 mod check;
+mod data;
+mod diff;
 mod env;
 mod exposure;
 mod file;
@@ -56,12 +61,15 @@ use read::{Reader, Section};
 use tree::{Kind, Node, Source, Spot};
 use written::Written;
 
+pub use applied::{applied_copy, keep_applied};
 pub use certificates::{BadCertificate, EXPIRES_SOON, NamedCertificate};
+pub use data::{DataConfig, DbConfig, JournalConfig, MemcachedConfig, RedisConfig, StoreConfig};
+pub use diff::{Change, Effect, RULES, Rule, diff, refused_while_running};
 pub use finding::{Code, Finding, Origin, Place, Severity, Stretch};
 pub use machine::Machine;
 pub use model::{
-    ClientConfig, ClientErrors, DEFAULT_MASTER_PORT, DbConfig, LinkConfig, LogConfig, LogFormat,
-    MasterConfig, MemcachedConfig, NodeConfig, OnMasterLoss, Parent,
+    ClientConfig, ClientErrors, DEFAULT_MASTER_PORT, LinkConfig, LogConfig, LogFormat, MasterConfig,
+    NodeConfig, OnMasterLoss, Parent,
 };
 pub use render::render_human;
 pub use secret::{MIN_SECRET, Secret, link_secret, make_run_dir, share_secret};
@@ -83,15 +91,29 @@ pub struct Config {
     pub link: LinkConfig,
     /// Section `log`.
     pub log: LogConfig,
-    /// Section `db`.
-    pub db: Option<DbConfig>,
-    /// Section `memcached`.
-    pub memcached: Option<MemcachedConfig>,
+    /// Sections `db`, `memcached`, `redis`, `store` and `journal`.
+    pub data: DataConfig,
     /// The secret of the links as configured (`secret`, or the content of `secret_file`); see [`link_secret`].
     pub secret: Option<Secret>,
     /// What is odd, but no fault.
     pub warnings: Vec<Finding>,
     written: Written,
+    loaded: Loaded,
+}
+
+/// Where a configuration came from, so that it can be read again.
+#[derive(Clone)]
+struct Loaded {
+    /// The file that was read; another than the one that findings name if that is a copy.
+    from: PathBuf,
+    variables: Variables,
+}
+
+impl fmt::Debug for Loaded {
+    /// The variables may hold secrets.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Loaded({})", self.from.display())
+    }
 }
 
 /// Why a configuration cannot be used: every fault in it, and the warnings, sorted by line.
@@ -159,21 +181,65 @@ impl Config {
         path: &Path,
         env: impl Iterator<Item = (String, String)>,
     ) -> Result<Self, Rejected> {
+        let loaded = Loaded {
+            from: path.to_owned(),
+            variables: env.collect(),
+        };
+        Self::read(machine, path, loaded)
+    }
+
+    /// The same as [`Config::load`] of `path`, but with the text of `copy`, such as [`applied_copy`] of a master.
+    ///
+    /// # Errors
+    /// [`Rejected`] has all faults of the copy and the environment; their places are in `path`.
+    pub fn load_copy(
+        path: &Path,
+        copy: &Path,
+        env: impl Iterator<Item = (String, String)>,
+    ) -> Result<Self, Rejected> {
+        let loaded = Loaded {
+            from: copy.to_owned(),
+            variables: env.collect(),
+        };
+        Self::read(&Machine::this(), path, loaded)
+    }
+
+    /// Reads the same file once more, or the same copy, with the variables that this one was read with.
+    ///
+    /// # Errors
+    /// [`Rejected`] has all faults.
+    pub fn load_again(&self) -> Result<Self, Rejected> {
+        Self::read(&Machine::this(), &self.file, self.loaded.clone())
+    }
+
+    /// The same file as it stands in a copy, with the variables that this one was read with.
+    ///
+    /// # Errors
+    /// [`Rejected`] has all faults.
+    pub fn load_copy_again(&self, copy: &Path) -> Result<Self, Rejected> {
+        let loaded = Loaded {
+            from: copy.to_owned(),
+            variables: self.loaded.variables.clone(),
+        };
+        Self::read(&Machine::this(), &self.file, loaded)
+    }
+
+    fn read(machine: &Machine, path: &Path, loaded: Loaded) -> Result<Self, Rejected> {
         let findings = Findings::default();
-        let variables: Variables = env.collect();
-        let (source, format) = file::open(path, &findings);
+        let (source, format) = file::open(path, &loaded.from, &findings);
         let root = format.and_then(|format| match format {
             Format::Json => json::parse(&source, &findings),
             Format::Toml => toml::parse(&source, &findings),
         });
         let config = root.and_then(|root| {
-            let root = with_environment(root, &variables, &source, &findings)?;
+            let root = with_environment(root, &loaded.variables, &source, &findings)?;
             let config = typed(
                 path,
                 Written {
                     source: source.clone(),
                     root,
                 },
+                loaded,
                 &findings,
             );
             check::check(&config, machine, &findings);
@@ -291,7 +357,7 @@ fn with_environment(
 }
 
 /// Everything that can be read, with defaults where a value is absent or faulty.
-fn typed(path: &Path, written: Written, findings: &Findings) -> Config {
+fn typed(path: &Path, written: Written, loaded: Loaded, findings: &Findings) -> Config {
     let file = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
     let base = file.parent().unwrap_or(Path::new("/")).to_owned();
     let stem = file
@@ -312,8 +378,7 @@ fn typed(path: &Path, written: Written, findings: &Findings) -> Config {
     let nodes = nodes::nodes(&root, master.restart);
     let link = sections::link(&root);
     let log = sections::log(&root, &run_dir);
-    let db = sections::db(&root);
-    let memcached = sections::memcached(&root);
+    let data = data::data(&root);
     root.finish();
     let secret = exposure::secret(&written, top.secret, top.secret_file.as_deref(), findings);
     let name = top.name.unwrap_or(stem);
@@ -325,10 +390,10 @@ fn typed(path: &Path, written: Written, findings: &Findings) -> Config {
         nodes,
         link,
         log,
-        db,
-        memcached,
+        data,
         secret,
         warnings: Vec::new(),
         written,
+        loaded,
     }
 }

@@ -8,7 +8,6 @@ use std::time::Duration;
 
 use crate::name::NodeName;
 
-use super::secret::Secret;
 use crate::supervisor::policy::RestartPolicy;
 use crate::tls::Pair;
 
@@ -312,34 +311,4 @@ impl LogConfig {
             max_files: 5,
         }
     }
-}
-
-/// Section `db`. Either `url`, or the parts that Firefly names; what is absent has the database's default.
-#[derive(Debug, Clone, Default)]
-pub struct DbConfig {
-    /// Name or address of the database's host.
-    pub host: Option<String>,
-    /// Its port.
-    pub port: Option<u16>,
-    /// Who logs in.
-    pub user: Option<String>,
-    /// The password.
-    pub passwd: Option<Secret>,
-    /// Name of the database.
-    pub db: Option<String>,
-    /// Character set of the connection.
-    pub charset: Option<String>,
-    /// Kind of database: Firefly says `mysql`.
-    pub engine: Option<String>,
-    /// All of this in one text. It may hold the password.
-    pub url: Option<Secret>,
-}
-
-/// Section `memcached`.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct MemcachedConfig {
-    /// The servers, `HOST:PORT` each; never empty.
-    pub urls: Vec<String>,
-    /// What every key in the cache begins with (`hostname`).
-    pub hostname: Option<String>,
 }

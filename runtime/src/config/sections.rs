@@ -1,4 +1,4 @@
-//! Which keys there are, but for the nodes': each section of the tree to its type in `model`.
+//! Which keys there are, but for the nodes' and the data layer's: each section of the tree to its type in `model`.
 //!
 //! Rules that concern more than one value are not here but in `check`.
 
@@ -9,10 +9,9 @@ use std::time::Duration;
 use crate::name::MAX_NAME;
 
 use super::finding::{Code, Finding, did_you_mean};
-use super::model::{DbConfig, LinkConfig, LogConfig, LogFormat, MasterConfig, MemcachedConfig};
-use super::read::{Section, put, text_of};
+use super::model::{LinkConfig, LogConfig, LogFormat, MasterConfig};
+use super::read::{Section, put};
 use super::secret::Secret;
-use super::tree::{Kind, Node};
 use crate::supervisor::policy::{Restart, RestartPolicy};
 
 const RESTART_WORDS: [(&str, Restart); 3] = [
@@ -173,50 +172,4 @@ fn level(section: &Section<'_>) -> Option<String> {
         section.add(fault.help(did_you_mean(word, LEVELS)));
     }
     None
-}
-
-/// Section `db`.
-pub(super) fn db(root: &Section<'_>) -> Option<DbConfig> {
-    let section = root.section("db")?;
-    let db = DbConfig {
-        host: section.host("host"),
-        port: section.port("port"),
-        user: section.text("user"),
-        passwd: section.secret("passwd"),
-        db: section.text("db"),
-        charset: section.text("charset"),
-        engine: section.text("engine"),
-        url: section.secret("url"),
-    };
-    section.finish();
-    Some(db)
-}
-
-/// Section `memcached`.
-pub(super) fn memcached(root: &Section<'_>) -> Option<MemcachedConfig> {
-    let section = root.section("memcached")?;
-    let allowed = "a list of servers such as [\"127.0.0.1:11211\"]";
-    let mut urls = Vec::new();
-    if !section.has("urls") || section.list("urls", allowed).is_some_and(<[Node]>::is_empty) {
-        let fault = Finding::fault(Code::NoCacheServer, section.place(), section.path_of("urls"));
-        section.add(fault.found("no server").allowed(allowed));
-    }
-    for (at, node) in section
-        .list("urls", allowed)
-        .unwrap_or_default()
-        .iter()
-        .enumerate()
-    {
-        match text_of(node) {
-            Ok(url) => urls.push(url.to_owned()),
-            Err(_) if matches!(node.kind, Kind::Faulty) => {}
-            Err(code) => {
-                let fault = section.fault_at(code, &format!("urls[{at}]"), node);
-                section.add(fault.allowed("a server such as \"127.0.0.1:11211\""));
-            }
-        }
-    }
-    let hostname = section.text("hostname");
-    section.finish();
-    Some(MemcachedConfig { urls, hostname })
 }

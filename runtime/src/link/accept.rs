@@ -6,9 +6,10 @@
 use std::collections::VecDeque;
 use std::future::Future;
 use std::io;
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
 use tokio::io::AsyncWriteExt;
@@ -19,8 +20,9 @@ use super::Peer;
 use super::conn::{Conn, LinkId};
 use super::dial::{prepare, receive};
 use super::handshake::{Accepting, HandshakeError, Identity, Refusal, refusal};
+use super::peer::Seated;
 use super::strangers::Strangers;
-use super::task::{self, clock};
+use super::task::{self, Stream, clock};
 use crate::tls::{Channel, LinkTls};
 
 /// Most connections that have not proved themselves yet.
@@ -33,7 +35,7 @@ const PENALTY: Duration = Duration::from_millis(200);
 const PROBE: Duration = Duration::from_millis(600);
 
 /// How often the answer to a probe is looked for.
-const PROBE_STEP: Duration = Duration::from_millis(20);
+pub(crate) const PROBE_STEP: Duration = Duration::from_millis(20);
 
 /// Pauses of an acceptor without descriptors, from the first to the longest.
 const EXHAUSTED: (Duration, Duration) = (Duration::from_millis(10), Duration::from_secs(1));
@@ -73,8 +75,8 @@ pub async fn accept(listener: TcpListener, acceptor: Arc<Acceptor>) {
     let strangers = Arc::new(Strangers::default());
     let mut pause = EXHAUSTED.0;
     loop {
-        let stream = match listener.accept().await {
-            Ok((stream, _)) => stream,
+        let (stream, addr) = match listener.accept().await {
+            Ok(accepted) => accepted,
             Err(error) => {
                 tracing::warn!(%error, "the link port cannot accept");
                 tokio::time::sleep(pause).await;
@@ -83,22 +85,36 @@ pub async fn accept(listener: TcpListener, acceptor: Arc<Acceptor>) {
             }
         };
         pause = EXHAUSTED.0;
+        if let Err(error) = prepare(&stream) {
+            tracing::debug!(%error, "a stranger left at once");
+            continue;
+        }
         half_open.retain(|handshake| !handshake.is_finished());
         if half_open.len() == HALF_OPEN
             && let Some(oldest) = half_open.pop_front()
         {
             oldest.abort();
         }
-        half_open.push_back(welcome(stream, &acceptor, &strangers));
+        let open = open(stream, acceptor.tls.clone());
+        half_open.push_back(welcome(open, addr, Channel::vouches_for, &acceptor, &strangers));
     }
 }
 
 /// One connection: the handshake in a task that may be dropped, then the link in a task of its own.
-fn welcome(stream: TcpStream, acceptor: &Arc<Acceptor>, strangers: &Arc<Strangers>) -> AbortHandle {
+///
+/// `open` makes the stream, in the time of the handshake; `vouches` says whether it may be that of a name.
+pub(super) fn welcome<S: Stream>(
+    open: impl Future<Output = io::Result<S>> + Send + 'static,
+    addr: SocketAddr,
+    vouches: fn(&S, &str) -> bool,
+    acceptor: &Arc<Acceptor>,
+    strangers: &Arc<Strangers>,
+) -> AbortHandle {
     let spawn = acceptor.spawn;
     let (acceptor, strangers) = (Arc::clone(acceptor), Arc::clone(strangers));
     spawn(Box::pin(async move {
-        let shaken = tokio::time::timeout(acceptor.handshake, authenticate(stream, &acceptor)).await;
+        let shaken =
+            tokio::time::timeout(acceptor.handshake, authenticate(open, addr, vouches, &acceptor)).await;
         match shaken {
             Ok(Ok(proved)) => {
                 (acceptor.spawn)(Box::pin(admit(proved, Arc::clone(&acceptor))));
@@ -110,8 +126,9 @@ fn welcome(stream: TcpStream, acceptor: &Arc<Acceptor>, strangers: &Arc<Stranger
 }
 
 /// A dialer that knows the secret.
-struct Proved {
-    stream: Channel,
+struct Proved<S> {
+    stream: S,
+    addr: SocketAddr,
     identity: Identity,
     welcome: Bytes,
     early: BytesMut,
@@ -125,12 +142,22 @@ enum Stranger {
     Handshake(#[from] HandshakeError),
 }
 
-async fn authenticate(stream: TcpStream, acceptor: &Acceptor) -> Result<Proved, Stranger> {
+/// The stream of a connection: with TLS, both ends show their certificates first.
+async fn open(stream: TcpStream, tls: Option<Arc<LinkTls>>) -> io::Result<Channel> {
     prepare(&stream)?;
-    let mut stream = match &acceptor.tls {
-        Some(tls) => tls.accept(stream).await?,
-        None => Channel::Plain(stream),
-    };
+    match tls {
+        Some(tls) => tls.accept(stream).await,
+        None => Ok(Channel::Plain(stream)),
+    }
+}
+
+async fn authenticate<S: Stream>(
+    open: impl Future<Output = io::Result<S>>,
+    addr: SocketAddr,
+    vouches: fn(&S, &str) -> bool,
+    acceptor: &Acceptor,
+) -> Result<Proved<S>, Stranger> {
+    let mut stream = open.await?;
     let mut buffer = BytesMut::with_capacity(512);
     let hello = receive(&mut stream, &mut buffer).await??;
     let (accepting, challenge) = match Accepting::begin(&acceptor.me, &hello) {
@@ -142,7 +169,7 @@ async fn authenticate(stream: TcpStream, acceptor: &Acceptor) -> Result<Proved, 
     let proved = accepting
         .finish(&acceptor.secret, &proof)
         .and_then(
-            |(identity, welcome)| match stream.vouches_for(identity.name.as_str()) {
+            |(identity, welcome)| match vouches(&stream, identity.name.as_str()) {
                 true => Ok((identity, welcome)),
                 // A node that knows the secret cannot take the name of another one.
                 false => Err(Refusal::Unauthorized.into()),
@@ -151,6 +178,7 @@ async fn authenticate(stream: TcpStream, acceptor: &Acceptor) -> Result<Proved, 
     match proved {
         Ok((identity, welcome)) => Ok(Proved {
             stream,
+            addr,
             identity,
             welcome,
             early: buffer,
@@ -163,7 +191,7 @@ async fn authenticate(stream: TcpStream, acceptor: &Acceptor) -> Result<Proved, 
 }
 
 /// Tells a dialer why it may not come in, as far as it may know.
-async fn refuse(mut stream: Channel, error: HandshakeError) -> Stranger {
+async fn refuse<S: Stream>(mut stream: S, error: HandshakeError) -> Stranger {
     if let HandshakeError::Refused(why) = &error
         && let Err(error) = stream.write_all(&refusal(why)).await
     {
@@ -173,20 +201,21 @@ async fn refuse(mut stream: Channel, error: HandshakeError) -> Stranger {
 }
 
 /// Lets a proved dialer in and runs its link, or refuses it.
-async fn admit(proved: Proved, acceptor: Arc<Acceptor>) {
+async fn admit<S: Stream>(proved: Proved<S>, acceptor: Arc<Acceptor>) {
     let Proved {
         mut stream,
+        addr,
         identity,
         welcome,
         early,
     } = proved;
     let name = identity.name.clone();
     let admitted = match acceptor.gatekeeper.admit(&identity) {
-        Ok(peer) => make_room(&peer, &identity).await.map(|()| peer),
+        Ok(peer) => seat(&peer, identity, addr).await,
         Err(why) => Err(why),
     };
-    let peer = match admitted {
-        Ok(peer) => peer,
+    let seated = match admitted {
+        Ok(seated) => seated,
         Err(why) => {
             tracing::warn!(node = %name, %why, "refused a link");
             if let Err(error) = stream.write_all(&refusal(&why)).await {
@@ -195,47 +224,77 @@ async fn admit(proved: Proved, acceptor: Arc<Acceptor>) {
             return;
         }
     };
-    let addr = match stream.peer_addr() {
-        Ok(addr) => addr,
-        Err(error) => return tracing::debug!(%error, "a dialer left before its welcome"),
-    };
+    // Nothing else is written before: the link's task does not run yet.
     if let Err(error) = stream.write_all(&welcome).await {
         return tracing::debug!(node = %name, %error, "a dialer left before its welcome");
     }
+    let ended = task::run(stream, seated, early).await;
+    tracing::debug!(node = %name, why = %ended, "a link ended");
+}
+
+/// Gives a dialer its seat. If another process has the name, a living one keeps it, and a dead one loses it.
+async fn seat(peer: &Peer, dialer: Identity, addr: SocketAddr) -> Result<Seated, Refusal> {
     let id = LinkId {
-        peer: identity,
+        peer: dialer,
         epoch: peer.next_epoch(),
         addr,
     };
     let conn = Conn::new(id, Arc::clone(peer.settings()), clock());
-    let ended = task::run(stream, conn, &peer, early).await;
-    tracing::debug!(node = %name, why = %ended, "a link ended");
+    let mut claim = match Claim::begin(peer, conn, clock()) {
+        Ok(seated) => return Ok(seated),
+        Err(claim) => claim,
+    };
+    loop {
+        tokio::time::sleep(PROBE_STEP).await;
+        if let Some(verdict) = claim.verdict(clock()) {
+            return verdict;
+        }
+    }
 }
 
-/// Makes room for a dialer whose name has a link: a living one keeps the name, a dead one loses it.
+/// A dialer's claim to a name that another process has. Pure.
 ///
 /// The same process dialling again knows that its old link is gone. Of another process it takes a sign of life
 /// from the first: a byte, asked for by a ping. So a half-dead link locks nobody out for longer than [`PROBE`].
-async fn make_room(peer: &Peer, dialer: &Identity) -> Result<(), Refusal> {
-    let Some(first) = peer.conn() else { return Ok(()) };
-    let holder = &first.id().peer;
-    if holder.incarnation == dialer.incarnation {
-        return Ok(());
+pub(crate) struct Claim {
+    peer: Peer,
+    conn: Arc<Conn>,
+    holder: Arc<Conn>,
+    asked: Instant,
+}
+
+impl Claim {
+    /// Takes the seat if it is free for this connection, else asks who has it for a sign of life.
+    pub(crate) fn begin(peer: &Peer, conn: Arc<Conn>, now: Instant) -> Result<Seated, Self> {
+        peer.seat(&conn, None, now).map_err(|holder| {
+            holder.ping(0);
+            Self {
+                peer: peer.clone(),
+                conn,
+                holder,
+                asked: now,
+            }
+        })
     }
-    let asked = clock();
-    first.ping(0);
-    while clock() < asked + PROBE {
-        if peer.conn().is_none_or(|current| !Arc::ptr_eq(&current, &first)) {
-            return Ok(());
+
+    /// Whether the dialer gets the name; `None` while that is open.
+    pub(crate) fn verdict(&mut self, now: Instant) -> Option<Result<Seated, Refusal>> {
+        if self.holder.heard() > self.asked {
+            let LinkId { peer: who, addr, .. } = self.holder.id();
+            let text = format!("{} is already connected (pid {}, {addr})", who.name, who.pid);
+            return Some(Err(Refusal::Duplicate(text)));
         }
-        if first.heard() > asked {
-            let (pid, addr) = (holder.pid, first.id().addr);
-            return Err(Refusal::Duplicate(format!(
-                "{} is already connected (pid {pid}, {addr})",
-                holder.name
-            )));
+        let dead = (now >= self.asked + PROBE || self.holder.has_ended()).then_some(&self.holder);
+        match self.peer.seat(&self.conn, dead, now) {
+            Ok(seated) => Some(Ok(seated)),
+            Err(holder) => {
+                // If a third has come meanwhile, that one is asked.
+                if !Arc::ptr_eq(&holder, &self.holder) {
+                    holder.ping(0);
+                    (self.holder, self.asked) = (holder, now);
+                }
+                None
+            }
         }
-        tokio::time::sleep(PROBE_STEP).await;
     }
-    Ok(())
 }

@@ -194,14 +194,19 @@ impl Calls {
     /// The first tick that begins at or after `time`.
     fn tick_of(&self, time: Instant) -> u64 {
         let since = time.saturating_duration_since(self.start);
-        u64::try_from(since.as_nanos().div_ceil(TICK.as_nanos())).unwrap_or(u64::MAX >> 1)
+        ticks(since) + u64::from(!since.subsec_nanos().is_multiple_of(TICK.subsec_nanos()))
     }
 
     /// How many ticks are over at `now`: a call of tick `n` has expired when `n < elapsed`.
     fn elapsed(&self, now: Instant) -> u64 {
-        let since = now.saturating_duration_since(self.start);
-        u64::try_from(since.as_nanos() / TICK.as_nanos()).map_or(u64::MAX, |ticks| ticks + 1)
+        ticks(now.saturating_duration_since(self.start)) + 1
     }
+}
+
+/// Whole ticks in a time that is shorter than the machine's life, in numbers of 64 bits.
+const fn ticks(time: Duration) -> u64 {
+    const A_SECOND: u64 = 1_000_000_000 / TICK.subsec_nanos() as u64;
+    time.as_secs().saturating_mul(A_SECOND) + (time.subsec_nanos() / TICK.subsec_nanos()) as u64
 }
 
 const fn id(at: u32, generation: u32) -> u64 {

@@ -1,9 +1,11 @@
 //! The child's side: keeps a link to one parent up.
 //!
-//! Dials, proves itself, runs the connection, and begins again when it ends: at once after a link that was up,
-//! then with growing, jittered delays. Where the parent is comes from outside and may change meanwhile.
+//! Dials, proves itself, runs the connection, and begins again when it ends or the other end drains: at once after a
+//! link that was up, then with growing, jittered delays. Where the parent is comes from outside and may change meanwhile.
 
+use std::future::Future;
 use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,9 +16,11 @@ use tokio::sync::watch;
 
 use super::Peer;
 use super::conn::{Conn, LinkId};
+use super::ended::Ended;
 use super::handshake::{self, Dialing, HandshakeError, Identity, Refusal};
-use super::task::{self, Ended, Stream, clock};
+use super::task::{self, Stream, clock};
 use crate::backoff::Backoff;
+use crate::name::NodeName;
 use crate::tls::{Channel, LinkTls};
 use crate::wire::Goodbye;
 
@@ -75,21 +79,32 @@ pub struct Dialer {
 
 /// Keeps the link up for ever. Ends when this side closes the link because it stops, when the task is aborted, or
 /// when the sender of the target is gone.
-pub async fn dial(mut dialer: Dialer, peer: Peer) {
-    let mut delay = Backoff::new(DELAYS.0, DELAYS.1);
+pub async fn dial(dialer: Dialer, peer: Peer) {
+    let (tls, name) = (dialer.tls.clone(), peer.name().clone());
+    let connect = move |target| reach(target, tls.clone(), name.clone());
+    dial_by(dialer, peer, connect).await;
+}
+
+/// The same by another way to a stream than the system's TCP: a simulated network's.
+pub(crate) async fn dial_by<S, C>(mut dialer: Dialer, peer: Peer, connect: impl Fn(String) -> C)
+where
+    S: Stream,
+    C: Future<Output = Result<(S, SocketAddr), DialError>>,
+{
+    let mut pace = Pace::new();
     let mut last = String::new();
     loop {
         let begun = clock();
-        match attempt(&dialer, &peer).await {
-            Ok(Ended::Closed(Goodbye::Stopping)) => return,
+        match attempt(&dialer, &peer, &connect).await {
+            Ok(Some(Ended::Closed(Goodbye::Stopping))) => return,
             Ok(ended) => {
-                tracing::debug!(peer = %peer.name(), why = %ended, "dialling again");
+                let why = ended.map_or_else(|| "the other end drains".to_owned(), |ended| ended.to_string());
+                tracing::debug!(peer = %peer.name(), why, "dialling again");
                 last.clear();
-                if clock().duration_since(begun) >= PROVEN {
-                    delay.reset();
-                } else {
-                    // It came up and went down at once: not again and again without a pause.
-                    tokio::time::sleep(delay.next(jitter())).await;
+                let wait = pace.after_link(clock().duration_since(begun), jitter());
+                // A sleep of no time would still last up to the timer's millisecond.
+                if !wait.is_zero() {
+                    tokio::time::sleep(wait).await;
                 }
             }
             Err(error) => {
@@ -98,11 +113,11 @@ pub async fn dial(mut dialer: Dialer, peer: Peer) {
                     tracing::info!(peer = %peer.name(), why = %error, "no link yet");
                 }
                 (dialer.on_failure)(&error);
-                let wait = delay.next(jitter());
+                let wait = pace.after_failure(jitter());
                 tokio::select! {
                     () = tokio::time::sleep(wait) => {}
                     changed = dialer.target.changed() => match changed {
-                        Ok(()) => delay.reset(),
+                        Ok(()) => pace = Pace::new(),
                         Err(_) => return,
                     },
                 }
@@ -111,21 +126,45 @@ pub async fn dial(mut dialer: Dialer, peer: Peer) {
     }
 }
 
-async fn attempt(dialer: &Dialer, peer: &Peer) -> Result<Ended, DialError> {
+/// When to dial again. Pure.
+pub(crate) struct Pace(Backoff);
+
+impl Pace {
+    /// Nothing has failed yet.
+    pub(crate) fn new() -> Self {
+        Self(Backoff::new(DELAYS.0, DELAYS.1))
+    }
+
+    /// The pause after an attempt that did not bring the link up.
+    pub(crate) fn after_failure(&mut self, random: u64) -> Duration {
+        self.0.next(random)
+    }
+
+    /// The pause after a link that was up: none, unless it went down at once, as it may again and again.
+    pub(crate) fn after_link(&mut self, lived: Duration, random: u64) -> Duration {
+        if lived >= PROVEN {
+            self.0.reset();
+            return Duration::ZERO;
+        }
+        self.0.next(random)
+    }
+}
+
+/// Brings the link up and runs it until it ends; `None` if the other end drains. Then the calls in flight end on the
+/// connection, in the background, and a new one is wanted for others.
+async fn attempt<S, C>(
+    dialer: &Dialer,
+    peer: &Peer,
+    connect: &impl Fn(String) -> C,
+) -> Result<Option<Ended>, DialError>
+where
+    S: Stream,
+    C: Future<Output = Result<(S, SocketAddr), DialError>>,
+{
     let target = dialer.target.borrow().clone().ok_or(DialError::NoAddress)?;
     let patience = peer.settings().handshake;
     let shaken = tokio::time::timeout(patience, async {
-        let stream = connect(&target)
-            .await
-            .map_err(|why| DialError::Connect(target.clone(), why))?;
-        let addr = stream
-            .peer_addr()
-            .map_err(|why| DialError::Connect(target.clone(), why))?;
-        let stream = match &dialer.tls {
-            Some(tls) => tls.connect(stream, peer.name().as_str()).await,
-            None => Ok(Channel::Plain(stream)),
-        };
-        let stream = stream.map_err(|why| DialError::Tls(target.clone(), why))?;
+        let (stream, addr) = connect(target.clone()).await?;
         let (stream, identity, early) = introduce(stream, dialer, peer, &target).await?;
         Ok((stream, identity, early, addr))
     });
@@ -139,10 +178,38 @@ async fn attempt(dialer: &Dialer, peer: &Peer) -> Result<Ended, DialError> {
         addr,
     };
     let conn = Conn::new(id, Arc::clone(peer.settings()), clock());
-    Ok(task::run(stream, conn, peer, early).await)
+    let seated = peer.attach(&conn, clock());
+    let mut link = Box::pin(task::run(stream, seated, early));
+    tokio::select! {
+        ended = &mut link => Ok(Some(ended)),
+        () = conn.retired() => {
+            tokio::spawn(link);
+            Ok(None)
+        }
+    }
 }
 
-async fn connect(target: &str) -> io::Result<TcpStream> {
+/// The stream to a parent: with TLS, both ends show their certificates first.
+async fn reach(
+    target: String,
+    tls: Option<Arc<LinkTls>>,
+    name: NodeName,
+) -> Result<(Channel, SocketAddr), DialError> {
+    let (stream, addr) = match connect(&target).await {
+        Ok(connected) => connected,
+        Err(why) => return Err(DialError::Connect(target, why)),
+    };
+    let stream = match tls {
+        Some(tls) => tls.connect(stream, name.as_str()).await,
+        None => Ok(Channel::Plain(stream)),
+    };
+    match stream {
+        Ok(stream) => Ok((stream, addr)),
+        Err(why) => Err(DialError::Tls(target, why)),
+    }
+}
+
+async fn connect(target: &str) -> io::Result<(TcpStream, SocketAddr)> {
     let mut last = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
     for addr in lookup_host(target).await? {
         match TcpStream::connect(addr).await {
@@ -152,7 +219,7 @@ async fn connect(target: &str) -> io::Result<TcpStream> {
             }
             Ok(stream) => {
                 prepare(&stream)?;
-                return Ok(stream);
+                return Ok((stream, addr));
             }
             Err(error) => last = error,
         }

@@ -12,17 +12,21 @@
 //! 2. [`handshake`] proves who is who;
 //! 3. [`Peer`] is the other node by its name, for good: calls wait there while the link is down;
 //! 4. [`Conn`] is one connection: the outbox, and the calls that wait for answers ([`calls`]);
-//! 5. the task owns the socket: frames in, frames out, heartbeats, deadlines ([`crate::wire`] has the bytes);
+//! 5. the machine decides: frames in, frames out, heartbeats, deadlines ([`crate::wire`] has the bytes); the task
+//!    around it owns the socket and the clock;
 //! 6. when the connection ends, its calls end at once, and the child dials again.
 
-mod accept;
+pub(crate) mod accept;
 pub mod calls;
-mod conn;
-mod dial;
+pub(crate) mod conn;
+pub(crate) mod dial;
+mod ended;
 pub mod handshake;
+mod held;
 mod liveness;
+pub(crate) mod machine;
 mod outbox;
-mod peer;
+pub(crate) mod peer;
 mod settings;
 mod strangers;
 mod task;
@@ -30,10 +34,11 @@ mod task;
 pub use accept::{Acceptor, Gatekeeper, Spawn, accept};
 pub use conn::{Conn, Counters, LinkId};
 pub use dial::{DialError, Dialer, dial};
+pub use ended::Ended;
 pub use handshake::{Identity, Refusal};
 pub use peer::{Inbound, Peer, Request};
 pub use settings::LinkSettings;
-pub use task::{Ended, Stream};
+pub use task::Stream;
 
 #[cfg(test)]
 mod tests;

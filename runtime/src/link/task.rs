@@ -1,22 +1,21 @@
-//! The loop that owns one connection's socket. It reads frames, writes what gathers, and keeps time.
+//! The loop that owns one connection's socket: the shell around the [`Machine`], which decides. It must not know
+//! what frames mean.
 
-use std::io;
+use std::future::poll_fn;
+use std::io::{self, IoSlice};
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use bytes::{Buf, BytesMut};
+use bytes::BytesMut;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadHalf, WriteHalf};
 
-use super::calls::TICK;
-use super::conn::{Conn, count};
-use super::liveness::{Liveness, Verdict};
+use super::conn::Conn;
+use super::ended::Ended;
+use super::machine::{self, Machine, PARTS};
 use super::outbox::Stage;
-use super::peer::{Peer, Request};
-use crate::error::{ErrorKind, Fault};
-use crate::reply::ReplyTo;
-use crate::wire::{Broken, Decoder, Frame, Goodbye};
+use super::peer::Seated;
+use crate::wire::Goodbye;
 
 /// What a link can run over: TCP, TLS, or memory in tests.
 pub trait Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static {}
@@ -26,65 +25,15 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> Stream for T {}
 /// Bytes that one read may bring.
 const READ: usize = 64 * 1024;
 
-/// A notification has no caller whose patience ends; one that waited so long for its handler is stale.
-const NOTIFICATION_LIFE: Duration = Duration::from_secs(60);
-
-/// Why a connection ended.
-#[derive(Debug, thiserror::Error)]
-pub enum Ended {
-    /// The other end closed without a word: its process died, or the network cut it off.
-    #[error("the other end closed the connection")]
-    Eof,
-    /// The other end said goodbye.
-    #[error("the other end {}", match .0 { Goodbye::Stopping => "is stopping", Goodbye::Replaced => "has a newer link" })]
-    Farewell(Goodbye),
-    /// This end closed it.
-    #[error("closed by this end: {}", match .0 { Goodbye::Stopping => "stopping", Goodbye::Replaced => "a newer link took its place" })]
-    Closed(Goodbye),
-    /// The other end was silent for too long.
-    #[error("nothing was heard for {0:?}")]
-    Silent(Duration),
-    /// The other end does not read the answers to its calls.
-    #[error("the other end does not read its answers")]
-    Flooded,
-    /// The other end sent what is no frame.
-    #[error("broken framing: {0}")]
-    Broken(#[from] Broken),
-    /// The socket failed.
-    #[error(transparent)]
-    Io(#[from] io::Error),
-}
-
-impl Ended {
-    /// Whether one of the ends wanted it.
-    const fn was_orderly(&self) -> bool {
-        matches!(self, Self::Farewell(_) | Self::Closed(_))
-    }
-}
-
-/// Runs a connection until it ends; it is the peer's current one meanwhile.
-pub(super) async fn run<S: Stream>(stream: S, conn: Arc<Conn>, peer: &Peer, early: BytesMut) -> Ended {
-    let now = clock();
-    let (reader, writer) = tokio::io::split(stream);
-    peer.attach(&conn, now);
-    let mut attached = Attached {
-        peer,
-        conn: &conn,
-        ended: None,
-    };
-    let task = Task {
-        liveness: Liveness::new(peer.settings(), now),
-        decoder: Decoder::new(peer.settings().max_message),
-        buffer: early,
-        stage: Stage::new(),
-        reader,
-        writer,
-        peer: peer.clone(),
-        conn: Arc::clone(&conn),
-        started: now,
-    };
-    let ended = task.run().await.unwrap_or_else(|ended| ended);
-    attached.ended = Some(ended.to_string());
+/// Runs a connection until it ends; it has its seat with its peer meanwhile. `early` came behind the handshake.
+pub(super) async fn run<S: Stream>(stream: S, seated: Seated, early: BytesMut) -> Ended {
+    let (peer, conn) = (seated.peer.clone(), Arc::clone(&seated.conn));
+    let mut machine = Machine::new(seated, early, clock());
+    let ended = drive(stream, &conn, &mut machine)
+        .await
+        .unwrap_or_else(|ended| ended);
+    machine.end(&ended);
+    drop(machine);
     if ended.was_orderly() {
         tracing::info!(peer = %peer.name(), epoch = conn.id().epoch, why = %ended, "link closed");
     } else {
@@ -93,178 +42,65 @@ pub(super) async fn run<S: Stream>(stream: S, conn: Arc<Conn>, peer: &Peer, earl
     ended
 }
 
-/// Sees to it that a connection whose task is dropped, in whatever way, is no peer's current one any more.
-struct Attached<'a> {
-    peer: &'a Peer,
-    conn: &'a Arc<Conn>,
-    ended: Option<String>,
-}
-
-impl Drop for Attached<'_> {
-    fn drop(&mut self) {
-        self.peer
-            .detach(self.conn, self.ended.as_deref().unwrap_or("its task was dropped"));
-    }
-}
-
-struct Task<S> {
-    reader: ReadHalf<S>,
-    writer: WriteHalf<S>,
-    peer: Peer,
-    conn: Arc<Conn>,
-    liveness: Liveness,
-    decoder: Decoder,
-    buffer: BytesMut,
-    stage: Stage,
-    started: Instant,
-}
-
 enum Event {
     Read(io::Result<usize>),
     Wrote(io::Result<Option<Goodbye>>),
-    Heartbeat,
-    Tick,
+    Time,
+    FirstCall,
 }
 
-impl<S: Stream> Task<S> {
-    async fn run(mut self) -> Result<Ended, Ended> {
-        self.on_bytes(self.buffer.len(), self.started)?;
-        let mut heartbeat = pin!(tokio::time::sleep_until(self.liveness.next().into()));
-        let mut tick = pin!(tokio::time::sleep(TICK));
-        let mut ticking = false;
-        loop {
-            if ticking != (self.conn.calls() > 0) {
-                ticking = !ticking;
-                tick.as_mut().reset(tokio::time::Instant::now() + TICK);
-            }
-            let conn = Arc::clone(&self.conn);
-            // In no fixed order: a socket that never stops taking or giving must not keep the rest from its turn.
-            let event = tokio::select! {
-                () = &mut heartbeat => Event::Heartbeat,
-                () = &mut tick, if ticking => Event::Tick,
-                () = conn.first_call(), if !ticking => continue,
-                wrote = write_next(&mut self.writer, &mut self.stage, &conn) => Event::Wrote(wrote),
-                read = read_some(&mut self.reader, &mut self.buffer) => Event::Read(read),
-            };
-            let now = clock();
-            match event {
-                Event::Wrote(wrote) => {
-                    if let Some(goodbye) = wrote? {
-                        return self.on_close(goodbye).await;
-                    }
-                }
-                Event::Read(Ok(0)) => return Ok(Ended::Eof),
-                Event::Read(read) => self.on_bytes(read?, now)?,
-                Event::Heartbeat => {
-                    self.on_heartbeat(now)?;
-                    heartbeat.as_mut().reset(self.liveness.next().into());
-                }
-                Event::Tick => {
-                    conn.expire(now);
-                    tick.as_mut().reset(tokio::time::Instant::now() + TICK);
-                }
-            }
+async fn drive<S: Stream>(stream: S, conn: &Conn, machine: &mut Machine) -> Result<Ended, Ended> {
+    let (mut reader, mut writer) = tokio::io::split(stream);
+    let mut now = clock();
+    machine.on_bytes(machine.buffer.len(), now)?;
+    let mut alarm = pin!(tokio::time::sleep_until(machine.next().into()));
+    loop {
+        machine.mind_calls(now);
+        // An alarm that comes early is harmless; so it is set anew for an earlier time, or when it has rung.
+        let (next, armed) = (machine.next(), alarm.deadline().into_std());
+        if next < armed || armed <= now {
+            alarm.as_mut().reset(next.into());
         }
-    }
-
-    fn on_bytes(&mut self, bytes: usize, now: Instant) -> Result<(), Ended> {
-        count(&self.conn.counters.bytes_in, bytes);
-        self.liveness.heard(now);
-        self.conn.note_heard(now);
-        while let Some(frame) = self.decoder.next(&mut self.buffer)? {
-            count(&self.conn.counters.frames_in, 1);
-            self.on_frame(frame, now)?;
-        }
-        Ok(())
-    }
-
-    fn on_frame(&self, frame: Frame, now: Instant) -> Result<(), Ended> {
-        match frame {
-            Frame::Request {
-                call,
-                budget,
-                handler,
-                body,
-            } => {
-                let reply = ReplyTo::new(self.conn.clone(), call);
-                if budget == 0 {
-                    reply.fault(Fault::new(ErrorKind::Expired, "no time was left when it arrived"));
-                    return Ok(());
-                }
-                let deadline = now + Duration::from_millis(budget.into());
-                self.peer.inbound().request(Request {
-                    handler,
-                    body,
-                    deadline,
-                    reply,
-                });
-            }
-            Frame::Notify { handler, body } => {
-                let deadline = now + NOTIFICATION_LIFE;
-                self.peer.inbound().request(Request {
-                    handler,
-                    body,
-                    deadline,
-                    reply: ReplyTo::nobody(),
-                });
-            }
-            Frame::Reply { call, body } => {
-                if let Some(reply) = self.conn.answered(call) {
-                    reply.reply_bytes(body);
-                }
-            }
-            Frame::Fault { call, fault } => {
-                if let Some(reply) = self.conn.answered(call) {
-                    reply.fault(fault);
-                }
-            }
-            Frame::Ping(token) => self.conn.pong(token),
-            Frame::Pong(token) => {
-                let micros = micros(now.saturating_duration_since(self.started)).saturating_sub(token);
-                self.conn
-                    .counters
-                    .round_trip
-                    .store(micros.max(1), Ordering::Relaxed);
-            }
-            Frame::Goodbye(reason) => return Err(Ended::Farewell(reason)),
-            Frame::Drain => self.peer.retire(&self.conn),
-            Frame::Drained => self.conn.note_drained(),
-        }
-        Ok(())
-    }
-
-    fn on_heartbeat(&mut self, now: Instant) -> Result<(), Ended> {
-        if self.conn.is_flooded() {
-            return Err(Ended::Flooded);
-        }
-        match self.liveness.tick(now) {
-            Verdict::Wait => {}
-            Verdict::Down => return Err(Ended::Silent(self.peer.settings().down_after)),
-            Verdict::Ping => self.conn.ping(micros(now - self.started)),
-            Verdict::Suspect => {
-                tracing::warn!(peer = %self.peer.name(), "nothing heard for a while; the link is suspect");
-                self.conn.ping(micros(now - self.started));
-            }
-        }
-        Ok(())
-    }
-
-    /// Everything is written: says goodbye and closes.
-    async fn on_close(mut self, goodbye: Goodbye) -> Result<Ended, Ended> {
-        self.conn.put_urgent(&Frame::Goodbye(goodbye));
-        self.conn.staging(&mut self.stage).await;
-        let patience = self.peer.settings().heartbeat;
-        let farewell = async {
-            while !self.stage.is_empty() {
-                write_some(&mut self.writer, &mut self.stage, &self.conn).await?;
-            }
-            self.writer.shutdown().await
+        // In no fixed order: a socket that never stops taking or giving must not keep the rest from its turn.
+        let event = tokio::select! {
+            () = &mut alarm => Event::Time,
+            () = conn.first_call(), if machine.is_at_ease() => Event::FirstCall,
+            wrote = write_next(&mut writer, &mut machine.stage, conn) => Event::Wrote(wrote),
+            read = read_some(&mut reader, &mut machine.buffer) => Event::Read(read),
         };
-        if let Ok(Err(error)) = tokio::time::timeout(patience, farewell).await {
-            tracing::debug!(%error, "the goodbye could not be written");
+        now = clock();
+        match event {
+            Event::Wrote(wrote) => {
+                if let Some(goodbye) = wrote? {
+                    return Ok(close(writer, conn, machine, goodbye).await);
+                }
+            }
+            Event::Read(Ok(0)) => return Ok(Ended::Eof),
+            Event::Read(read) => machine.on_bytes(read?, now)?,
+            Event::Time => machine.on_time(now)?,
+            Event::FirstCall => {}
         }
-        Ok(Ended::Closed(goodbye))
     }
+}
+
+/// Writes the goodbye and closes.
+async fn close<S: Stream>(
+    mut writer: WriteHalf<S>,
+    conn: &Conn,
+    machine: &mut Machine,
+    goodbye: Goodbye,
+) -> Ended {
+    let patience = machine.say_goodbye(goodbye);
+    let farewell = async {
+        while !machine.stage.is_empty() {
+            write_some(&mut writer, &mut machine.stage, conn).await?;
+        }
+        writer.shutdown().await
+    };
+    if let Ok(Err(error)) = tokio::time::timeout(patience, farewell).await {
+        tracing::debug!(%error, "the goodbye could not be written");
+    }
+    Ended::Closed(goodbye)
 }
 
 async fn read_some<S: Stream>(reader: &mut ReadHalf<S>, buffer: &mut BytesMut) -> io::Result<usize> {
@@ -281,9 +117,7 @@ async fn write_next<S: Stream>(
     stage: &mut Stage,
     conn: &Conn,
 ) -> io::Result<Option<Goodbye>> {
-    if stage.is_empty()
-        && let Some(goodbye) = conn.staging(stage).await
-    {
+    if let Some(goodbye) = poll_fn(|task| conn.poll_staging(stage, task)).await {
         return Ok(Some(goodbye));
     }
     write_some(writer, stage, conn).await.map(|()| None)
@@ -291,33 +125,17 @@ async fn write_next<S: Stream>(
 
 /// Writes as much of the stage as the socket takes at once.
 async fn write_some<S: Stream>(writer: &mut WriteHalf<S>, stage: &mut Stage, conn: &Conn) -> io::Result<()> {
-    const PARTS: usize = 16;
-    let mut slices = [io::IoSlice::new(&[]); PARTS];
-    let parts = stage.len().min(PARTS);
-    for (slice, part) in slices.iter_mut().zip(stage.iter()) {
-        *slice = io::IoSlice::new(part);
-    }
-    let mut written = writer.write_vectored(&slices[..parts]).await?;
+    let mut slices = [IoSlice::new(&[]); PARTS];
+    let parts = machine::front(stage, &mut slices);
+    let written = writer.write_vectored(&slices[..parts]).await?;
     if written == 0 {
         return Err(io::ErrorKind::WriteZero.into());
     }
-    count(&conn.counters.bytes_out, written);
-    while let Some(first) = stage.front_mut() {
-        if first.len() > written {
-            first.advance(written);
-            break;
-        }
-        written -= first.len();
-        stage.pop_front();
-    }
+    machine::written(conn, stage, written);
     Ok(())
 }
 
 /// Now; with the paused clock of a test, the test's now.
 pub(super) fn clock() -> Instant {
     tokio::time::Instant::now().into_std()
-}
-
-fn micros(duration: Duration) -> u64 {
-    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
 }

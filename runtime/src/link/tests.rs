@@ -1,5 +1,7 @@
 //! Both ends of a link over real sockets on loopback.
 
+mod successors;
+
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -15,6 +17,9 @@ use super::*;
 use crate::error::{ErrorKind, Fault};
 use crate::name::{HandlerId, Incarnation, NodeName};
 use crate::reply::{ReplySink, ReplyTo, Write, Wrote};
+
+mod networks;
+mod pings;
 
 const ECHO: HandlerId = HandlerId(1);
 /// Its requests are handed to the test, which answers when it likes.
@@ -44,6 +49,14 @@ impl Inbound for Side {
 
     fn down(&self, _link: &LinkId, why: &str) {
         self.tell(format!("down {why}"));
+    }
+
+    fn stands_by(&self, link: &LinkId) {
+        self.tell(format!("stands by {}", link.epoch));
+    }
+
+    fn stood_in_vain(&self, link: &LinkId) {
+        self.tell(format!("stood in vain {}", link.epoch));
     }
 }
 
@@ -136,6 +149,7 @@ fn who(name: &str) -> Identity {
         name: NodeName::new(name).unwrap(),
         incarnation: Incarnation::draw().unwrap(),
         pid: std::process::id(),
+        succeeds: None,
     }
 }
 
@@ -495,7 +509,8 @@ async fn a_deadline_holds_while_the_socket_takes_nothing() {
     let conn = conn(&settings);
     let (ours, _theirs) = tokio::io::duplex(16);
     let peer = end.peer.clone();
-    let task = tokio::spawn(async move { task::run(ours, conn, &peer, BytesMut::new()).await });
+    let seated = peer.attach(&conn, clock());
+    let task = tokio::spawn(task::run(ours, seated, BytesMut::new()));
     assert_eq!(end.news().await, "up 1");
     let mut write = |out: &mut BytesMut| {
         out.extend_from_slice(&[0; 1000]);
@@ -522,7 +537,10 @@ async fn who_asks_without_reading_does_not_fill_the_outbox() {
     }
     assert_eq!(conn.queued(), once);
     let mut stage = std::collections::VecDeque::new();
-    assert_eq!(conn.staging(&mut stage).await, None);
+    assert_eq!(
+        std::future::poll_fn(|task| conn.poll_staging(&mut stage, task)).await,
+        None
+    );
     assert!(stage.iter().map(Bytes::len).sum::<usize>() < 8 * 1024);
 }
 
@@ -531,7 +549,7 @@ async fn a_link_that_is_being_closed_takes_no_call() {
     let settings = LinkSettings::default();
     let end = End::new("game1", &settings);
     let conn = conn(&settings);
-    end.peer.attach(&conn, clock());
+    let _seated = end.peer.attach(&conn, clock());
     conn.close(crate::wire::Goodbye::Stopping);
     let late = answer(call(&end.peer, ECHO, b"", PATIENCE)).await.unwrap_err();
     assert_eq!(late.kind, ErrorKind::NotSent, "it was certainly not handled");
@@ -578,4 +596,35 @@ async fn a_peer_that_asks_and_never_reads_is_cut_off() {
         gate.kept().await.reply.reply_bytes(vec![0; 128 * 1024].into());
     }
     assert_eq!(gate.news().await, "down the other end does not read its answers");
+}
+
+#[tokio::test]
+async fn a_forgotten_peer_gets_no_new_calls_but_its_answers() {
+    let mut pair = pair_with(LinkSettings::default()).await;
+    let under_way = call(&pair.gate.peer, KEEP, b"", PATIENCE);
+    let kept = pair.net.kept().await;
+    let conn = pair.gate.peer.forget().expect("its link was up");
+    assert!(pair.gate.news().await.starts_with("down"));
+    let refused = answer(call(&pair.gate.peer, ECHO, b"", PATIENCE)).await;
+    assert_eq!(refused.unwrap_err().kind, ErrorKind::NoSuchNode);
+    kept.reply.reply_bytes("answered".into());
+    assert_eq!(answer(under_way).await.unwrap(), "answered");
+    conn.close(crate::wire::Goodbye::Stopping);
+    assert!(pair.net.news().await.starts_with("down"));
+    // A link that comes up all the same is closed; known again, the peer has the next.
+    pair.gate.peer.remember();
+    assert_eq!(
+        answer(call(&pair.gate.peer, ECHO, b"again", PATIENCE))
+            .await
+            .unwrap(),
+        "again"
+    );
+}
+
+#[tokio::test]
+async fn calls_that_waited_for_a_forgotten_peer_end_at_once() {
+    let end = End::new("game2", &LinkSettings::default());
+    let waiting = call(&end.peer, ECHO, b"", PATIENCE);
+    assert!(end.peer.forget().is_none());
+    assert_eq!(answer(waiting).await.unwrap_err().kind, ErrorKind::NoSuchNode);
 }

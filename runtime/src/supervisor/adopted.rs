@@ -6,7 +6,7 @@
 use std::fs::File;
 use std::io;
 use std::os::fd::OwnedFd;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::process::{Pid, PidfdFlags, Signal, kill_process_group, pidfd_open, pidfd_send_signal};
@@ -23,6 +23,7 @@ pub struct Adopted {
     /// Ends when the process does.
     end: oneshot::Receiver<()>,
     ended: bool,
+    log_file: PathBuf,
     log: Option<File>,
     log_start: u64,
 }
@@ -32,7 +33,7 @@ impl Adopted {
     ///
     /// # Errors
     /// The operating system does not let this process watch it.
-    pub fn open(pid: u32, start_time: u64, log: &Path) -> io::Result<Option<Self>> {
+    pub fn open(pid: u32, start_time: u64, log_file: &Path) -> io::Result<Option<Self>> {
         let Some(number) = i32::try_from(pid).ok().and_then(Pid::from_raw) else {
             return Ok(None);
         };
@@ -44,7 +45,7 @@ impl Adopted {
         if usage::start_time(pid) != Some(start_time) {
             return Ok(None);
         }
-        let log = File::open(log).ok();
+        let log = File::open(log_file).ok();
         let log_start = log
             .as_ref()
             .and_then(|log| log.metadata().ok())
@@ -55,6 +56,7 @@ impl Adopted {
             handle,
             end,
             ended: false,
+            log_file: log_file.to_owned(),
             log,
             log_start,
         }))
@@ -81,7 +83,7 @@ impl Adopted {
         let lines = self
             .log
             .as_ref()
-            .map(|log| output::last_lines(log, self.log_start));
+            .map(|log| output::last_lines(&self.log_file, log, self.log_start));
         Exit {
             last_lines: lines.and_then(Result::ok).unwrap_or_default().into(),
             ..Exit::default()

@@ -122,6 +122,11 @@ impl Policy {
         }
     }
 
+    /// Goes by other rules from now on; the past stays.
+    pub fn change(&mut self, rules: RestartPolicy) {
+        self.rules = rules;
+    }
+
     /// The configured part.
     pub fn rules(&self) -> &RestartPolicy {
         &self.rules

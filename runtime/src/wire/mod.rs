@@ -20,7 +20,7 @@
 //! └────────┴──────────┴────────────────────────────────────────────────────────────┘
 //! ```
 //!
-//! Bodies and details are MessagePack. A body longer than [`CHUNK`] is cut, so that a ping waits for 64 KiB at
+//! Bodies and details are MessagePack. A body longer than [`CHUNK`] is cut, so that a ping waits for two chunks at
 //! most; between its parts only PING, PONG, GOODBYE and DRAIN may stand. What breaks these rules ends the link.
 
 mod put;
@@ -28,7 +28,7 @@ mod take;
 #[cfg(test)]
 mod tests;
 
-use bytes::{Buf, BufMut, Bytes, BytesMut};
+use bytes::{Buf, Bytes};
 
 use crate::error::Fault;
 use crate::name::HandlerId;
@@ -163,22 +163,6 @@ impl Head {
             Self::Notify { .. } => 2,
             Self::Reply { .. } => 3,
             Self::Fault { .. } => 4,
-        }
-    }
-
-    fn put(self, out: &mut BytesMut) {
-        match self {
-            Self::Request {
-                call,
-                budget,
-                handler,
-            } => {
-                out.put_u64(call);
-                out.put_u32(budget);
-                out.put_u32(handler.0);
-            }
-            Self::Notify { handler } => out.put_u32(handler.0),
-            Self::Reply { call } | Self::Fault { call } => out.put_u64(call),
         }
     }
 

@@ -23,8 +23,7 @@ pub fn put_message(
         armed: true,
     };
     let (start, out) = (undo.start, &mut *undo.out);
-    put_head(out, head.kind(), 0, 0);
-    head.put(out);
+    put_fields(head, 0, out);
     let body = out.len();
     // A reply that says nothing is an empty body to a peer; only clients know the difference.
     let _: Wrote = write(out)?;
@@ -65,9 +64,9 @@ pub fn chunks(head: Head, body: &Bytes) -> impl Iterator<Item = (Bytes, Bytes)> 
         let part = body.slice(at * CHUNK..body.len().min((at + 1) * CHUNK));
         let flags = if at + 1 < count { MORE } else { 0 };
         let mut out = BytesMut::with_capacity(LENGTH + HEAD + REQUEST);
-        put_head(&mut out, if at == 0 { head.kind() } else { 5 }, flags, 0);
-        if at == 0 {
-            head.put(&mut out);
+        match at {
+            0 => put_fields(head, flags, &mut out),
+            _ => put_head(&mut out, 5, flags),
         }
         let length = out.len() - LENGTH + part.len();
         out[..LENGTH].copy_from_slice(&u32_of(length).to_be_bytes());
@@ -92,27 +91,54 @@ pub fn put_control(frame: &Frame, out: &mut BytesMut) {
     let start = out.len();
     match frame {
         Frame::Ping(token) | Frame::Pong(token) => {
-            put_head(out, if matches!(frame, Frame::Ping(_)) { 6 } else { 7 }, 0, 0);
+            put_head(out, if matches!(frame, Frame::Ping(_)) { 6 } else { 7 }, 0);
             out.put_u64(*token);
         }
         Frame::Goodbye(reason) => {
-            put_head(out, 8, 0, 0);
+            put_head(out, 8, 0);
             out.put_u8(match reason {
                 Goodbye::Stopping => 1,
                 Goodbye::Replaced => 2,
             });
         }
-        Frame::Drain => put_head(out, 9, 0, 0),
-        Frame::Drained => put_head(out, 10, 0, 0),
+        Frame::Drain => put_head(out, 9, 0),
+        Frame::Drained => put_head(out, 10, 0),
         Frame::Request { .. } | Frame::Notify { .. } | Frame::Reply { .. } | Frame::Fault { .. } => return,
     }
     patch_length(out, start);
 }
 
-fn put_head(out: &mut BytesMut, kind: u8, flags: u8, length: u32) {
-    out.put_u32(length);
-    out.put_u8(kind);
-    out.put_u8(flags);
+/// Appends the head of a frame whose length is not known yet.
+fn put_head(out: &mut BytesMut, kind: u8, flags: u8) {
+    out.put_slice(&[0, 0, 0, 0, kind, flags]);
+}
+
+/// Appends the head of a message and its fields, in one piece.
+fn put_fields(head: Head, flags: u8, out: &mut BytesMut) {
+    let mut piece = [0; LENGTH + HEAD + REQUEST];
+    (piece[LENGTH], piece[LENGTH + 1]) = (head.kind(), flags);
+    let fields = &mut piece[LENGTH + HEAD..];
+    let length = match head {
+        Head::Request {
+            call,
+            budget,
+            handler,
+        } => {
+            fields[..8].copy_from_slice(&call.to_be_bytes());
+            fields[8..12].copy_from_slice(&budget.to_be_bytes());
+            fields[12..].copy_from_slice(&handler.0.to_be_bytes());
+            REQUEST
+        }
+        Head::Notify { handler } => {
+            fields[..4].copy_from_slice(&handler.0.to_be_bytes());
+            4
+        }
+        Head::Reply { call } | Head::Fault { call } => {
+            fields[..8].copy_from_slice(&call.to_be_bytes());
+            8
+        }
+    };
+    out.put_slice(&piece[..LENGTH + HEAD + length]);
 }
 
 fn patch_length(out: &mut BytesMut, start: usize) {

@@ -1,5 +1,7 @@
 //! Every kind, split anywhere; what breaks the table; random bytes.
 
+use bytes::BytesMut;
+
 use super::*;
 use crate::error::ErrorKind;
 use crate::reply::Wrote;

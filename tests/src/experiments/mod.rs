@@ -2,19 +2,25 @@
 //!
 //! | module | what is done |
 //! | --- | --- |
+//! | [`change`] | nodes and clusters stop in order |
 //! | [`hostile`] | strangers and clumsy clients do what they can |
+//! | [`networks`] | the network is cut, slow, narrow, or reset; clocks are wrong |
 //! | [`processes`] | processes are killed, stopped, broken |
 //! | [`record`] | what one run of an experiment measured |
 //! | [`report`] | the results of one revision, as JSON and Markdown |
+//! | [`resources`] | ports, files, disk and memory are short; there are very many clients |
 //! | [`run`] | runs experiments one by one |
 //!
 //! Every experiment has two strengths. `cluster-tests experiments` runs the full form in a release build;
 //! [`short`] is what `cargo test` runs of each.
 
+pub mod change;
 pub mod hostile;
+pub mod networks;
 pub mod processes;
 pub mod record;
 pub mod report;
+pub mod resources;
 pub mod run;
 
 pub use record::{Record, must};
@@ -56,7 +62,13 @@ pub struct Experiment {
 
 /// All experiments, in the order of their numbers.
 pub fn all() -> Vec<&'static Experiment> {
-    let groups: [&[Experiment]; _] = [hostile::EXPERIMENTS, processes::EXPERIMENTS];
+    let groups: [&[Experiment]; _] = [
+        processes::EXPERIMENTS,
+        networks::EXPERIMENTS,
+        hostile::EXPERIMENTS,
+        resources::EXPERIMENTS,
+        change::EXPERIMENTS,
+    ];
     let mut all: Vec<&Experiment> = groups.into_iter().flatten().collect();
     all.sort_by_key(|experiment| experiment.id);
     all

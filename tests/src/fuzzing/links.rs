@@ -198,6 +198,7 @@ fn identity(text: &str) -> Identity {
         name: name(text),
         incarnation: Incarnation::from_bytes([7; 16]),
         pid: 7,
+        succeeds: None,
     }
 }
 

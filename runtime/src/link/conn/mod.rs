@@ -11,8 +11,10 @@ use std::future::Future;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Poll, Waker};
+use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
+
+use tokio::sync::Notify;
 
 use super::LinkSettings;
 use super::calls::{Calls, Pending};
@@ -63,6 +65,8 @@ pub struct Conn {
     settings: Arc<LinkSettings>,
     /// What it has done.
     pub counters: Counters,
+    /// Wakes whoever waits until this end has promised to send no more calls.
+    retirement: Notify,
     inner: Mutex<Inner>,
 }
 
@@ -100,11 +104,12 @@ pub(super) enum Refused {
 }
 
 impl Conn {
-    pub(super) fn new(id: LinkId, settings: Arc<LinkSettings>, now: Instant) -> Arc<Self> {
+    pub(crate) fn new(id: LinkId, settings: Arc<LinkSettings>, now: Instant) -> Arc<Self> {
         Arc::new(Self {
             id,
             settings,
             counters: Counters::default(),
+            retirement: Notify::new(),
             inner: Mutex::new(Inner {
                 outbox: Outbox::default(),
                 calls: Calls::new(now),
@@ -171,7 +176,13 @@ impl Conn {
         if !std::mem::replace(&mut inner.retired, true) {
             inner.outbox.put_ordered(&Frame::Drained);
             wake(inner);
+            self.retirement.notify_one();
         }
+    }
+
+    /// Waits until the other end has asked for no more calls. For one waiter.
+    pub(super) fn retired(&self) -> impl Future<Output = ()> {
+        self.retirement.notified()
     }
 
     /// The other end sends no more calls.
@@ -223,8 +234,11 @@ impl Conn {
         Ok(())
     }
 
-    /// Puts a notification on its way. `Ok(false)`: the connection has ended.
-    pub(super) fn notify(&self, handler: HandlerId, write: Write<'_>) -> Result<bool, Fault> {
+    /// Puts a notification on its way, on this connection and no other. `Ok(false)`: it takes none any more.
+    ///
+    /// # Errors
+    /// The message cannot be written, is too large, or the queue is full.
+    pub fn notify(&self, handler: HandlerId, write: Write<'_>) -> Result<bool, Fault> {
         let mut inner = self.lock();
         if !inner.takes_calls() {
             return Ok(false);
@@ -272,14 +286,16 @@ impl Conn {
 
     /// Waits for the first call whose deadline has to be looked after, also while the socket takes nothing.
     pub(super) fn first_call(&self) -> impl Future<Output = ()> {
-        std::future::poll_fn(|task| {
-            let mut inner = self.lock();
-            if !inner.calls.is_empty() {
-                return Poll::Ready(());
-            }
-            inner.at_ease = Some(task.waker().clone());
-            Poll::Pending
-        })
+        std::future::poll_fn(|task| self.poll_first_call(task))
+    }
+
+    pub(crate) fn poll_first_call(&self, task: &mut Context<'_>) -> Poll<()> {
+        let mut inner = self.lock();
+        if !inner.calls.is_empty() {
+            return Poll::Ready(());
+        }
+        inner.at_ease = Some(task.waker().clone());
+        Poll::Pending
     }
 
     /// Whether the other end does not read its answers.
@@ -312,20 +328,28 @@ impl Conn {
         }
     }
 
-    /// Takes the next bytes to write, when there are some; then gives whether the connection is to end.
-    pub(super) fn staging(&self, stage: &mut Stage) -> impl Future<Output = Option<Goodbye>> {
-        std::future::poll_fn(move |task| {
-            let mut inner = self.lock();
-            if inner.outbox.is_empty() {
-                if inner.ending.is_some() {
-                    return Poll::Ready(inner.ending);
-                }
-                inner.waker = Some(task.waker().clone());
-                return Poll::Pending;
+    /// Sees to it that the stage holds bytes to write; or says that the connection is to end, when there are no more.
+    pub(crate) fn poll_staging(&self, stage: &mut Stage, task: &mut Context<'_>) -> Poll<Option<Goodbye>> {
+        if !stage.is_empty() {
+            return Poll::Ready(None);
+        }
+        let mut inner = self.lock();
+        if inner.outbox.is_empty() {
+            if inner.ending.is_some() {
+                return Poll::Ready(inner.ending);
             }
-            inner.outbox.stage(stage);
-            Poll::Ready(None)
-        })
+            inner.waker = Some(task.waker().clone());
+            return Poll::Pending;
+        }
+        inner.outbox.stage(stage);
+        Poll::Ready(None)
+    }
+
+    /// Stages the last frame.
+    pub(super) fn stage_goodbye(&self, goodbye: Goodbye, stage: &mut Stage) {
+        let mut inner = self.lock();
+        inner.outbox.put_urgent(&Frame::Goodbye(goodbye));
+        inner.outbox.stage(stage);
     }
 
     /// The connection is over: every call on it ends now.

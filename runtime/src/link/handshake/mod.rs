@@ -41,6 +41,10 @@ pub struct Identity {
     pub incarnation: Incarnation,
     /// Its process id, for people.
     pub pid: u32,
+    /// The life of the same node whose place it is to take, while that still lives. A claim: it counts only where
+    /// the master has announced it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub succeeds: Option<Incarnation>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -142,22 +146,23 @@ impl Dialing {
     /// # Errors
     /// No random bytes.
     pub fn begin(me: &Identity, to: &NodeName) -> Result<(Self, Bytes), HandshakeError> {
+        Ok(Self::begin_with(me, to, nonce()?))
+    }
+
+    /// Begins with a nonce from outside, which must be unpredictable and used once; in a simulation it is the seed's.
+    pub(crate) fn begin_with(me: &Identity, to: &NodeName, nonce: [u8; 32]) -> (Self, Bytes) {
         let hello = Hello {
             magic: MAGIC.into(),
             oldest: OLDEST,
             newest: VERSION,
             from: me.clone(),
             to: to.clone(),
-            nonce: nonce()?,
+            nonce,
         };
         let hello = message(&hello);
-        Ok((
-            Self {
-                hello: hello.clone(),
-                to: to.clone(),
-            },
-            framed(&hello),
-        ))
+        let bytes = framed(&hello);
+        let to = to.clone();
+        (Self { hello, to }, bytes)
     }
 
     /// Answers the acceptor's challenge; the bytes are to be sent.
@@ -203,6 +208,7 @@ impl Proving {
                 name: self.name,
                 incarnation: self.incarnation,
                 pid,
+                succeeds: None,
             }),
             Welcome::Welcome { .. } => Err(HandshakeError::Impostor),
         }
@@ -224,6 +230,15 @@ impl Accepting {
     /// # Errors
     /// The dialer is to be refused, with the bytes of [`refusal`], or speaks something else.
     pub fn begin(me: &Identity, hello: &Bytes) -> Result<(Self, Bytes), HandshakeError> {
+        Self::begin_with(me, hello, nonce()?)
+    }
+
+    /// The same with a nonce from outside, which must be unpredictable and used once.
+    pub(crate) fn begin_with(
+        me: &Identity,
+        hello: &Bytes,
+        nonce: [u8; 32],
+    ) -> Result<(Self, Bytes), HandshakeError> {
         let Hello {
             magic,
             oldest,
@@ -251,7 +266,7 @@ impl Accepting {
             version,
             name: me.name.clone(),
             incarnation: me.incarnation,
-            nonce: nonce()?,
+            nonce,
         });
         let bytes = framed(&challenge);
         Ok((

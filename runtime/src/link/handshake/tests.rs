@@ -7,6 +7,7 @@ fn who(name: &str, life: u8) -> Identity {
         name: NodeName::on_the_wire(name).unwrap(),
         incarnation: Incarnation::from_bytes([life; 16]),
         pid: 7,
+        succeeds: None,
     }
 }
 

@@ -7,13 +7,12 @@
 //! Must not know nodes, links, or when to start again.
 
 use std::ffi::OsString;
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io;
 use std::os::fd::OwnedFd;
-use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::ExitStatusExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{ExitStatus, Stdio};
 use std::sync::Arc;
 
@@ -23,6 +22,7 @@ use nix::unistd::Pid;
 
 use super::exit::Exit;
 use super::output;
+use crate::name::Incarnation;
 use crate::sockets::{self, Listeners};
 
 /// What to start, and with what around it.
@@ -32,6 +32,8 @@ pub struct SpawnSpec {
     pub program: PathBuf,
     /// Its arguments, without the name of the program.
     pub args: Vec<OsString>,
+    /// Variables that it gets besides those of the master.
+    pub env: Vec<(String, OsString)>,
     /// Variables of the master's environment that it does not get.
     pub env_remove: Vec<String>,
     /// The file that its output is appended to; made with mode 0600 if it is not there.
@@ -85,14 +87,15 @@ impl SpawnError {
     }
 }
 
-/// The child's end of a socket in which the listening sockets wait for it; nothing if there are none.
-fn stdin(sockets: &Listeners) -> io::Result<Stdio> {
-    if sockets.is_empty() {
-        return Ok(Stdio::null());
+/// A node that has been started and waits for leave to go on. When this is dropped instead, the node ends.
+#[derive(Debug)]
+pub struct Waiting(UnixStream);
+
+impl Waiting {
+    /// Lets it go on: the master has written down that it has started it.
+    pub fn let_go(self) {
+        sockets::let_go(self.0);
     }
-    let (ours, theirs) = UnixStream::pair()?;
-    sockets::send(&ours, sockets.iter().map(|(key, socket)| (key.as_str(), socket)))?;
-    Ok(OwnedFd::from(theirs).into())
 }
 
 /// A started process. It goes on when this is dropped.
@@ -100,6 +103,7 @@ fn stdin(sockets: &Listeners) -> io::Result<Stdio> {
 pub struct Child {
     process: tokio::process::Child,
     pid: Pid,
+    log_file: PathBuf,
     log: Arc<File>,
     /// Where in the log this life begins, in bytes.
     log_start: u64,
@@ -108,28 +112,49 @@ pub struct Child {
 }
 
 impl Child {
-    /// Starts a process, with copies of these listening sockets on its standard input. To be called within a tokio
-    /// runtime.
+    /// Starts a node, with copies of these listening sockets, and the life whose place it is to take, on its standard
+    /// input. To be called within a tokio runtime.
+    ///
+    /// # Errors
+    /// As [`Child::spawn`].
+    pub fn spawn_node(
+        spec: &SpawnSpec,
+        sockets: &Listeners,
+        succeeds: Option<Incarnation>,
+    ) -> Result<(Self, Waiting), SpawnError> {
+        let failed = |source| SpawnError::Sockets { source };
+        let (ours, theirs) = UnixStream::pair().map_err(failed)?;
+        sockets::send_to_node(&ours, sockets, succeeds).map_err(failed)?;
+        let child = Self::spawn_with(spec, OwnedFd::from(theirs).into())?;
+        Ok((child, Waiting(ours)))
+    }
+
+    /// Starts a process with nothing on its standard input. To be called within a tokio runtime.
     ///
     /// # Errors
     /// The log file or the program cannot be used, or the operating system has no room for a process.
+    pub fn spawn(spec: &SpawnSpec) -> Result<Self, SpawnError> {
+        Self::spawn_with(spec, Stdio::null())
+    }
+
     #[allow(
         clippy::disallowed_methods,
         reason = "this is the one place where processes are started"
     )]
-    pub fn spawn(spec: &SpawnSpec, sockets: &Listeners) -> Result<Self, SpawnError> {
+    fn spawn_with(spec: &SpawnSpec, stdin: Stdio) -> Result<Self, SpawnError> {
         let log_failed = |source| SpawnError::Log {
             path: spec.log_file.clone(),
             source,
         };
-        let log = open_log(&spec.log_file).map_err(log_failed)?;
+        let log = output::open(&spec.log_file).map_err(log_failed)?;
         let log_start = log.metadata().map_err(log_failed)?.len();
         let mut command = tokio::process::Command::new(&spec.program);
         command.args(&spec.args).process_group(0);
-        command.stdin(stdin(sockets).map_err(|source| SpawnError::Sockets { source })?);
+        command.stdin(stdin);
         command
             .stdout(log.try_clone().map_err(log_failed)?)
             .stderr(log.try_clone().map_err(log_failed)?);
+        command.envs(spec.env.iter().map(|(name, value)| (name, value)));
         for variable in &spec.env_remove {
             command.env_remove(variable);
         }
@@ -144,6 +169,7 @@ impl Child {
         Ok(Self {
             process,
             pid,
+            log_file: spec.log_file.clone(),
             log: Arc::new(log),
             log_start,
             swept: false,
@@ -164,8 +190,8 @@ impl Child {
     pub async fn wait(&mut self) -> Exit {
         let status = self.process.wait().await;
         self.sweep();
-        let (log, start) = (Arc::clone(&self.log), self.log_start);
-        let last_lines = tokio::task::spawn_blocking(move || output::last_lines(&log, start)).await;
+        let (path, log, start) = (self.log_file.clone(), Arc::clone(&self.log), self.log_start);
+        let last_lines = tokio::task::spawn_blocking(move || output::last_lines(&path, &log, start)).await;
         let last_lines: Arc<[String]> = match last_lines {
             Ok(Ok(lines)) => lines.into(),
             Ok(Err(error)) => Arc::new([format!("(the log cannot be read: {error})")]),
@@ -231,15 +257,6 @@ impl Child {
             tracing::warn!(pid = self.pid(), %error, "what a node left behind cannot be killed");
         }
     }
-}
-
-fn open_log(path: &Path) -> io::Result<File> {
-    OpenOptions::new()
-        .create(true)
-        .append(true)
-        .read(true)
-        .mode(0o600)
-        .open(path)
 }
 
 fn gone_is_fine(result: nix::Result<()>) -> io::Result<()> {

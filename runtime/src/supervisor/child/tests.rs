@@ -3,7 +3,6 @@
 use std::time::{Duration, Instant};
 
 use super::*;
-use crate::sockets::Listeners;
 
 struct Shell {
     dir: tempfile::TempDir,
@@ -20,6 +19,7 @@ impl Shell {
         SpawnSpec {
             program: "/bin/sh".into(),
             args: vec!["-c".into(), script.into()],
+            env: Vec::new(),
             env_remove: Vec::new(),
             log_file: self.dir.path().join("node.log"),
             cpus: Vec::new(),
@@ -27,7 +27,7 @@ impl Shell {
     }
 
     fn run(&self, script: &str) -> Child {
-        Child::spawn(&self.spec(script), &Listeners::new()).expect("a shell")
+        Child::spawn(&self.spec(script)).expect("a shell")
     }
 
     /// Waits until the log says something, as a node's readiness would.
@@ -150,19 +150,13 @@ async fn variables_are_removed_and_processors_chosen() {
         cpus: vec![0],
         ..shell.spec(script)
     };
-    let exit = Child::spawn(&spec, &Listeners::new())
-        .expect("a shell")
-        .wait()
-        .await;
+    let exit = Child::spawn(&spec).expect("a shell").wait().await;
     assert_eq!(*exit.last_lines, ["home=", "Cpus_allowed_list:\t0"]);
     let spec = SpawnSpec {
         cpus: vec![1_000_000],
         ..shell.spec("exit 4")
     };
-    let exit = Child::spawn(&spec, &Listeners::new())
-        .expect("a shell")
-        .wait()
-        .await;
+    let exit = Child::spawn(&spec).expect("a shell").wait().await;
     assert_eq!(exit.code, Some(4), "a wrong processor keeps no node down");
 }
 
@@ -173,7 +167,7 @@ async fn what_cannot_be_run_says_why_and_that_it_lasts() {
         program: "/no/such/program".into(),
         ..shell.spec("")
     };
-    let error = Child::spawn(&missing, &Listeners::new()).expect_err("no program");
+    let error = Child::spawn(&missing).expect_err("no program");
     assert!(
         error
             .to_string()
@@ -185,16 +179,12 @@ async fn what_cannot_be_run_says_why_and_that_it_lasts() {
         program: shell.dir.path().into(),
         ..shell.spec("")
     };
-    assert!(
-        !Child::spawn(&directory, &Listeners::new())
-            .expect_err("a directory")
-            .may_pass()
-    );
+    assert!(!Child::spawn(&directory).expect_err("a directory").may_pass());
     let log = SpawnSpec {
         log_file: "/no/such/dir/node.log".into(),
         ..shell.spec("")
     };
-    let error = Child::spawn(&log, &Listeners::new()).expect_err("no log");
+    let error = Child::spawn(&log).expect_err("no log");
     assert!(
         matches!(&error, SpawnError::Log { .. }) && !error.may_pass(),
         "{error}"

@@ -1,17 +1,20 @@
-//! The log files that nodes write to: the last lines of a life, rotation, and following one for the terminal.
+//! The log files that nodes write to: the last lines of a life, and following one for the terminal; how a file is
+//! kept from growing is in [`rotation`] and [`keeper`].
 //!
 //! What a node writes is not trusted: lines are cut at [`MAX_LINE`] bytes and control characters escaped, so that
 //! none can steer a terminal. Must not know nodes or processes.
 
 use std::collections::VecDeque;
-use std::ffi::OsString;
-use std::fs::File;
+use std::fs::{File, OpenOptions};
 use std::io;
-use std::os::unix::fs::{FileExt, MetadataExt};
+use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
+
+pub mod keeper;
+pub mod rotation;
 
 /// The longest line that is passed on, in bytes; the rest of a longer one is left out.
 pub const MAX_LINE: usize = 4096;
@@ -22,21 +25,58 @@ pub const LAST_LINES: usize = 20;
 /// How often a followed file is looked at.
 const POLL: Duration = Duration::from_millis(100);
 
+/// A follower that is so many bytes behind leaves out what it has missed, so that a node that floods its log costs
+/// its own disk and nobody's processor.
+const MOST_BEHIND: u64 = 4 * 1024 * 1024;
+
 /// The most that is read of a file at once, in bytes.
 const CHUNK: usize = 64 * 1024;
 
-/// The last lines of a log, none from before `start`. Of what follows `start`, only the end is read.
+/// Opens a log to write at its end, made with mode 0600 if it is not there.
 ///
 /// # Errors
-/// The file cannot be read.
-pub(super) fn last_lines(log: &File, start: u64) -> io::Result<Vec<String>> {
+/// It cannot be opened.
+pub(super) fn open(path: &Path) -> io::Result<File> {
+    OpenOptions::new()
+        .create(true)
+        .append(true)
+        .read(true)
+        .mode(0o600)
+        .open(path)
+}
+
+/// The last lines of a life whose log was `log` at its start, from byte `start` on; `path` is where the log is now. A
+/// file that has been put aside since is read before its successor. Of a long file only the end is read.
+///
+/// # Errors
+/// A file cannot be read.
+pub(super) fn last_lines(path: &Path, log: &File, start: u64) -> io::Result<Vec<String>> {
+    let mut last = VecDeque::new();
+    if is_at(log, path)? {
+        read_last(log, start, &mut last)?;
+        return Ok(last.into());
+    }
+    // Put aside more than once, the file before the present one is of this life as a whole.
+    match File::open(rotation::numbered(path, 1)) {
+        Ok(before) => {
+            let start = if is_same(&before, log)? { start } else { 0 };
+            read_last(&before, start, &mut last)?;
+        }
+        Err(_) => read_last(log, start, &mut last)?,
+    }
+    if let Ok(now) = File::open(path) {
+        read_last(&now, 0, &mut last)?;
+    }
+    Ok(last.into())
+}
+
+fn read_last(log: &File, start: u64, last: &mut VecDeque<String>) -> io::Result<()> {
     let end = log.metadata()?.len();
     // Somebody emptied the file: all that is there is of this life.
     let start = if end < start { 0 } else { start };
     let most = (LAST_LINES * MAX_LINE) as u64;
     let mut at = start.max(end.saturating_sub(most));
     let mut lines = Lines::default();
-    let mut last = VecDeque::new();
     let mut chunk = vec![0; CHUNK];
     while at < end {
         let count = log.read_at(&mut chunk, at)?;
@@ -44,12 +84,27 @@ pub(super) fn last_lines(log: &File, start: u64) -> io::Result<Vec<String>> {
             break;
         }
         at += count as u64;
-        lines.take(&chunk[..count], |line| keep(&mut last, line));
+        lines.take(&chunk[..count], |line| keep(last, line));
     }
     if let Some(line) = lines.rest() {
-        keep(&mut last, line);
+        keep(last, line);
     }
-    Ok(last.into())
+    Ok(())
+}
+
+/// Whether the name stands for this file; not if it stands for nothing.
+fn is_at(file: &File, path: &Path) -> io::Result<bool> {
+    let ours = file.metadata()?;
+    match std::fs::metadata(path) {
+        Ok(there) => Ok((ours.dev(), ours.ino()) == (there.dev(), there.ino())),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+fn is_same(one: &File, other: &File) -> io::Result<bool> {
+    let (one, other) = (one.metadata()?, other.metadata()?);
+    Ok((one.dev(), one.ino()) == (other.dev(), other.ino()))
 }
 
 fn keep(last: &mut VecDeque<String>, line: String) {
@@ -59,51 +114,19 @@ fn keep(last: &mut VecDeque<String>, line: String) {
     last.push_back(line);
 }
 
-/// Makes room for a new life: a log larger than `max_size` bytes becomes `.1`, that one `.2`, and so on up to
-/// `.keep`; what was there is dropped. With `keep` 0 the log is dropped. Says whether it did so.
-///
-/// # Errors
-/// A file cannot be looked at, renamed or removed.
-pub fn rotate(log: &Path, max_size: u64, keep: u32) -> io::Result<bool> {
-    match std::fs::metadata(log) {
-        Ok(file) if file.len() > max_size => {}
-        Ok(_) => return Ok(false),
-        Err(error) => return if_there(Err(error)).map(|()| false),
-    }
-    if keep == 0 {
-        std::fs::remove_file(log)?;
-        return Ok(true);
-    }
-    for number in (1..keep).rev() {
-        if_there(std::fs::rename(numbered(log, number), numbered(log, number + 1)))?;
-    }
-    std::fs::rename(log, numbered(log, 1))?;
-    Ok(true)
-}
-
-fn numbered(log: &Path, number: u32) -> PathBuf {
-    let mut name = OsString::from(log);
-    name.push(format!(".{number}"));
-    name.into()
-}
-
-fn if_there(result: io::Result<()>) -> io::Result<()> {
-    match result {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        other => other,
-    }
-}
-
 /// Passes on the lines of a log from `start` on, as they come, until `ended` is sent or dropped and the file is
 /// read to its end, or until nobody takes the lines any more. A slow taker is waited for; the file can wait too.
 ///
-/// A file that became shorter is read from its beginning, and after a rotation the new file is. A file that
-/// cannot be read for a while is tried again; nothing is lost, it is on the disk.
+/// A file that became shorter is read from its beginning. After a rotation the new file is read, as soon as a second
+/// look has found nothing more in the old one, whose writer may not have changed over at once; of a node that fills
+/// several files between two looks, those between are left out. A file that cannot be read for a while is tried
+/// again; nothing is lost, it is on the disk. Of a file that grows faster than it is read, only the end is passed on.
 pub async fn follow(log: PathBuf, start: u64, lines: mpsc::Sender<String>, ended: oneshot::Receiver<()>) {
     let mut tail = Tail {
         log,
         file: None,
         at: start,
+        replaced: false,
         lines: Lines::default(),
     };
     let mut tick = tokio::time::interval(POLL);
@@ -144,6 +167,8 @@ struct Tail {
     log: PathBuf,
     file: Option<File>,
     at: u64,
+    /// The last look found nothing, and another file in the place of this one.
+    replaced: bool,
     lines: Lines,
 }
 
@@ -161,31 +186,43 @@ impl Tail {
             self.file = Some(File::open(&self.log)?);
         }
         let count = self.read_open(news)?;
-        if count == 0 && self.is_replaced()? {
-            self.file = Some(File::open(&self.log)?);
-            self.at = 0;
-            return self.read_open(news);
+        if count > 0
+            || self
+                .file
+                .as_ref()
+                .is_some_and(|file| is_at(file, &self.log).unwrap_or(true))
+        {
+            self.replaced = false;
+            return Ok(count);
         }
-        Ok(count)
+        if !std::mem::replace(&mut self.replaced, true) {
+            return Ok(0);
+        }
+        self.file = Some(File::open(&self.log)?);
+        self.at = 0;
+        self.replaced = false;
+        self.read_open(news)
     }
 
     fn read_open(&mut self, news: &mut Vec<String>) -> io::Result<usize> {
         let Some(file) = &self.file else { return Ok(0) };
-        if file.metadata()?.len() < self.at {
+        let end = file.metadata()?.len();
+        if end < self.at {
             self.at = 0;
+        }
+        let behind = end - self.at;
+        if behind > MOST_BEHIND {
+            self.at = end - CHUNK as u64;
+            self.lines = Lines::default();
+            news.push(format!(
+                "({behind} bytes of the log are not shown: it grows too fast)"
+            ));
         }
         let mut chunk = vec![0; CHUNK];
         let count = file.read_at(&mut chunk, self.at)?;
         self.at += count as u64;
         self.lines.take(&chunk[..count], |line| news.push(line));
         Ok(count)
-    }
-
-    /// Whether the name of the log now stands for another file.
-    fn is_replaced(&self) -> io::Result<bool> {
-        let Some(file) = &self.file else { return Ok(true) };
-        let (ours, there) = (file.metadata()?, std::fs::metadata(&self.log)?);
-        Ok((ours.dev(), ours.ino()) != (there.dev(), there.ino()))
     }
 }
 

@@ -3,6 +3,7 @@
 use std::fs::OpenOptions;
 use std::io::Write;
 
+use super::rotation::{numbered, rotate};
 use super::*;
 
 struct Log {
@@ -30,7 +31,7 @@ impl Log {
     }
 
     fn last(&self, start: u64) -> Vec<String> {
-        last_lines(&File::open(self.path()).expect("a log"), start).expect("a readable log")
+        last_lines(&self.path(), &File::open(self.path()).expect("a log"), start).expect("a readable log")
     }
 }
 
@@ -112,4 +113,40 @@ async fn following_ends_when_nobody_reads_and_waits_for_a_log_that_is_not_there_
     drop(lines);
     log.write(b"nobody wants this\n");
     task.await.expect("it ends");
+}
+
+#[test]
+fn last_lines_are_found_on_both_sides_of_a_rotation() {
+    let log = Log::new();
+    log.write(b"of an older life\nfirst\n");
+    let opened = File::open(log.path()).expect("a log");
+    rotate(&log.path(), 0, 2).expect("a rotation");
+    let last = |start| last_lines(&log.path(), &opened, start).expect("readable logs");
+    assert_eq!(last(17), ["first"], "not opened anew yet");
+    log.write(b"second\n");
+    assert_eq!(last(17), ["first", "second"]);
+    rotate(&log.path(), 0, 2).expect("a rotation");
+    log.write(b"third\n");
+    assert_eq!(last(17), ["second", "third"], "those before are two files away");
+}
+
+#[tokio::test]
+async fn of_a_log_that_grows_too_fast_the_end_is_followed() {
+    let log = Log::new();
+    log.write(&b"a line of the flood\n".repeat(300_000));
+    log.write(b"the last\n");
+    let (send, mut lines) = mpsc::channel(10_000);
+    let (end, ended) = oneshot::channel();
+    end.send(()).expect("it will follow");
+    follow(log.path(), 0, send, ended).await;
+    let mut followed = Vec::new();
+    while let Some(line) = lines.recv().await {
+        followed.push(line);
+    }
+    assert!(
+        followed[0].contains("6000009 bytes of the log are not shown"),
+        "{}",
+        followed[0]
+    );
+    assert!(followed.len() < 4000 && followed.last().is_some_and(|line| line == "the last"));
 }

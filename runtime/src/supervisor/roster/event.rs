@@ -21,7 +21,7 @@ pub enum State {
     Starting,
     /// Linked with the master, and said that it is ready.
     Ready,
-    /// Ready itself, but a parent is not there.
+    /// Ready itself, but something that it needs is not there: a parent, or its database.
     Degraded,
     /// Asked to stop; it finishes its calls in flight.
     Draining,
@@ -84,11 +84,14 @@ pub struct NodeSpec {
     pub hang_kill: Option<Duration>,
     /// Whether its children are started anew when it has ended.
     pub restart_children: bool,
+    /// Whether a restart starts the next process beside the present one, which ends once the next is ready. Not for
+    /// nodes whose end others have to notice.
+    pub swap: bool,
 }
 
 impl NodeSpec {
     /// A node of this name with the defaults: no parents, started by the master, 10 s for start and drain,
-    /// 5 s for the stop, killed after hanging for 30 s, children left alone.
+    /// 5 s for the stop, killed after hanging for 30 s, children left alone, swapped on a restart.
     pub fn new(name: NodeName) -> Self {
         Self {
             name,
@@ -100,6 +103,7 @@ impl NodeSpec {
             stop_timeout: Duration::from_secs(5),
             hang_kill: Some(Duration::from_secs(30)),
             restart_children: false,
+            swap: true,
         }
     }
 }
@@ -119,14 +123,17 @@ pub enum Event {
     StopAll,
     /// Kill every node now.
     KillAll,
-    /// [`Command::Spawn`] succeeded. Reported before anything else about this process.
+    /// These are the nodes from now on. Those that come are started, once [`Event::StartAll`] was said; those that are
+    /// not among them are stopped and forgotten.
+    Configure(Vec<NodeSpec>),
+    /// [`Command::Spawn`] or [`Command::SpawnSuccessor`] succeeded. Reported before anything else about this process.
     Spawned {
         /// Whose process.
         name: NodeName,
         /// The process.
         pid: u32,
     },
-    /// [`Command::Spawn`] did not succeed.
+    /// [`Command::Spawn`] or [`Command::SpawnSuccessor`] did not succeed.
     SpawnFailed {
         /// Whose process.
         name: NodeName,
@@ -144,6 +151,8 @@ pub enum Event {
         pid: u32,
         /// How often the earlier masters had started the node again.
         restarts: u64,
+        /// Whether another process is the node, and this one is to end: it has been replaced, or was to replace.
+        leaving: bool,
     },
     /// The node's link to the master is up and proven. The end of a link that it replaces is reported before.
     Joined {
@@ -160,6 +169,15 @@ pub enum Event {
         name: NodeName,
         /// Which life.
         incarnation: Incarnation,
+    },
+    /// What the node lacks besides its parents, such as its database, in words; `None` when nothing any more.
+    Lacks {
+        /// Who.
+        name: NodeName,
+        /// Which life.
+        incarnation: Incarnation,
+        /// What, and since when.
+        what: Option<String>,
     },
     /// The node's link to the master is down.
     LinkLost {
@@ -185,7 +203,7 @@ impl Event {
     /// The node that it is about, `None` if it is about all.
     pub const fn name(&self) -> Option<&NodeName> {
         match self {
-            Self::StartAll | Self::StopAll | Self::KillAll | Self::Tick => None,
+            Self::StartAll | Self::StopAll | Self::KillAll | Self::Configure(_) | Self::Tick => None,
             Self::Start(name)
             | Self::Stop(name)
             | Self::Restart(name)
@@ -194,6 +212,7 @@ impl Event {
             | Self::Adopted { name, .. }
             | Self::Joined { name, .. }
             | Self::Ready { name, .. }
+            | Self::Lacks { name, .. }
             | Self::LinkLost { name, .. }
             | Self::Exited { name, .. } => Some(name),
         }
@@ -205,6 +224,28 @@ impl Event {
 pub enum Command {
     /// Start the node's process, and report [`Event::Spawned`] or [`Event::SpawnFailed`].
     Spawn(NodeName),
+    /// Start a second process of the node, which is to take the place of a living one once it is ready. Report as
+    /// for [`Command::Spawn`].
+    SpawnSuccessor {
+        /// Whose.
+        name: NodeName,
+        /// The life that it succeeds.
+        of: Incarnation,
+    },
+    /// Tell a process that it is the node now and serves its ports. It may have been told before.
+    TakeOver {
+        /// Who.
+        name: NodeName,
+        /// Which life.
+        incarnation: Incarnation,
+    },
+    /// A restart that an operator has asked for is over; said once for each that was not asked for during another.
+    RestartEnded {
+        /// Of whom.
+        name: NodeName,
+        /// Why there is no new life, or the old one stays; `None` if it went well.
+        error: Option<String>,
+    },
     /// Ask the node to stop: by its link, and by SIGTERM if there is a pid.
     Terminate {
         /// Who.
@@ -226,6 +267,8 @@ pub enum Command {
         /// The process that leads the group.
         pid: u32,
     },
+    /// The node is no more: it is configured no longer, and has ended.
+    Forget(NodeName),
     /// Tell whoever is interested.
     Announce(StateChange),
     /// Every node that should run is ready; said once after [`Event::StartAll`].

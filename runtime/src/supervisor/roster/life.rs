@@ -50,6 +50,10 @@ pub(super) struct Life {
     pub(super) ending: Option<Ending>,
     /// Whether SIGKILL was sent, or is due as soon as the pid is known.
     pub(super) killed: bool,
+    /// What it lacks besides its parents, as it says.
+    pub(super) lacks: Option<String>,
+    /// Whether it may be waiting to be told that it is the node, and serves no ports before.
+    pub(super) may_stand_by: bool,
 }
 
 impl Life {
@@ -63,6 +67,17 @@ impl Life {
             ready_since: None,
             ending: None,
             killed: false,
+            lacks: None,
+            // Whether an earlier master got round to telling it is not known.
+            may_stand_by: origin == Origin::Adopted,
+        }
+    }
+
+    /// One that is to take the place of another.
+    pub(super) fn successor(since: Instant) -> Self {
+        Self {
+            may_stand_by: true,
+            ..Self::new(Origin::Spawned, None, since)
         }
     }
 

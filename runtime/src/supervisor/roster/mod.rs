@@ -4,14 +4,19 @@
 //! Must not know processes, links, or clocks.
 //!
 //! Invariants, which the simulation checks:
-//! - A name has at most one living process, and none is spawned while one lives.
+//! - A name has at most one process that is the node, and none is spawned while it lives; but for a restart, which may
+//!   put one other beside it: a successor until that is ready, then the one that leaves. So there are never three.
+//! - A successor is spawned only by a restart, and takes over only when it is ready. If it fails, nothing changes.
 //! - A node is spawned only while all its parents are up. It keeps running when they go.
+//! - Every restart that is asked for ends in one `RestartEnded`; one asked for meanwhile is the same.
 //! - Every `Spawn` is followed by one `Spawned` or `SpawnFailed`, every `Spawned` by one `Exited`, before the next.
 //! - Only processes that this master spawned or adopted are signalled.
+//! - A node that is configured no more is asked to stop, and forgotten when it has ended; nobody else is touched.
 //! - After `StopAll` nothing is spawned, a node is asked to stop only when its children are gone, and
 //!   `AllStopped` is said exactly once.
 //! - Without faults, every node that is wanted becomes ready.
 
+mod change;
 mod event;
 mod life;
 mod node;
@@ -28,7 +33,7 @@ use crate::backoff::Random;
 use crate::name::NodeName;
 
 pub use event::{Command, Event, NodeSpec, State, StateChange};
-pub use snapshot::{NodeSnapshot, PastExit, RestartWindow};
+pub use snapshot::{NodeSnapshot, PastExit, RestartWindow, Role, SecondProcess};
 
 use node::Node;
 
@@ -56,6 +61,10 @@ pub enum BadTree {
 pub struct Roster {
     nodes: Vec<Node>,
     places: HashMap<NodeName, usize>,
+    /// For the jitter of nodes that come later.
+    seeds: Random,
+    /// Whether everything has been told to start.
+    started: bool,
     /// When everything was told to start, until all are ready.
     starting_since: Option<Instant>,
     closing: Closing,
@@ -75,10 +84,11 @@ impl Roster {
     /// # Errors
     /// [`BadTree`] when the nodes and their parents are no tree that can be started.
     pub fn new(now: Instant, specs: Vec<NodeSpec>, seed: u64) -> Result<Self, BadTree> {
-        let mut seeds = Random::new(seed);
         let mut roster = Self {
             nodes: Vec::new(),
             places: HashMap::new(),
+            seeds: Random::new(seed),
+            started: false,
             starting_since: None,
             closing: Closing::No,
         };
@@ -87,7 +97,8 @@ impl Roster {
             if roster.places.insert(name.clone(), roster.nodes.len()).is_some() {
                 return Err(BadTree::TwoOfOneName(name));
             }
-            roster.nodes.push(Node::new(now, spec, Random::new(seeds.next())));
+            let random = Random::new(roster.seeds.next());
+            roster.nodes.push(Node::new(now, spec, random));
         }
         roster.join_families()?;
         roster.refuse_cycles()?;
@@ -134,6 +145,7 @@ impl Roster {
             node.expire(now, &mut out);
         }
         self.settle(now, &mut out);
+        self.see_off(now, &mut out);
         out
     }
 
@@ -141,11 +153,12 @@ impl Roster {
         match event {
             Event::StartAll => self.start_all(now),
             Event::StopAll => self.stop_all(now, out),
+            Event::Configure(specs) => self.configure(now, specs, out),
             Event::KillAll => {
                 self.stop_all(now, out);
                 self.nodes
                     .iter_mut()
-                    .for_each(|node| node.kill(now, "everything has to end at once", out));
+                    .for_each(|node| node.kill_both(now, "everything has to end at once", out));
             }
             Event::Tick => {}
             Event::Exited { name, pid, exit } => {
@@ -167,22 +180,39 @@ impl Roster {
             return;
         };
         match event {
+            Event::Start(_) if node.dismissed => {}
+            Event::Restart(_) if node.dismissed && node.is_renewed() => {}
+            Event::Restart(name) if node.dismissed => out.push(Command::RestartEnded {
+                name,
+                error: Some("it is configured no more".to_owned()),
+            }),
             Event::Start(_) => node.start(),
             Event::Stop(_) => node.stop(now, "stopped by an operator", out),
             Event::Restart(_) => node.restart(now, "restarted by an operator", out),
             Event::Spawned { pid, .. } => node.spawned(pid, out),
             Event::SpawnFailed { error, retry, .. } => node.spawn_failed(now, error, retry, out),
+            Event::Adopted {
+                pid, leaving: true, ..
+            } => node.adopted_leaving(now, pid, out),
             Event::Adopted { pid, restarts, .. } => node.adopted(now, pid, restarts, out),
             Event::Joined { incarnation, pid, .. } => node.joined(now, incarnation, pid, out),
             Event::Ready { incarnation, .. } => node.ready(now, incarnation, out),
+            Event::Lacks {
+                incarnation, what, ..
+            } => node.lacks(incarnation, what),
             Event::LinkLost { incarnation, .. } => node.link_lost(now, incarnation, out),
-            Event::StartAll | Event::StopAll | Event::KillAll | Event::Tick | Event::Exited { .. } => {}
+            Event::StartAll
+            | Event::StopAll
+            | Event::KillAll
+            | Event::Configure(_)
+            | Event::Tick
+            | Event::Exited { .. } => {}
         }
     }
 
     /// The earliest time at which [`Event::Tick`] is due.
     pub fn next_deadline(&self) -> Option<Instant> {
-        self.nodes.iter().filter_map(|node| node.deadline).min()
+        self.nodes.iter().filter_map(Node::next_deadline).min()
     }
 
     /// The plain copy of every node, in the order of the configuration.
@@ -201,6 +231,7 @@ impl Roster {
 
     fn start_all(&mut self, now: Instant) {
         if self.closing == Closing::No {
+            self.started = true;
             self.starting_since = Some(now);
             self.nodes.iter_mut().for_each(Node::start);
         }
@@ -239,8 +270,12 @@ impl Roster {
             match missing {
                 None if node.is_due(now) => node.spawn(now, out),
                 Some(why) if node.is_due(now) => node.wait(now, why, out),
-                missing => node.weigh(now, missing, out),
+                missing => {
+                    let missing = missing.or_else(|| node.lacking());
+                    node.weigh(now, missing, out);
+                }
             }
+            node.renew(now, out);
         }
         if self.closing == Closing::Asked {
             self.stop_the_next(now, out);

@@ -2,7 +2,7 @@
 //!
 //! Must not know how the roster decides.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::event::State;
 use crate::name::{Incarnation, NodeName};
@@ -38,6 +38,29 @@ pub struct NodeSnapshot {
     pub last_exits: Vec<PastExit>,
     /// How long the process has been running, in seconds.
     pub uptime: Option<f64>,
+    /// The second process of the node, while one life takes the place of another.
+    pub beside: Option<SecondProcess>,
+}
+
+/// A process of a node beside the one that is the node.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct SecondProcess {
+    /// What it is there for.
+    pub role: Role,
+    /// Its number, once it is started.
+    pub pid: Option<u32>,
+    /// How long it has been running, in seconds.
+    pub uptime: f64,
+}
+
+/// What the second process of a node is there for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Role {
+    /// It takes the node's place once it is ready.
+    Successor,
+    /// It was the node; it finishes its calls in flight.
+    Leaving,
 }
 
 /// How near a node is to a crash loop.

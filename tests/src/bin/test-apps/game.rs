@@ -1,5 +1,6 @@
 //! The game: below the gate, beside the net node.
 
+use std::io::{Read, Seek, SeekFrom};
 use std::time::{Duration, Instant};
 
 use actix_web::web;
@@ -15,6 +16,13 @@ use crate::ledger::Ledger;
 pub(crate) struct Wait {
     pub(crate) millis: u64,
     pub(crate) text: String,
+}
+
+/// Answers after a while which process this is, and which version of the program it runs.
+#[derive(Serialize, Deserialize, Remote)]
+#[remote(name = "game.who", reply = String)]
+pub(crate) struct Who {
+    pub(crate) millis: u64,
 }
 
 /// Panics.
@@ -54,6 +62,11 @@ pub(crate) struct Block {
     pub(crate) millis: u64,
 }
 
+/// A text of any length; answers with its length.
+#[derive(Serialize, Deserialize, Remote)]
+#[remote(name = "game.large", reply = String)]
+pub(crate) struct Large(pub(crate) String);
+
 /// Keeps the node's thread busy.
 #[derive(Serialize, Deserialize, Remote)]
 #[remote(name = "game.spin", reply = String)]
@@ -75,14 +88,36 @@ pub(crate) struct Sleeper {
     pub(crate) seconds: u64,
 }
 
+/// Answers with its node's name.
+#[derive(Serialize, Deserialize, Remote)]
+#[remote(name = "game.name", reply = String)]
+pub(crate) struct Name;
+
 #[derive(Service)]
 #[service(
     name = "game",
-    serves(Wait, Panic, ExitWith, Refuse, Push, Kick, Spin, Leak, Sleeper)
+    serves(
+        Wait, Who, Panic, ExitWith, Refuse, Push, Kick, Name, Spin, Leak, Sleeper, Large
+    )
 )]
 pub(crate) struct Game {
     node: Node,
+    version: String,
     leaked: Vec<Vec<u8>>,
+}
+
+/// What a test has written behind the end of the program: another version, as far as anybody can see.
+fn version() -> String {
+    let program = std::fs::File::open("/proc/self/exe").and_then(|mut file| {
+        let mut end = [0; 8];
+        file.seek(SeekFrom::End(-8))?;
+        file.read_exact(&mut end).map(|()| end)
+    });
+    let end = program.unwrap_or_default();
+    let text = std::str::from_utf8(&end)
+        .ok()
+        .and_then(|end| end.strip_prefix("version"));
+    text.unwrap_or("0").to_owned()
 }
 
 impl Actor for Game {
@@ -97,6 +132,19 @@ impl Handler<Wait> for Game {
         Box::pin(async move {
             tokio::time::sleep(Duration::from_millis(millis)).await;
             Ok(text)
+        })
+    }
+}
+
+impl Handler<Who> for Game {
+    type Result = ResponseFuture<Result<String, CallError>>;
+
+    fn handle(&mut self, Who { millis }: Who, _: &mut Context<Self>) -> Self::Result {
+        println!("asked who this is");
+        let answer = format!("{} {}", std::process::id(), self.version);
+        Box::pin(async move {
+            tokio::time::sleep(Duration::from_millis(millis)).await;
+            Ok(answer)
         })
     }
 }
@@ -144,6 +192,14 @@ impl Handler<Kick> for Game {
     }
 }
 
+impl Handler<Large> for Game {
+    type Result = Result<String, CallError>;
+
+    fn handle(&mut self, Large(text): Large, _: &mut Context<Self>) -> Self::Result {
+        Ok(text.len().to_string())
+    }
+}
+
 impl Handler<Spin> for Game {
     type Result = Result<String, CallError>;
 
@@ -174,6 +230,14 @@ impl Handler<Sleeper> for Game {
         let sleeper = command("sleep").arg(seconds.to_string()).spawn();
         let sleeper = sleeper.map_err(|why| CallError::from(why.to_string()))?;
         Ok(sleeper.id().to_string())
+    }
+}
+
+impl Handler<Name> for Game {
+    type Result = Result<String, CallError>;
+
+    fn handle(&mut self, _: Name, _: &mut Context<Self>) -> Self::Result {
+        Ok(self.node.name().to_string())
     }
 }
 
@@ -214,6 +278,7 @@ pub(crate) fn app() -> App {
         .service(|node| Game {
             node: node.clone(),
             leaked: Vec::new(),
+            version: version(),
         })
         .service(Ledger::open)
         .pool(2, |_node| Workers)
@@ -222,5 +287,6 @@ pub(crate) fn app() -> App {
         })
         .on_node_up(|_, name| println!("{name} is up"))
         .on_node_down(|_, name| println!("{name} is down"))
+        .on_reload(|node| println!("told of a reload: drains for {:?}", node.config().drain_timeout))
         .before_stop(leave_a_note)
 }

@@ -1,9 +1,14 @@
 //! The gate: between the net node and the game.
 
+use std::sync::atomic::Ordering;
+
+use lampyris::node::Children;
 use lampyris::prelude::*;
 use lampyris::{App, Node};
 
-use crate::game::{Block, ExitWith, Game, Kick, Leak, Panic, Push, Refuse, Sleeper, Spin, Wait, Workers};
+use crate::game::{
+    Block, ExitWith, Game, Kick, Large, Leak, Name, Panic, Push, Refuse, Sleeper, Spin, Wait, Who, Workers,
+};
 use crate::ledger::{Ledger, Record};
 
 /// What the game is to be asked.
@@ -11,6 +16,7 @@ use crate::ledger::{Ledger, Record};
 #[remote(name = "gate.ask_game", reply = String)]
 pub(crate) enum AskGame {
     Wait { millis: u64, text: String },
+    Who { millis: u64 },
     Panic(String),
     Exit(i32),
     Refuse(String),
@@ -18,10 +24,17 @@ pub(crate) enum AskGame {
     Kick { who: SessionId },
     Block { millis: u64 },
     Record { millis: u64, text: String },
+    Large { bytes: u64 },
     Spin { millis: u64 },
     Leak { mib: u64 },
     Sleeper { seconds: u64 },
+    NameOfAny,
 }
+
+/// Answers with the round trip of the last heartbeat on the link to the game, in microseconds.
+#[derive(Serialize, Deserialize, Remote)]
+#[remote(name = "gate.round_trip", reply = String)]
+pub(crate) struct RoundTrip;
 
 /// Answers with its text, from here.
 #[derive(Serialize, Deserialize, Remote)]
@@ -44,10 +57,14 @@ pub(crate) struct KickFromGate {
 }
 
 #[derive(Service)]
-#[service(name = "gate", serves(AskGame, EchoFromGate, PushFromGate, KickFromGate))]
+#[service(
+    name = "gate",
+    serves(AskGame, EchoFromGate, RoundTrip, PushFromGate, KickFromGate)
+)]
 pub(crate) struct Gate {
     node: Node,
     game: RemoteAddr<Game>,
+    games: Children<Game>,
     workers: RemoteAddr<Workers>,
     ledger: RemoteAddr<Ledger>,
 }
@@ -63,15 +80,24 @@ impl Handler<AskGame> for Gate {
         let game = &self.game;
         match ask {
             AskGame::Wait { millis, text } => Box::pin(game.call(Wait { millis, text })),
+            AskGame::Who { millis } => Box::pin(game.call(Who { millis })),
             AskGame::Panic(text) => Box::pin(game.call(Panic(text))),
             AskGame::Exit(code) => Box::pin(game.call(ExitWith(code))),
             AskGame::Refuse(text) => Box::pin(game.call(Refuse(text))),
             AskGame::Push { to, text } => Box::pin(game.call(Push { to, text })),
             AskGame::Kick { who } => Box::pin(game.call(Kick { who })),
             AskGame::Block { millis } => Box::pin(self.workers.call(Block { millis })),
+            AskGame::Large { bytes } => {
+                let length = usize::try_from(bytes).unwrap_or_default();
+                Box::pin(game.call(Large("x".repeat(length))))
+            }
             AskGame::Spin { millis } => Box::pin(game.call(Spin { millis })),
             AskGame::Leak { mib } => Box::pin(game.call(Leak { mib })),
             AskGame::Sleeper { seconds } => Box::pin(game.call(Sleeper { seconds })),
+            AskGame::NameOfAny => match self.games.any() {
+                Some(game) => Box::pin(game.call(Name)),
+                None => Box::pin(std::future::ready(Err("no game is configured".into()))),
+            },
             AskGame::Record { millis, text } => Box::pin(self.ledger.call(Record { millis, text })),
         }
     }
@@ -103,11 +129,22 @@ impl Handler<KickFromGate> for Gate {
     }
 }
 
+impl Handler<RoundTrip> for Gate {
+    type Result = Result<String, CallError>;
+
+    fn handle(&mut self, RoundTrip: RoundTrip, _: &mut Context<Self>) -> Self::Result {
+        let link = self.node.peer("game1").and_then(|peer| peer.conn());
+        let link = link.ok_or_else(|| CallError::from("no link"))?;
+        Ok(link.counters.round_trip.load(Ordering::Relaxed).to_string())
+    }
+}
+
 pub(crate) fn app() -> App {
     App::new("test.gate")
         .service(|node| Gate {
             node: node.clone(),
             game: node.child("game1"),
+            games: node.children("test.game"),
             workers: node.child("game1"),
             ledger: node.child("game1"),
         })

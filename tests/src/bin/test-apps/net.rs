@@ -66,6 +66,10 @@ commands! {
     Record = 19;
     /// `MILLIS TEXT`: writes the text into the game's ledger, and answers with it after a while.
     RecordAndWait = 20;
+    /// `BYTES`: so many go from the gate to the game.
+    LargeToGame = 40;
+    /// Answers with the round trip of the last heartbeat between the gate and the game, in microseconds.
+    RoundTrip = 41;
     /// `MILLIS`: the game's handler keeps its thread busy.
     SpinInGame = 21;
     /// `MIB`: the game keeps so much more memory.
@@ -74,6 +78,10 @@ commands! {
     SleeperOfGame = 23;
     /// Asks the gate alone, and answers with the payload.
     EchoOfGate = 24;
+    /// `MILLIS`: after a while, which process of the game this is, and which version of the program it runs.
+    WhoInGame = 26;
+    /// Answers with the name of the game that was asked, each in turn.
+    NameOfAny = 27;
 }
 
 /// A shape that knows no end.
@@ -85,7 +93,7 @@ pub(crate) enum Tree {
 
 /// Takes a tree, and answers with its height.
 #[derive(Command)]
-#[command(40, reply = String)]
+#[command(42, reply = String)]
 pub(crate) struct Height {
     tree: Msgpack<Tree>,
 }
@@ -121,10 +129,14 @@ struct Seen {
         BlockInGame,
         Record,
         RecordAndWait,
+        LargeToGame,
+        RoundTrip,
         SpinInGame,
         LeakInGame,
         SleeperOfGame,
         EchoOfGate,
+        WhoInGame,
+        NameOfAny,
         Height
     ),
     sessions
@@ -165,6 +177,10 @@ handlers! {
     WaitInGame(net, _session, text) {
         let (millis, text) = number_and_text(&text);
         net.ask_game(AskGame::Wait { millis, text })
+    }
+    WhoInGame(net, _session, text) {
+        let (millis, _) = number_and_text(&text);
+        net.ask_game(AskGame::Who { millis })
     }
     Never(_net, _session, _text) { Box::pin(std::future::pending()) }
     PanicInGame(net, _session, text) { net.ask_game(AskGame::Panic(text)) }
@@ -208,12 +224,15 @@ handlers! {
         let (millis, text) = number_and_text(&text);
         net.ask_game(AskGame::Record { millis, text })
     }
+    LargeToGame(net, _session, text) { net.ask_game(AskGame::Large { bytes: number_and_text(&text).0 }) }
+    RoundTrip(net, _session, _text) { Box::pin(net.gate.call(crate::gate::RoundTrip)) }
     SpinInGame(net, _session, text) { net.ask_game(AskGame::Spin { millis: number_and_text(&text).0 }) }
     LeakInGame(net, _session, text) { net.ask_game(AskGame::Leak { mib: number_and_text(&text).0 }) }
     SleeperOfGame(net, _session, text) {
         net.ask_game(AskGame::Sleeper { seconds: number_and_text(&text).0 })
     }
     EchoOfGate(net, _session, text) { Box::pin(net.gate.call(EchoFromGate(text))) }
+    NameOfAny(net, _session, _text) { net.ask_game(AskGame::NameOfAny) }
 }
 
 impl Handler<Height> for Net {

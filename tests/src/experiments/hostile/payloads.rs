@@ -18,7 +18,7 @@ pub(super) const EXPERIMENT: Experiment = Experiment {
 };
 
 /// A command whose payload is a recursive type in MessagePack.
-const TYPED: u32 = 40;
+const TYPED: u32 = 42;
 /// A number that no service answers.
 const UNKNOWN: u32 = 4_000_000_000;
 /// The code of `bad_payload` on a link, and that of `no_such_handler`.

@@ -45,6 +45,7 @@ fn grandchildren(strength: Strength, record: &mut Record) {
     let admin = cluster.admin();
     let mut times = Vec::new();
     for _ in 0..strength.pick(3, 20) {
+        admin.until_proven();
         let answer = cluster.ask(SLEEPER, "600").expect("an answer");
         let sleeper: u32 = answer.payload.parse().expect("a number of a process");
         assert!(is_alive(sleeper), "the sleeper sleeps");

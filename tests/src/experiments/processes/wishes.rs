@@ -48,8 +48,11 @@ fn run(strength: Strength, record: &mut Record) {
             "held",
             "the call ends in order"
         );
-        let new = admin.until_next_life("game1", &old);
+        admin.until_next_life("game1", &old);
         restarts.push(begin.elapsed());
+        let new = until("the end of the old process", || {
+            Some(admin.node("game1")).filter(|node| node["beside"].is_null())
+        });
         let ends = new["last_exits"].as_array().map_or(0, Vec::len);
         assert_eq!(ends, round, "one end for each round: {new}");
     }

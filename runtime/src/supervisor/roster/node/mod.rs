@@ -1,6 +1,7 @@
 //! One node of the roster: its life, if it has one, and the moves of its state. Pure.
 //!
-//! Here are what operators want of it and what time does to it; `news` has what its process and its link report.
+//! Here are what operators want of it and what time does to it; `news` has what its process and its link report,
+//! `swap` the second process that a restart puts beside the first.
 //! Must not know the other nodes: parents, children and the order of the tree are the roster's.
 //!
 //! Moves, each with its time limit in brackets:
@@ -16,6 +17,7 @@
 //! ```
 
 mod news;
+mod swap;
 
 use std::time::{Duration, Instant};
 
@@ -24,6 +26,7 @@ use super::life::{Ending, History, Life, Origin};
 use super::snapshot::{NodeSnapshot, RestartWindow};
 use crate::backoff::Random;
 use crate::supervisor::{policy::Policy, seconds};
+use swap::{Beside, Renewal};
 
 /// The time between SIGABRT and SIGKILL for a node that hangs.
 const ABORT_GRACE: Duration = Duration::from_secs(2);
@@ -38,14 +41,18 @@ pub(super) struct Node {
     pub(super) state: State,
     /// Whether it should run, as far as operators and policy are concerned.
     pub(super) wanted: bool,
+    /// Whether it is configured no more, and forgotten as soon as it has ended.
+    pub(super) dismissed: bool,
     /// When the state's time limit, or the next attempt, is due.
     pub(super) deadline: Option<Instant>,
     policy: Policy,
     since: Instant,
     reason: String,
     life: Option<Life>,
-    /// The last process that has ended here: news of its link may come after that of its end.
-    ended_pid: Option<u32>,
+    beside: Option<Beside>,
+    renewal: Option<Renewal>,
+    /// The last processes that have ended here: news of their links may come after those of their ends.
+    ended_pids: [Option<u32>; 2],
     /// The end, unasked for, that the next start makes good.
     again_after: Option<String>,
     restarts: u64,
@@ -65,11 +72,14 @@ impl Node {
             children: Vec::new(),
             state: State::Stopped,
             wanted: false,
+            dismissed: false,
             deadline: None,
             since: now,
             reason: reason.to_owned(),
             life: None,
-            ended_pid: None,
+            beside: None,
+            renewal: None,
+            ended_pids: [None; 2],
             again_after: None,
             restarts: 0,
             history: History::default(),
@@ -77,12 +87,19 @@ impl Node {
     }
 
     pub(super) fn lives(&self) -> bool {
-        self.life.is_some()
+        self.life.is_some() || self.beside.is_some()
+    }
+
+    /// When time has to be looked after.
+    pub(super) fn next_deadline(&self) -> Option<Instant> {
+        let beside = self.beside.as_ref().and_then(|beside| beside.deadline);
+        self.deadline.into_iter().chain(beside).min()
     }
 
     /// Whether it should be spawned, if only its parents were up.
     pub(super) fn is_due(&self, now: Instant) -> bool {
-        self.wanted && self.spec.start && self.life.is_none() && self.deadline.is_none_or(|at| at <= now)
+        let is_free = self.life.is_none() && !self.is_spawning_beside();
+        self.wanted && self.spec.start && is_free && self.deadline.is_none_or(|at| at <= now)
     }
 
     pub(super) fn spawn(&mut self, now: Instant, out: &mut Vec<Command>) {
@@ -128,23 +145,49 @@ impl Node {
         }
     }
 
-    /// A new life: a living one is asked to stop and is due again when it has ended.
-    ///
-    /// A smooth swap, with the successor ready before this life drains, takes the place of `end` here.
-    pub(super) fn restart(&mut self, now: Instant, why: &str, out: &mut Vec<Command>) {
-        let coming_up = matches!(self.state, State::Starting);
-        self.wanted |= self.spec.start;
-        self.policy.reset();
-        if self.life.is_none() {
-            self.deadline = None;
-            self.again_after = None;
-        } else if !coming_up {
-            self.end(now, why, out);
+    /// It is configured otherwise from now on, or again.
+    pub(super) fn change(&mut self, now: Instant, spec: NodeSpec, out: &mut Vec<Command>) {
+        self.dismissed = false;
+        self.policy.change(spec.policy);
+        let other_patience = self.spec.hang_kill != spec.hang_kill;
+        self.spec = spec;
+        if self.life.is_none() && !self.spec.start && self.wanted {
+            self.stop(now, "started elsewhere from now on", out);
+        }
+        if self.life.is_some() && self.state == State::Unreachable && other_patience {
+            self.deadline = self.spec.hang_kill.and_then(|limit| now.checked_add(limit));
         }
     }
 
-    /// Asks the living process to stop, once.
+    /// It is configured no more. Its parents and children are not its own any longer.
+    pub(super) fn dismiss(&mut self, now: Instant, why: &str, out: &mut Vec<Command>) {
+        self.dismissed = true;
+        self.spec.parents.clear();
+        self.stop(now, why, out);
+    }
+
+    /// A new life: beside the living one, if that can be; else that is asked to stop and is due again when it has
+    /// ended. One that is under way already is the same.
+    pub(super) fn restart(&mut self, now: Instant, why: &str, out: &mut Vec<Command>) {
+        if self.renewal.is_some() {
+            return;
+        }
+        let coming_up = matches!(self.state, State::Starting);
+        self.wanted |= self.spec.start;
+        self.policy.reset();
+        self.renewal = Some(Renewal::of(self.life.as_ref().filter(|_| !coming_up)));
+        if self.life.is_none() {
+            self.deadline = None;
+            self.again_after = None;
+        } else if !coming_up && self.can_be_swapped().is_none() {
+            self.end(now, why, out);
+        }
+        // A swap begins when the events at hand have been dealt with.
+    }
+
+    /// Asks the living process to stop, once; and a successor with it.
     pub(super) fn end(&mut self, now: Instant, why: &str, out: &mut Vec<Command>) {
+        self.end_successor(now, out);
         let serves = self.state.is_up();
         let Some(life) = self.life.as_mut().filter(|life| life.ending.is_none()) else {
             return;
@@ -184,6 +227,7 @@ impl Node {
 
     /// The state's time is up.
     pub(super) fn expire(&mut self, now: Instant, out: &mut Vec<Command>) {
+        self.expire_beside(now, out);
         if self.deadline.is_none_or(|at| at > now) {
             return;
         }
@@ -226,11 +270,16 @@ impl Node {
         }
     }
 
-    /// Ready or degraded, by what its parents are; `missing` names one that is not up.
+    /// What it says that it lacks.
+    pub(super) fn lacking(&self) -> Option<String> {
+        self.life.as_ref()?.lacks.clone()
+    }
+
+    /// Ready or degraded; `missing` says what is not up.
     pub(super) fn weigh(&mut self, now: Instant, missing: Option<String>, out: &mut Vec<Command>) {
         match (self.state, missing) {
             (State::Ready | State::Degraded, Some(why)) => self.enter(now, State::Degraded, why, out),
-            (State::Degraded, None) => self.enter(now, State::Ready, "all parents are up", out),
+            (State::Degraded, None) => self.enter(now, State::Ready, "everything it needs is up", out),
             _ => {}
         }
     }
@@ -274,6 +323,7 @@ impl Node {
             next_try_in: self.deadline.filter(|_| self.state == State::Backoff).map(until),
             last_exits: self.history.snapshot(now),
             uptime: life.map(|life| ago(life.since)),
+            beside: self.beside.as_ref().map(|beside| beside.snapshot(now)),
         }
     }
 }

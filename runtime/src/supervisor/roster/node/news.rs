@@ -14,7 +14,9 @@ use crate::supervisor::roster::life::{Ending, Life, Origin};
 impl Node {
     pub(crate) fn spawned(&mut self, pid: u32, out: &mut Vec<Command>) {
         let name = self.spec.name.clone();
-        let Some(life) = self.life.as_mut().filter(|life| life.pid.is_none()) else {
+        let beside = self.beside.as_mut().map(|beside| &mut beside.life);
+        let mut both = self.life.as_mut().into_iter().chain(beside);
+        let Some(life) = both.find(|life| life.pid.is_none()) else {
             return;
         };
         life.pid = Some(pid);
@@ -27,10 +29,10 @@ impl Node {
 
     pub(crate) fn spawn_failed(&mut self, now: Instant, error: String, retry: bool, out: &mut Vec<Command>) {
         if self.life.take_if(|life| life.pid.is_none()).is_none() {
-            return;
+            return self.spawn_beside_failed(&error);
         }
         self.deadline = None;
-        if !self.wanted {
+        if !self.wanted || !self.spec.start {
             return self.enter(now, State::Stopped, error, out);
         }
         let decision = match retry {
@@ -61,7 +63,8 @@ impl Node {
         pid: u32,
         out: &mut Vec<Command>,
     ) {
-        if self.life.is_none() && self.ended_pid == Some(pid) {
+        if self.joined_beside(incarnation, pid) || self.life.is_none() && self.ended_pids.contains(&Some(pid))
+        {
             return;
         }
         let is_new = |life: &Life| life.is_elsewhere() && life.pid != Some(pid);
@@ -97,10 +100,14 @@ impl Node {
 
     pub(crate) fn ready(&mut self, now: Instant, incarnation: Incarnation, out: &mut Vec<Command>) {
         let Some(life) = self.life.as_mut().filter(|life| life.is_linked_as(incarnation)) else {
-            return;
+            return self.ready_beside(now, incarnation, out);
         };
         if life.ending.is_some() {
             return;
+        }
+        if life.may_stand_by {
+            let name = self.spec.name.clone();
+            out.push(Command::TakeOver { name, incarnation });
         }
         let since = *life.ready_since.get_or_insert(now);
         if !self.state.is_up() {
@@ -111,9 +118,16 @@ impl Node {
         }
     }
 
+    /// What it lacks besides its parents. Weighed together with them.
+    pub(crate) fn lacks(&mut self, incarnation: Incarnation, what: Option<String>) {
+        if let Some(life) = self.life.as_mut().filter(|life| life.is_linked_as(incarnation)) {
+            life.lacks = what;
+        }
+    }
+
     pub(crate) fn link_lost(&mut self, now: Instant, incarnation: Incarnation, out: &mut Vec<Command>) {
         let Some(life) = self.life.as_mut().filter(|life| life.is_linked_as(incarnation)) else {
-            return;
+            return self.link_lost_beside(incarnation);
         };
         life.linked = false;
         if life.is_elsewhere() {
@@ -149,13 +163,18 @@ impl Node {
     /// Its process has ended. Returns whether one of its lives was meant.
     pub(crate) fn exited(&mut self, now: Instant, pid: u32, exit: Exit, out: &mut Vec<Command>) -> bool {
         let Some(life) = self.life.take_if(|life| life.own_pid() == Some(pid)) else {
+            self.exited_beside(now, pid, exit);
             return false;
         };
-        self.ended_pid = Some(pid);
+        self.ended_pids = [Some(pid), self.ended_pids[0]];
         self.deadline = None;
         let reason = life.end_text(&exit, &self.spec);
+        if self.promote_successor(now, &reason, out) {
+            self.history.remember(now, &life, reason, exit);
+            return true;
+        }
         let decision = match life.ending {
-            _ if !self.wanted => None,
+            _ if !self.wanted || !self.spec.start => None,
             Some(Ending::Asked) => None,
             _ => {
                 // How long an adopted one had been ready is not known; that it served a former master is.

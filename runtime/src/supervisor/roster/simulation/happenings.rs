@@ -8,7 +8,7 @@ impl World {
         let all: Vec<NodeName> = self.states.keys().cloned().collect();
         let place = usize::try_from(self.below(all.len() as u64)).expect("a small number");
         let who = all[place].clone();
-        match self.below(20) {
+        match self.below(22) {
             0 => self.tell(Event::Start(who)),
             1 if self.below(4) == 0 => {
                 self.singled_out.insert(who.clone());
@@ -16,12 +16,30 @@ impl World {
             }
             2 => {
                 self.singled_out.insert(who.clone());
-                self.tell(Event::Restart(who));
+                self.restart(who);
             }
             3 | 4 => self.pass(),
             5 => self.stale_news(who),
+            // Else few swaps would come to a good end.
+            6..=9 => {
+                let two = self.processes.iter().find(|(_, all)| all.len() == 2);
+                let swapped = two.map_or(who, |(name, _)| name.clone());
+                self.process_does(&swapped, false);
+            }
+            10 if !self.closing && self.below(4) == 0 => {
+                let choice = self.below(128);
+                self.configure(some_specs(choice));
+            }
             _ => self.process_does(&who, true),
         }
+    }
+
+    /// An operator asks for a restart. After the end of everything has been asked for nobody does it.
+    fn restart(&mut self, who: NodeName) {
+        if !self.closing {
+            self.restarting.insert(who.clone());
+        }
+        self.tell(Event::Restart(who));
     }
 
     /// Time passes: a little, or up to the next deadline.
@@ -56,11 +74,14 @@ impl World {
         }
     }
 
-    /// The next thing in the life of a node's process, or a fault.
+    /// The next thing in the life of one of a node's processes, or a fault.
     pub(super) fn process_does(&mut self, who: &NodeName, faults: bool) {
-        let Some(process) = self.processes.get(who).cloned() else {
+        let count = self.of(who).count() as u64;
+        if count == 0 {
             return self.appears_elsewhere(who, faults);
-        };
+        }
+        let at = usize::try_from(self.below(count)).expect("a small number");
+        let process = self.processes[who][at].clone();
         let name = who.clone();
         let fault = faults && self.below(8) == 0;
         let Some(pid) = process.pid else {
@@ -68,7 +89,7 @@ impl World {
         };
         let ends = process.killed || ((fault || process.asked) && self.below(2) == 0);
         if ends && self.starts(who) {
-            self.processes.remove(who);
+            self.dies(who, Some(pid));
             self.dead.insert(name.clone(), pid);
             let code = if faults { self.below(8) } else { 0 };
             let exit = match process.killed {
@@ -83,12 +104,23 @@ impl World {
         }
     }
 
+    fn dies(&mut self, who: &NodeName, pid: Option<u32>) {
+        let all = self.processes.get_mut(who).expect("a living process");
+        all.retain(|process| process.pid != pid);
+        if all.is_empty() {
+            self.processes.remove(who);
+        }
+    }
+
+    fn process(&mut self, who: &NodeName, pid: Option<u32>) -> &mut Process {
+        let all = self.processes.get_mut(who).expect("a living process");
+        let found = all.iter_mut().find(|process| process.pid == pid);
+        found.expect("a process that does something")
+    }
+
     fn comes_up(&mut self, name: NodeName, pid: u32) {
         let incarnation = incarnation(pid);
-        let process = self
-            .processes
-            .get_mut(&name)
-            .expect("a process that does something");
+        let process = self.process(&name, Some(pid));
         let was_linked = std::mem::replace(&mut process.linked, true);
         let was_ready = std::mem::replace(&mut process.ready, was_linked);
         match (was_linked, was_ready) {
@@ -104,10 +136,9 @@ impl World {
 
     /// A process that was started elsewhere is out of sight with its link.
     fn loses_link(&mut self, name: NodeName, pid: u32) {
-        let process = self
-            .processes
-            .get_mut(&name)
-            .expect("a process that does something");
+        let process = self.process(&name, Some(pid));
+        // It says that it is ready on its next link.
+        process.ready = false;
         if std::mem::replace(&mut process.linked, false) {
             if !self.starts(&name) {
                 self.processes.remove(&name);
@@ -119,7 +150,7 @@ impl World {
 
     fn spawn_ends(&mut self, name: NodeName, fault: bool) {
         if fault {
-            self.processes.remove(&name);
+            self.dies(&name, None);
             let retry = self.below(4) > 0;
             return self.tell(Event::SpawnFailed {
                 name,
@@ -128,9 +159,7 @@ impl World {
             });
         }
         let pid = self.draw_pid();
-        if let Some(process) = self.processes.get_mut(&name) {
-            process.pid = Some(pid);
-        }
+        self.process(&name, None).pid = Some(pid);
         self.tell(Event::Spawned { name, pid });
     }
 
@@ -144,7 +173,7 @@ impl World {
             linked: true,
             ..Process::default()
         };
-        self.processes.insert(who.clone(), process);
+        self.processes.insert(who.clone(), vec![process]);
         self.tell(Event::Joined {
             name: who.clone(),
             incarnation: incarnation(pid),

@@ -20,6 +20,32 @@ fn a_proven_node_starts_at_once_and_its_children_keep_running() {
 }
 
 #[test]
+fn a_node_without_its_database_is_degraded_until_it_has_it_again() {
+    let mut stage = Stage::running(study());
+    let lacks = |life: u32, what: Option<&str>| Event::Lacks {
+        name: name("game1"),
+        incarnation: incarnation(life),
+        what: what.map(str::to_owned),
+    };
+    let pid = stage.node("game1").pid.expect("it runs");
+    stage.on(lacks(pid + 1, Some("of another life")));
+    assert_eq!(stage.state("game1"), State::Ready);
+    stage.on(lacks(pid, Some("its database is down")));
+    assert_eq!(stage.state("game1"), State::Degraded);
+    assert_eq!(stage.node("game1").reason, "its database is down");
+    stage.on(lacks(pid, None));
+    assert_eq!(stage.state("game1"), State::Ready);
+    stage.on(lacks(pid, Some("its database is down")));
+    stage.exits("game1", pid, Exit::by_signal(9));
+    stage.comes_up("game1", 9);
+    assert_eq!(
+        stage.state("game1"),
+        State::Ready,
+        "the next life has not said so"
+    );
+}
+
+#[test]
 fn failed_starts_wait_longer_each_time_until_a_crash_loop_gives_up() {
     let mut game = spec("game1", &[]);
     game.policy.on_crash_loop = OnCrashLoop::Failed;

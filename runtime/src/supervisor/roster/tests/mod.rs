@@ -1,7 +1,9 @@
 //! The roster in virtual time, one story per test: a stage on which they play.
 
+mod change;
 mod faults;
 mod order;
+mod swaps;
 
 use std::time::{Duration, Instant};
 
@@ -141,5 +143,19 @@ fn kill(node: &str, pid: u32) -> Command {
     Command::Kill {
         name: name(node),
         pid,
+    }
+}
+
+fn take_over(node: &str, pid: u32) -> Command {
+    Command::TakeOver {
+        name: name(node),
+        incarnation: incarnation(pid),
+    }
+}
+
+fn restarted(node: &str, error: Option<&str>) -> Command {
+    Command::RestartEnded {
+        name: name(node),
+        error: error.map(str::to_owned),
     }
 }

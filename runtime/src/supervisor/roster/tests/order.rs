@@ -66,7 +66,9 @@ fn kill_all_kills_at_once_even_what_is_just_being_spawned() {
 
 #[test]
 fn requests_coalesce_and_the_last_wish_counts() {
-    let mut stage = Stage::running(study());
+    let mut specs = study();
+    specs[0].swap = false;
+    let mut stage = Stage::running(specs);
     assert_eq!(stage.on(Event::Restart(name("game1"))), [terminate("game1", 3)]);
     assert_eq!(stage.on(Event::Restart(name("game1"))), []);
     assert_eq!(stage.on(Event::Start(name("game1"))), []);
@@ -77,6 +79,7 @@ fn requests_coalesce_and_the_last_wish_counts() {
         "an operator's restart is no fault of the node"
     );
     stage.comes_up("game1", 4);
+    assert_eq!(stage.done, [restarted("game1", None)]);
     assert_eq!(stage.on(Event::Stop(name("game1"))), [terminate("game1", 4)]);
     assert_eq!(stage.on(Event::Stop(name("game1"))), []);
     assert_eq!(stage.exits("game1", 4, Exit::with_code(1)), []);
@@ -88,7 +91,7 @@ fn requests_coalesce_and_the_last_wish_counts() {
     stage.on(Event::Stop(name("game1")));
     assert_eq!(
         stage.exits("game1", 5, Exit::with_code(0)),
-        [],
+        [restarted("game1", Some("stopped, exit code 0"))],
         "stop after restart: it stays down"
     );
 }
@@ -100,6 +103,7 @@ fn a_node_of_an_earlier_master_is_adopted_not_spawned() {
         name: name("gate"),
         pid: 7,
         restarts: 3,
+        leaving: false,
     });
     assert_eq!(stage.on(Event::StartAll), []);
     assert_eq!(stage.state("gate"), State::Unreachable);
@@ -112,7 +116,7 @@ fn a_node_of_an_earlier_master_is_adopted_not_spawned() {
         name: name("gate"),
         incarnation: incarnation(7),
     });
-    assert_eq!(stage.done, [spawn("game1"), spawn("net")]);
+    assert_eq!(stage.done, [take_over("gate", 7), spawn("game1"), spawn("net")]);
     assert!(stage.node("gate").adopted);
     stage.later(2 * SECOND);
     assert_eq!(stage.exits("gate", 7, Exit::default()), [spawn("gate")]);

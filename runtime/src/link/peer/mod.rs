@@ -6,10 +6,14 @@
 //!    │ new calls wait, up to `wait`      calls in flight end at once
 //! ```
 //!
+//! Here are the calls; `seats` has the connections, and which of them takes the new calls.
+//!
 //! Invariants: at most one connection is current; calls that waited go out before any later one; a call that
 //! waits ends after `wait` or at its deadline, whichever is first.
 
-use std::collections::VecDeque;
+mod forget;
+mod seats;
+
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -20,13 +24,16 @@ use bytes::{Bytes, BytesMut};
 use tokio::runtime::Handle;
 use tokio::sync::Notify;
 
-use super::LinkSettings;
-use super::conn::{Conn, LinkId, Refused};
-use super::task::clock;
 use crate::error::{ErrorKind, Fault};
+use crate::link::LinkSettings;
+use crate::link::conn::{Conn, LinkId, Refused};
+use crate::link::held::{Held, HeldCall};
+use crate::link::task::clock;
 use crate::name::{HandlerId, NodeName};
 use crate::reply::{ReplyTo, Write, Wrote};
-use crate::wire::Goodbye;
+use forget::no_such_node;
+pub(crate) use seats::Seated;
+use seats::Seats;
 
 /// The longest time of a call: what fits the milliseconds of a frame, some 49 days.
 const LONGEST: Duration = Duration::from_millis(u32::MAX as u64);
@@ -52,6 +59,10 @@ pub trait Inbound: Send + Sync {
     fn up(&self, link: &LinkId);
     /// The link is down.
     fn down(&self, link: &LinkId, why: &str);
+    /// An announced successor has a link, which will be up when the present one goes.
+    fn stands_by(&self, _link: &LinkId) {}
+    /// The link of a successor has ended before it was up.
+    fn stood_in_vain(&self, _link: &LinkId) {}
 }
 
 /// The node at the other end of a link. Cheap to clone.
@@ -62,45 +73,58 @@ struct Shared {
     name: NodeName,
     settings: Arc<LinkSettings>,
     inbound: Arc<dyn Inbound>,
-    runtime: Handle,
+    /// Where the task runs that looks after the times of calls that wait; `None` when the owner does.
+    watcher: Option<Handle>,
     current: ArcSwapOption<Conn>,
     epochs: AtomicU64,
-    held: Mutex<Held>,
+    down: Mutex<Down>,
     /// A call waits that ends before the watching task would look again.
     sooner: Notify,
 }
 
+/// What is kept while the link is down.
 #[derive(Default)]
-struct Held {
-    calls: VecDeque<HeldCall>,
-    bytes: usize,
+struct Down {
+    held: Held,
     /// Until when the task sleeps that looks after the times of the calls that wait; `None` without one.
     watched: Option<Instant>,
     /// Why the link is down.
     why: Option<String>,
     /// Set for a name that no link will ever have.
     unknown: bool,
-}
-
-struct HeldCall {
-    handler: HandlerId,
-    body: Bytes,
-    deadline: Instant,
-    gives_up: Instant,
-    reply: Option<ReplyTo>,
+    seats: Seats,
 }
 
 impl Peer {
     /// A peer whose link is down. Must be called inside a tokio runtime, which its timers use.
     pub fn new(name: NodeName, settings: Arc<LinkSettings>, inbound: Arc<dyn Inbound>) -> Self {
+        Self::with(name, settings, inbound, Some(Handle::current()))
+    }
+
+    /// A peer without a timer: its owner calls [`Peer::give_up`] when [`Peer::next_give_up`] says so.
+    #[cfg(test)]
+    pub(crate) fn without_timer(
+        name: NodeName,
+        settings: Arc<LinkSettings>,
+        inbound: Arc<dyn Inbound>,
+    ) -> Self {
+        Self::with(name, settings, inbound, None)
+    }
+
+    fn with(
+        name: NodeName,
+        settings: Arc<LinkSettings>,
+        inbound: Arc<dyn Inbound>,
+        watcher: Option<Handle>,
+    ) -> Self {
         Self(Arc::new(Shared {
             name,
             settings,
             inbound,
-            runtime: Handle::current(),
+            watcher,
             current: ArcSwapOption::empty(),
             epochs: AtomicU64::new(0),
-            held: Mutex::default(),
+            down: Mutex::default(),
             sooner: Notify::new(),
         }))
     }
@@ -140,7 +164,7 @@ impl Peer {
         &self.0.inbound
     }
 
-    pub(super) fn next_epoch(&self) -> u64 {
+    pub(crate) fn next_epoch(&self) -> u64 {
         self.0.epochs.fetch_add(1, Ordering::Relaxed) + 1
     }
 
@@ -193,77 +217,60 @@ impl Peer {
         reply: Option<ReplyTo>,
     ) -> Result<(), (Fault, Option<ReplyTo>)> {
         let mut body = BytesMut::new();
-        let written = write(&mut body).and_then(|_: Wrote| self.check_size(body.len()));
-        let mut held = self.lock();
-        if let Err(fault) = written.and_then(|()| self.check_room(&held, body.len())) {
+        let written = write(&mut body);
+        let mut down = self.lock();
+        if let Err(fault) = written.and_then(|_: Wrote| self.check_room(&down, body.len())) {
             return Err((fault, reply));
         }
-        let deadline = now + timeout;
-        let gives_up = deadline.min(now + self.0.settings.wait);
-        let call = HeldCall {
-            handler,
-            body: body.freeze(),
-            deadline,
-            gives_up,
-            reply,
-        };
+        let call = HeldCall::new(handler, body.freeze(), now, timeout, self.0.settings.wait, reply);
         // The link may have come up in the meantime; attach() took all that waited then.
         if let Some(conn) = self.0.current.load_full() {
-            drop(held);
+            drop(down);
             call.send(&conn, now);
             return Ok(());
         }
-        held.bytes += call.body.len();
-        held.calls.push_back(call);
-        match held.watched {
-            None => {
-                held.watched = Some(gives_up);
-                drop(held);
+        let gives_up = call.gives_up;
+        down.held.push(call);
+        match (down.watched, &self.0.watcher) {
+            (None, Some(watcher)) => {
+                down.watched = Some(gives_up);
+                drop(down);
                 let peer = self.clone();
-                self.0.runtime.spawn(async move { peer.watch_held().await });
+                watcher.spawn(async move { peer.watch_held().await });
             }
-            Some(until) if gives_up < until => self.0.sooner.notify_one(),
-            Some(_) => {}
+            (Some(until), _) if gives_up < until => self.0.sooner.notify_one(),
+            _ => {}
         }
         Ok(())
     }
 
-    fn check_room(&self, held: &Held, bytes: usize) -> Result<(), Fault> {
-        let (name, settings) = (&self.0.name, &self.0.settings);
-        if held.unknown {
-            return Err(Fault::new(
-                ErrorKind::NoSuchNode,
-                format!("no parent or child is called {name}"),
-            ));
+    fn check_room(&self, down: &Down, bytes: usize) -> Result<(), Fault> {
+        let name = &self.0.name;
+        if down.unknown {
+            return Err(no_such_node(name));
         }
-        if held.calls.len() >= settings.held_calls || held.bytes + bytes > settings.held_bytes {
-            let text = format!(
-                "the link to {name} is down and {} calls wait for it",
-                held.calls.len()
-            );
-            return Err(Fault::new(ErrorKind::Overloaded, text));
-        }
-        Ok(())
+        down.held.check_room(bytes, &self.0.settings, name)
     }
 
-    fn check_size(&self, bytes: usize) -> Result<(), Fault> {
-        let limit = self.0.settings.max_message;
-        if bytes > limit {
-            return Err(Fault::new(
-                ErrorKind::TooLarge,
-                format!("{bytes} bytes are more than the link's limit of {limit}"),
-            ));
-        }
-        Ok(())
+    /// When the next of the calls that wait has waited long enough.
+    #[cfg(test)]
+    pub(crate) fn next_give_up(&self) -> Option<Instant> {
+        self.lock().held.next()
+    }
+
+    /// How many calls wait for the link, and their bytes.
+    #[cfg(test)]
+    pub(crate) fn waiting(&self) -> (usize, usize) {
+        self.lock().held.waiting()
     }
 
     /// Ends the calls that have waited long enough, until none waits.
     async fn watch_held(self) {
         loop {
             let next = {
-                let mut held = self.lock();
-                held.watched = held.calls.iter().map(|call| call.gives_up).min();
-                let Some(next) = held.watched else { return };
+                let mut down = self.lock();
+                down.watched = down.held.next();
+                let Some(next) = down.watched else { return };
                 next
             };
             tokio::select! {
@@ -273,16 +280,15 @@ impl Peer {
         }
     }
 
-    fn give_up(&self, now: Instant) {
-        let mut held = self.lock();
-        let (over, left): (VecDeque<_>, _) = held.calls.drain(..).partition(|call| call.gives_up <= now);
-        held.calls = left;
-        held.bytes = held.calls.iter().map(|call| call.body.len()).sum();
-        let why = held
+    /// Ends the calls that have waited long enough.
+    pub(crate) fn give_up(&self, now: Instant) {
+        let mut down = self.lock();
+        let over = down.held.take_overdue(now);
+        let why = down
             .why
             .clone()
             .unwrap_or_else(|| "it has not been up yet".into());
-        drop(held);
+        drop(down);
         for call in over {
             match call.reply {
                 Some(reply) => {
@@ -294,86 +300,8 @@ impl Peer {
         }
     }
 
-    /// Makes a connection the current one, sends what waited, and closes the one before.
-    pub(super) fn attach(&self, conn: &Arc<Conn>, now: Instant) {
-        let mut held = self.lock();
-        let waited = std::mem::take(&mut held.calls);
-        held.bytes = 0;
-        held.why = None;
-        // In the lock: whoever finds no connection waits for it, and then finds this one.
-        for call in waited {
-            call.send(conn, now);
-        }
-        let before = self.0.current.swap(Some(Arc::clone(conn)));
-        drop(held);
-        if let Some(before) = before {
-            before.close(Goodbye::Replaced);
-        }
-        tracing::info!(peer = %self.0.name, epoch = conn.id().epoch, addr = %conn.id().addr, "link up");
-        self.0.inbound.up(conn.id());
-    }
-
-    /// The other end is about to stop: new calls wait for its next connection, those in flight get their answers.
-    pub(super) fn retire(&self, conn: &Arc<Conn>) {
-        let mut held = self.lock();
-        let current = self.0.current.load_full();
-        let was_current = current.is_some_and(|current| Arc::ptr_eq(&current, conn));
-        if was_current {
-            self.0.current.store(None);
-            held.why = Some("the other end is stopping".to_owned());
-        }
-        drop(held);
-        conn.confirm_drained();
-        if was_current {
-            tracing::info!(peer = %self.0.name, epoch = conn.id().epoch, "the other end drains; new calls wait");
-            self.0.inbound.down(conn.id(), "the other end is stopping");
-        }
-    }
-
-    /// A connection has ended. If it was the current one, the link is down.
-    pub(super) fn detach(&self, conn: &Arc<Conn>, why: &str) {
-        let mut held = self.lock();
-        let current = self.0.current.load_full();
-        let was_current = current.is_some_and(|current| Arc::ptr_eq(&current, conn));
-        if was_current {
-            self.0.current.store(None);
-            held.why = Some(why.to_owned());
-        }
-        drop(held);
-        conn.end(why);
-        if was_current {
-            self.0.inbound.down(conn.id(), why);
-        }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Held> {
-        self.0.held.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl HeldCall {
-    fn send(self, conn: &Arc<Conn>, now: Instant) {
-        let mut write = |out: &mut BytesMut| {
-            out.extend_from_slice(&self.body);
-            Ok(Wrote::Reply)
-        };
-        let Some(reply) = self.reply else {
-            if let Err(fault) = conn.notify(self.handler, &mut write) {
-                tracing::warn!(%fault, "a notification that waited was dropped");
-            }
-            return;
-        };
-        let timeout = self.deadline.saturating_duration_since(now);
-        if timeout.is_zero() {
-            let text = "its time ran out while it waited for the link";
-            return reply.fault(Fault::new(ErrorKind::NotSent, text));
-        }
-        if let Err(Refused::Ended(reply)) = conn.call(self.handler, now, timeout, &mut write, reply) {
-            reply.fault(Fault::new(
-                ErrorKind::NotSent,
-                "the link was lost before the call could be sent",
-            ));
-        }
+    fn lock(&self) -> MutexGuard<'_, Down> {
+        self.0.down.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -1,0 +1,232 @@
+//! What operators have asked for that takes its time: how far it is, and how it ended.
+//!
+//! A restart is under way once for each node, and a rolling restart once: who asks for it meanwhile gets the same
+//! operation. Must not know how a restart is done.
+
+use std::collections::VecDeque;
+
+use actix::{Context, Handler, Message};
+use lampyris_runtime::name::NodeName;
+use serde::Serialize;
+
+use super::Master;
+
+/// How many operations are remembered; the oldest that are over are forgotten.
+const REMEMBERED: usize = 256;
+
+/// How far an operation is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Progress {
+    Running,
+    Done,
+    Failed,
+}
+
+/// Something that was asked for.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct Operation {
+    /// Its number, which no operation of another master has.
+    pub(crate) id: String,
+    /// What was asked for first.
+    pub(crate) action: &'static str,
+    /// Of which node; `None` for the cluster.
+    pub(crate) node: Option<NodeName>,
+    pub(crate) state: Progress,
+    /// Why it failed.
+    pub(crate) error: Option<String>,
+}
+
+/// Asks for an operation by its id.
+#[derive(Message)]
+#[rtype(result = "Option<Operation>")]
+pub(crate) struct FindOperation(pub(crate) String);
+
+/// The operations of this master.
+#[derive(Default)]
+pub(super) struct Operations {
+    begun: u64,
+    all: VecDeque<Operation>,
+    rolling: Option<Rolling>,
+}
+
+/// A restart of every node, one after the other.
+struct Rolling {
+    current: Option<NodeName>,
+    left: VecDeque<NodeName>,
+}
+
+impl Operations {
+    /// The operation that is under way for a node, or for the cluster; if there is none, a new one.
+    pub(super) fn begin(&mut self, action: &'static str, node: Option<&NodeName>) -> String {
+        if let Some(running) = self.running(node) {
+            return running.id.clone();
+        }
+        self.begun += 1;
+        let id = format!("{}-{}", std::process::id(), self.begun);
+        let over = |operation: &Operation| operation.state != Progress::Running;
+        if self.all.len() >= REMEMBERED
+            && let Some(oldest) = self.all.iter().position(over)
+        {
+            self.all.remove(oldest);
+        }
+        self.all.push_back(Operation {
+            id: id.clone(),
+            action,
+            node: node.cloned(),
+            state: Progress::Running,
+            error: None,
+        });
+        id
+    }
+
+    /// Begins a restart of all these nodes, in this order, unless one is under way; [`Operations::next_to_restart`]
+    /// has the first.
+    pub(super) fn begin_rolling(&mut self, nodes: Vec<NodeName>) -> String {
+        let id = self.begin("rolling-restart", None);
+        self.rolling.get_or_insert(Rolling {
+            current: None,
+            left: nodes.into(),
+        });
+        id
+    }
+
+    /// The restart of a node is over.
+    pub(super) fn restart_ended(&mut self, node: &NodeName, error: Option<&str>) {
+        self.end(Some(node), error.map(str::to_owned));
+        let Some(rolling) = self
+            .rolling
+            .as_mut()
+            .filter(|rolling| rolling.current.as_ref() == Some(node))
+        else {
+            return;
+        };
+        rolling.current = None;
+        if let Some(error) = error {
+            self.rolling = None;
+            self.end(None, Some(format!("{node}: {error}")));
+        }
+    }
+
+    /// The node that a rolling restart goes on with, if it is its turn now. Those that `may` not are left out.
+    pub(super) fn next_to_restart(&mut self, may: impl Fn(&NodeName) -> bool) -> Option<NodeName> {
+        let rolling = self
+            .rolling
+            .as_mut()
+            .filter(|rolling| rolling.current.is_none())?;
+        while let Some(node) = rolling.left.pop_front() {
+            if may(&node) {
+                rolling.current = Some(node.clone());
+                self.begin("restart", Some(&node));
+                return Some(node);
+            }
+        }
+        self.rolling = None;
+        self.end(None, None);
+        None
+    }
+
+    fn running(&mut self, node: Option<&NodeName>) -> Option<&mut Operation> {
+        let is = |operation: &&mut Operation| {
+            operation.state == Progress::Running && operation.node.as_ref() == node
+        };
+        self.all.iter_mut().find(is)
+    }
+
+    fn end(&mut self, node: Option<&NodeName>, error: Option<String>) {
+        if let Some(operation) = self.running(node) {
+            operation.state = match error {
+                Some(_) => Progress::Failed,
+                None => Progress::Done,
+            };
+            operation.error = error;
+        }
+    }
+}
+
+impl Handler<FindOperation> for Master {
+    type Result = Option<Operation>;
+
+    fn handle(&mut self, FindOperation(id): FindOperation, _: &mut Context<Self>) -> Self::Result {
+        self.operations
+            .all
+            .iter()
+            .find(|operation| operation.id == id)
+            .cloned()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(all: &[&str]) -> Vec<NodeName> {
+        all.iter().map(|name| NodeName::new(name).unwrap()).collect()
+    }
+
+    fn progress(operations: &Operations, id: &str) -> (Progress, Option<String>) {
+        let found = operations
+            .all
+            .iter()
+            .find(|operation| operation.id == id)
+            .unwrap();
+        (found.state, found.error.clone())
+    }
+
+    #[test]
+    fn who_asks_while_it_runs_gets_the_same_operation() {
+        let mut operations = Operations::default();
+        let gate = &names(&["gate"])[0];
+        let first = operations.begin("restart", Some(gate));
+        assert_eq!(operations.begin("reload", Some(gate)), first);
+        operations.restart_ended(gate, Some("no"));
+        assert_eq!(
+            progress(&operations, &first),
+            (Progress::Failed, Some("no".into()))
+        );
+        assert_ne!(operations.begin("restart", Some(gate)), first);
+    }
+
+    #[test]
+    fn a_rolling_restart_goes_on_node_by_node_and_leaves_out_who_may_not() {
+        let mut operations = Operations::default();
+        let all = names(&["gate", "net", "game1"]);
+        let id = operations.begin_rolling(all.clone());
+        let may = |node: &NodeName| node.as_str() != "net";
+        assert_eq!(operations.next_to_restart(may).as_ref(), Some(&all[0]));
+        assert_eq!(operations.next_to_restart(may), None, "one at a time");
+        assert_eq!(operations.begin_rolling(all.clone()), id);
+        operations.restart_ended(&all[0], None);
+        assert_eq!(operations.next_to_restart(may).as_ref(), Some(&all[2]));
+        operations.restart_ended(&all[2], None);
+        assert_eq!(operations.next_to_restart(may), None);
+        assert_eq!(progress(&operations, &id), (Progress::Done, None));
+    }
+
+    #[test]
+    fn a_rolling_restart_stops_at_the_first_that_fails() {
+        let mut operations = Operations::default();
+        let all = names(&["gate", "game1"]);
+        let id = operations.begin_rolling(all.clone());
+        operations.next_to_restart(|_| true);
+        operations.restart_ended(&all[0], Some("exit code 1"));
+        assert_eq!(operations.next_to_restart(|_| true), None);
+        assert_eq!(
+            progress(&operations, &id),
+            (Progress::Failed, Some("gate: exit code 1".into()))
+        );
+    }
+
+    #[test]
+    fn only_so_many_are_remembered() {
+        let mut operations = Operations::default();
+        let gate = &names(&["gate"])[0];
+        let lasting = operations.begin_rolling(Vec::new());
+        for _ in 0..2 * REMEMBERED {
+            operations.begin("restart", Some(gate));
+            operations.restart_ended(gate, None);
+        }
+        assert_eq!(operations.all.len(), REMEMBERED);
+        assert_eq!(progress(&operations, &lasting).0, Progress::Running);
+    }
+}

@@ -1,0 +1,138 @@
+//! Leases in the database: the rules of `lease`, carried out on rows that the transaction holds.
+
+use std::collections::HashMap;
+
+use super::sql::{marks, rounded};
+use super::tx::Tx;
+use crate::error::StoreError;
+use crate::lease::{Lease, NOBODY, TABLE, Verdict, decide};
+use crate::value::{Key, Kind, Value};
+
+/// Most keys of one statement.
+pub(crate) const CHUNK: usize = 256;
+
+/// Acquires the leases of entities for `me`, as far as they are free; the verdicts are in the order of the keys.
+pub(crate) async fn acquire(
+    tx: &mut Tx,
+    me: &str,
+    entity: &str,
+    keys: &[Key],
+) -> Result<Vec<Verdict>, StoreError> {
+    let mut verdicts = Vec::with_capacity(keys.len());
+    for keys in keys.chunks(CHUNK) {
+        let count = rounded(keys.len());
+        let insert = tx
+            .dialect()
+            .insert_missing(TABLE, &["entity", "pk", "owner", "fence"], count);
+        let row = |key: &Key| [text(entity), text(key), text(NOBODY), Value::Int(0)];
+        let values: Vec<Value> = filled(keys, count).flat_map(row).collect();
+        tx.execute(insert, &values).await?;
+        let rows = held(tx, entity, keys).await?;
+        let nobody = Lease {
+            owner: NOBODY.to_owned(),
+            fence: 0,
+        };
+        let decided: Vec<Verdict> = keys
+            .iter()
+            .map(|key| decide(rows.get(&key.to_string()).unwrap_or(&nobody), me))
+            .collect();
+        let granted: Vec<Key> = keys
+            .iter()
+            .zip(&decided)
+            .filter(|(_, verdict)| matches!(verdict, Verdict::Granted { fresh: true, .. }))
+            .map(|(key, _)| key.clone())
+            .collect();
+        if !granted.is_empty() {
+            let count = rounded(granted.len());
+            let update = format!(
+                "UPDATE {TABLE} SET owner = ?, fence = fence + 1 WHERE entity = ? AND pk IN ({})",
+                marks(count)
+            );
+            let values: Vec<Value> = [text(me), text(entity)]
+                .into_iter()
+                .chain(filled(&granted, count).map(text))
+                .collect();
+            tx.execute(update, &values).await?;
+        }
+        verdicts.extend(decided);
+    }
+    Ok(verdicts)
+}
+
+/// The leases of some entities; nobody else can change them until the transaction ends.
+pub(crate) async fn held(
+    tx: &mut Tx,
+    entity: &str,
+    keys: &[Key],
+) -> Result<HashMap<String, Lease>, StoreError> {
+    let mut leases = HashMap::with_capacity(keys.len());
+    for keys in keys.chunks(CHUNK) {
+        let count = rounded(keys.len());
+        let select = format!(
+            "SELECT pk, owner, fence FROM {TABLE} WHERE entity = ? AND pk IN ({}) ORDER BY pk{}",
+            marks(count),
+            tx.dialect().for_update()
+        );
+        let values: Vec<Value> = std::iter::once(text(entity))
+            .chain(filled(keys, count).map(text))
+            .collect();
+        for row in tx
+            .fetch(select, &values, &[Kind::Text, Kind::Text, Kind::Int])
+            .await?
+        {
+            if let [Value::Text(pk), Value::Text(owner), Value::Int(fence)] = row.as_slice() {
+                leases.insert(
+                    pk.clone(),
+                    Lease {
+                        owner: owner.clone(),
+                        fence: *fence,
+                    },
+                );
+            }
+        }
+    }
+    Ok(leases)
+}
+
+/// Gives the leases of some entities up.
+pub(crate) async fn release(tx: &mut Tx, me: &str, entity: &str, keys: &[Key]) -> Result<(), StoreError> {
+    for keys in keys.chunks(CHUNK) {
+        let count = rounded(keys.len());
+        let update = format!(
+            "UPDATE {TABLE} SET owner = '' WHERE entity = ? AND owner = ? AND pk IN ({})",
+            marks(count)
+        );
+        let values: Vec<Value> = [text(entity), text(me)]
+            .into_iter()
+            .chain(filled(keys, count).map(text))
+            .collect();
+        tx.execute(update, &values).await?;
+    }
+    Ok(())
+}
+
+/// Gives all leases of an owner up.
+pub(crate) async fn release_all(tx: &mut Tx, me: &str) -> Result<u64, StoreError> {
+    let update = format!("UPDATE {TABLE} SET owner = '' WHERE owner = ?");
+    tx.execute(update, &[text(me)]).await.map(|done| done.rows)
+}
+
+/// Takes leases away from whoever has them; the number grows, so that he cannot write any more. Without a key: all
+/// leases of the owners whose name begins with `owner`.
+pub(crate) async fn force(tx: &mut Tx, owner: &str, note: &str) -> Result<u64, StoreError> {
+    let update = format!(
+        "UPDATE {TABLE} SET owner = '', fence = fence + 1, forced = ? WHERE owner LIKE ? OR owner = ?"
+    );
+    let note: String = note.chars().take(400).collect();
+    let values = [Value::Text(note), text(format!("{owner}#%")), text(owner)];
+    tx.execute(update, &values).await.map(|done| done.rows)
+}
+
+/// `count` of the keys' items, the last one again and again.
+fn filled(keys: &[Key], count: usize) -> impl Iterator<Item = &Key> {
+    keys.iter().chain(keys.last().into_iter().cycle()).take(count)
+}
+
+pub(super) fn text(what: impl std::fmt::Display) -> Value {
+    Value::Text(what.to_string())
+}

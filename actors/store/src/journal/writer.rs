@@ -1,0 +1,312 @@
+//! The thread that writes the journal: takes what has come, writes it in one go, syncs, acknowledges.
+//!
+//! It is a thread because a sync blocks. After a failure everything that waits is refused; the next write begins a
+//! new segment, as the state of the old one is not known.
+
+use std::fs::File;
+use std::io::{self, Write};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Instant;
+
+use tokio::sync::{mpsc, oneshot};
+
+use super::codec::put_record;
+use super::files::{EMPTY, Folder};
+use crate::backlog::Backlog;
+use crate::change::Change;
+use crate::error::StoreError;
+use crate::lock;
+use crate::settings::{JournalSettings, Sync};
+
+/// Changes that may wait for the thread.
+const QUEUE: usize = 65_536;
+/// Most changes of one sync.
+const GROUP: usize = 8192;
+
+/// What an entity's cell and the thread both know.
+#[derive(Debug, Default)]
+pub(crate) struct Mark {
+    /// Changes that wait for the journal.
+    pub(crate) waiting: AtomicU32,
+    /// What the cell has is not what was acknowledged.
+    pub(crate) lost: AtomicBool,
+}
+
+/// A change on its way into the journal.
+pub(crate) struct Append {
+    pub(crate) change: Change,
+    pub(crate) mark: Arc<Mark>,
+    pub(crate) done: oneshot::Sender<Result<(), StoreError>>,
+}
+
+/// What the thread is told.
+enum Command {
+    Append(Append),
+    /// The database has got something: segments may have become needless.
+    Tidy,
+}
+
+/// Numbers for people.
+#[derive(Debug, Default)]
+pub(crate) struct Counters {
+    pub(crate) bytes: AtomicU64,
+    pub(crate) appended: AtomicU64,
+    pub(crate) syncs: AtomicU64,
+    pub(crate) failures: AtomicU64,
+    /// Changes that wait for the thread.
+    pub(crate) waiting: AtomicU64,
+}
+
+/// The way to the thread.
+#[derive(Clone)]
+pub(crate) struct Journal {
+    queue: mpsc::Sender<Command>,
+    pub(crate) counters: Arc<Counters>,
+    max_size: u64,
+}
+
+impl Journal {
+    /// Starts the thread. It ends when all [`Journal`]s are gone, and gives the folder back with its end.
+    pub(crate) fn start(
+        folder: Arc<Folder>,
+        settings: &JournalSettings,
+        backlog: Arc<Mutex<Backlog>>,
+    ) -> io::Result<Self> {
+        let (queue, taken) = mpsc::channel(QUEUE);
+        let counters = Arc::new(Counters::default());
+        let segments = folder.segments()?;
+        let next = segments.last().map_or(1, |(number, _)| number + 1);
+        counters
+            .bytes
+            .store(segments.iter().map(|(_, length)| length).sum(), Ordering::Relaxed);
+        let writer = Writer {
+            folder,
+            backlog,
+            counters: Arc::clone(&counters),
+            segment_size: settings.segment_size,
+            sync: settings.sync,
+            next,
+            current: None,
+            old: segments,
+        };
+        std::thread::Builder::new()
+            .name("journal".to_owned())
+            .spawn(move || writer.run(taken))?;
+        Ok(Self {
+            queue,
+            counters,
+            max_size: settings.max_size,
+        })
+    }
+
+    /// Sends a change on its way, at once or never.
+    pub(crate) fn append(&self, append: Append) -> Result<(), StoreError> {
+        if self.counters.bytes.load(Ordering::Relaxed) >= self.max_size {
+            return Err(StoreError::Overloaded(
+                "the journal is full, as the database does not take what is in it",
+            ));
+        }
+        let mark = Arc::clone(&append.mark);
+        mark.waiting.fetch_add(1, Ordering::AcqRel);
+        self.counters.waiting.fetch_add(1, Ordering::AcqRel);
+        self.queue.try_send(Command::Append(append)).map_err(|why| {
+            mark.waiting.fetch_sub(1, Ordering::AcqRel);
+            self.counters.waiting.fetch_sub(1, Ordering::AcqRel);
+            match why {
+                mpsc::error::TrySendError::Full(_) => {
+                    StoreError::Overloaded("too many changes wait for the journal")
+                }
+                mpsc::error::TrySendError::Closed(_) => StoreError::Closed,
+            }
+        })
+    }
+
+    /// Whether changes wait for the thread.
+    pub(crate) fn has_waiting(&self) -> bool {
+        self.counters.waiting.load(Ordering::Acquire) > 0
+    }
+
+    /// Has segments deleted that are needed no more.
+    pub(crate) fn tidy(&self) {
+        // When the queue is full, the thread will look anyway.
+        self.queue.try_send(Command::Tidy).unwrap_or_default();
+    }
+}
+
+struct Current {
+    number: u64,
+    file: File,
+    length: u64,
+}
+
+struct Writer {
+    folder: Arc<Folder>,
+    backlog: Arc<Mutex<Backlog>>,
+    counters: Arc<Counters>,
+    segment_size: u64,
+    sync: Sync,
+    next: u64,
+    current: Option<Current>,
+    /// Segments that are full, with their lengths.
+    old: Vec<(u64, u64)>,
+}
+
+impl Writer {
+    fn run(mut self, mut queue: mpsc::Receiver<Command>) {
+        let (mut commands, mut group) = (Vec::new(), Vec::new());
+        let mut bytes = Vec::new();
+        loop {
+            if queue.blocking_recv_many(&mut commands, GROUP) == 0 {
+                return;
+            }
+            let mut tidy = false;
+            for command in commands.drain(..) {
+                match command {
+                    Command::Append(append) => group.push(append),
+                    Command::Tidy => tidy = true,
+                }
+            }
+            if !group.is_empty() {
+                let count = group.len() as u64;
+                self.write_group(&mut group, &mut bytes);
+                self.counters.waiting.fetch_sub(count, Ordering::AcqRel);
+            }
+            if tidy {
+                self.retire();
+            }
+        }
+    }
+
+    /// Writes, syncs and answers a group.
+    fn write_group(&mut self, group: &mut Vec<Append>, bytes: &mut Vec<u8>) {
+        let mut fitting = Vec::with_capacity(group.len());
+        let written = self.segment().and_then(|number| {
+            bytes.clear();
+            for append in group.drain(..) {
+                match put_record(&append.change, number, bytes) {
+                    Ok(()) => fitting.push(append),
+                    Err(why) => refuse(append, &StoreError::Refused(why.into())),
+                }
+            }
+            self.write(bytes)?;
+            Ok(number)
+        });
+        // Without a segment nothing has been taken out of the group.
+        fitting.append(group);
+        match written {
+            Ok(number) => {
+                self.counters
+                    .appended
+                    .fetch_add(fitting.len() as u64, Ordering::Relaxed);
+                self.acknowledge(fitting, number);
+            }
+            Err(why) => {
+                self.counters.failures.fetch_add(1, Ordering::Relaxed);
+                tracing::error!(%why, changes = fitting.len(), "the journal cannot be written");
+                let error = StoreError::Uncertain(format!("the journal cannot be written: {why}").into());
+                fitting.into_iter().for_each(|append| refuse(append, &error));
+            }
+        }
+    }
+
+    fn acknowledge(&self, group: Vec<Append>, segment: u64) {
+        let now = Instant::now();
+        let mut answers = Vec::with_capacity(group.len());
+        let mut backlog = lock(&self.backlog);
+        for Append { change, mark, done } in group {
+            backlog.add(now, change, segment);
+            mark.waiting.fetch_sub(1, Ordering::AcqRel);
+            answers.push(done);
+        }
+        drop(backlog);
+        for done in answers {
+            // Whoever does not wait any more need not know.
+            drop(done.send(Ok(())));
+        }
+    }
+
+    /// The segment to write to.
+    fn segment(&mut self) -> io::Result<u64> {
+        if let Some(current) = self
+            .current
+            .take_if(|current| current.length >= self.segment_size)
+        {
+            self.old.push((current.number, current.length));
+        }
+        if let Some(current) = &self.current {
+            return Ok(current.number);
+        }
+        let number = self.next;
+        // A number is used once, also when the file cannot be made whole.
+        self.next += 1;
+        let file = self.folder.begin(number)?;
+        self.counters.bytes.fetch_add(EMPTY, Ordering::Relaxed);
+        self.current = Some(Current {
+            number,
+            file,
+            length: EMPTY,
+        });
+        Ok(number)
+    }
+
+    fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        let Some(mut current) = self.current.take() else {
+            return Ok(());
+        };
+        let sync = self.sync;
+        let written = current.file.write_all(bytes).and_then(|()| match sync {
+            Sync::Always => current.file.sync_data(),
+            Sync::Never => Ok(()),
+        });
+        if let Err(why) = written {
+            // What was not acknowledged shall not stand before what will be.
+            let cut = current
+                .file
+                .set_len(current.length)
+                .and_then(|()| current.file.sync_all());
+            if cut.is_err() {
+                tracing::error!(
+                    segment = current.number,
+                    "the unfinished end of the journal cannot be cut off"
+                );
+            }
+            self.old.push((current.number, current.length));
+            return Err(why);
+        }
+        self.counters.syncs.fetch_add(1, Ordering::Relaxed);
+        self.counters
+            .bytes
+            .fetch_add(bytes.len() as u64, Ordering::Relaxed);
+        current.length += bytes.len() as u64;
+        self.current = Some(current);
+        Ok(())
+    }
+
+    /// Deletes the segments that nobody needs.
+    fn retire(&mut self) {
+        if self.old.is_empty() {
+            return;
+        }
+        // While this thread is here nothing is added to the backlog.
+        let needed = lock(&self.backlog).oldest_segment().unwrap_or(u64::MAX);
+        let (folder, counters) = (&self.folder, &self.counters);
+        self.old.retain(|(number, length)| {
+            if *number >= needed {
+                return true;
+            }
+            if let Err(why) = folder.remove(*number) {
+                tracing::warn!(%why, segment = number, "a segment of the journal cannot be deleted");
+                return true;
+            }
+            counters.bytes.fetch_sub(*length, Ordering::Relaxed);
+            false
+        });
+    }
+}
+
+fn refuse(append: Append, why: &StoreError) {
+    append.mark.lost.store(true, Ordering::Release);
+    append.mark.waiting.fetch_sub(1, Ordering::AcqRel);
+    drop(append.done.send(Err(why.clone())));
+}

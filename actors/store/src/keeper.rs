@@ -1,0 +1,161 @@
+//! Opens the store, and then looks after its database. One task.
+//!
+//! Open means: the journal's folder is this process's, the database has been reached, migrated and has a table of
+//! leases, the journal of the last life has been replayed, and that life's leases have been given up.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use sqlx::migrate::Migrator;
+use tokio::time::sleep;
+
+use crate::backoff::delay;
+use crate::database::conn::Pool;
+use crate::database::health::{Health, HealthBoard};
+use crate::database::leases;
+use crate::database::rows::{self, Written};
+use crate::database::tx::Database;
+use crate::error::StoreError;
+use crate::journal::files::Folder;
+use crate::journal::writer::Journal;
+use crate::store::{Core, Opened};
+
+/// How often a folder is tried that another process has.
+const LOOK: Duration = Duration::from_millis(20);
+/// How often the database is asked whether it is up.
+const PING: Duration = Duration::from_secs(1);
+/// Longest pause between attempts to open the store.
+const LONGEST: Duration = Duration::from_secs(1);
+
+pub(crate) async fn run(core: Arc<Core>) {
+    let folder = own_folder(&core).await;
+    let mut failures = 0;
+    while let Err(why) = open(&core, &folder).await {
+        if core.check_open().is_err() {
+            return;
+        }
+        core.db.health.down(&why.to_string());
+        failures += 1;
+        sleep(delay(failures, LONGEST)).await;
+    }
+    core.db.health.up();
+    loop {
+        sleep(PING).await;
+        match core.db.health.now() {
+            Health::Closed => return,
+            _ => look_after(&core.db).await,
+        }
+    }
+}
+
+async fn look_after(db: &Database) {
+    // What fails here says so on the board.
+    let answered = async { db.begin_anyway().await?.commit().await };
+    if answered.await.is_ok() {
+        db.health.up();
+    }
+}
+
+/// The journal's folder, as soon as no other process has it: a predecessor may still be writing.
+async fn own_folder(core: &Core) -> Arc<Folder> {
+    let path = &core.settings.journal.folder;
+    let mut told = false;
+    loop {
+        match Folder::open(path) {
+            Ok(Some(folder)) => return Arc::new(folder),
+            Ok(None) if !told => {
+                tracing::info!(folder = %path.display(), "another process still has the journal");
+                told = true;
+            }
+            Ok(None) => {}
+            Err(why) => core
+                .db
+                .health
+                .down(&format!("the journal's folder {}: {why}", path.display())),
+        }
+        sleep(LOOK).await;
+    }
+}
+
+async fn open(core: &Arc<Core>, folder: &Arc<Folder>) -> Result<(), StoreError> {
+    // Whether it is up is said once all of this is done.
+    let db = Database {
+        health: HealthBoard::new(),
+        ..core.db.clone()
+    };
+    let mut tx = db.begin_anyway().await?;
+    tx.execute(db.dialect().create_leases(), &[]).await?;
+    tx.commit().await?;
+    migrate(core, &db).await?;
+    let me = format!("{}#{}", core.settings.node, folder.id());
+    replay(core, &db, folder, &me).await?;
+    let mut tx = db.begin_anyway().await?;
+    leases::release_all(&mut tx, &me).await?;
+    tx.commit().await?;
+    let disk = |why: std::io::Error| StoreError::unavailable(format!("the journal: {why}"));
+    for (segment, _) in folder.segments().map_err(disk)? {
+        folder.remove(segment).map_err(disk)?;
+    }
+    let journal = Journal::start(
+        Arc::clone(folder),
+        &core.settings.journal,
+        Arc::clone(&core.backlog),
+    );
+    let opened = Opened {
+        me,
+        journal: journal.map_err(disk)?,
+        _folder: Arc::clone(folder),
+    };
+    // It is empty: this is the one place that fills it, and comes here once.
+    drop(core.opened.set(opened));
+    Ok(())
+}
+
+async fn migrate(core: &Core, db: &Database) -> Result<(), StoreError> {
+    let Some(folder) = &core.settings.database.migrations else {
+        return Ok(());
+    };
+    let failed = |why: sqlx::migrate::MigrateError| {
+        StoreError::unavailable(format!("the migrations in {}: {why}", folder.display()))
+    };
+    let migrator = Migrator::new(folder.clone()).await.map_err(failed)?;
+    match &db.pool {
+        Pool::Sqlite(pool) => migrator.run(pool).await,
+        Pool::MySql(pool) => migrator.run(pool).await,
+        Pool::Postgres(pool) => migrator.run(pool).await,
+    }
+    .map_err(failed)
+}
+
+/// Writes what the last life of the node has acknowledged, as far as it is still the owner.
+async fn replay(core: &Core, db: &Database, folder: &Folder, me: &str) -> Result<(), StoreError> {
+    let changes = folder
+        .read()
+        .map_err(|why| StoreError::unavailable(format!("the journal: {why}")))?;
+    let found = changes.len();
+    // The newest versions alone, by the same rules as in life.
+    let mut backlog = crate::backlog::Backlog::default();
+    let now = std::time::Instant::now();
+    changes
+        .into_iter()
+        .for_each(|(segment, change)| backlog.add(now, change, segment));
+    let (mut written, mut passed) = (0, 0);
+    loop {
+        let batch = backlog.take(now, core.settings.journal.batch);
+        if batch.is_empty() {
+            break;
+        }
+        let changes: Vec<_> = batch.iter().map(|taken| &taken.change).collect();
+        for done in rows::write(db, me, &changes).await? {
+            match done {
+                Written::Yes => written += 1,
+                // Its lease had been given up, which comes after writing; or was taken away, which was logged.
+                Written::Fenced => passed += 1,
+            }
+        }
+    }
+    if found > 0 {
+        tracing::info!(found, written, passed, "the journal has been replayed");
+    }
+    Ok(())
+}

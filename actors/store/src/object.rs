@@ -1,0 +1,325 @@
+//! One entity in the hands of a handler.
+
+use std::convert::Infallible;
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use tokio::sync::{OwnedMutexGuard, oneshot};
+
+use crate::change::{Assignment, Change, Name, Op};
+use crate::database::rows::{self, Written};
+use crate::entity::{Entity, Mode};
+use crate::error::StoreError;
+use crate::journal::writer::Append;
+use crate::lock;
+use crate::shelf::Cell;
+use crate::store::Core;
+use crate::value::{Key, Value};
+
+/// An entity that this node owns. All objects of one key are the same entity; cheap to clone.
+///
+/// While one is kept, the entity stays in memory.
+pub struct Object<E> {
+    pub(crate) cell: Arc<Cell<E>>,
+    pub(crate) core: Arc<Core>,
+}
+
+impl<E> Clone for Object<E> {
+    fn clone(&self) -> Self {
+        Self {
+            cell: Arc::clone(&self.cell),
+            core: Arc::clone(&self.core),
+        }
+    }
+}
+
+impl<E: Entity> fmt::Debug for Object<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", E::TABLE.name, self.cell.key)
+    }
+}
+
+/// What the handlers' closure left behind, and how it becomes safe.
+enum Staged<E> {
+    Nothing,
+    Behind(oneshot::Receiver<Result<(), StoreError>>),
+    Through { change: Change, next: Option<E> },
+}
+
+/// What the closure gave, the entity as it left it, and how that becomes safe.
+type Outcome<R, E> = ((R, E), Staged<E>);
+
+/// Shared with the task that writes, so that a change that nobody waits for is not overtaken.
+type Gate = Arc<OwnedMutexGuard<()>>;
+
+impl<E: Entity> Object<E> {
+    /// The primary key.
+    pub fn key(&self) -> &Key {
+        &self.cell.key
+    }
+
+    /// Whether both are the same entity.
+    pub fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.cell, &other.cell)
+    }
+
+    /// Looks at the entity as it is now.
+    ///
+    /// # Errors
+    /// [`StoreError::Lost`], [`StoreError::Absent`] when it was deleted.
+    pub fn read<R>(&self, look: impl FnOnce(&E) -> R) -> Result<R, StoreError> {
+        if self.cell.is_lost() {
+            return Err(self.lost());
+        }
+        lock(&self.cell.entity)
+            .as_ref()
+            .map(look)
+            .ok_or_else(|| self.absent())
+    }
+
+    /// A copy of the entity as it is now.
+    ///
+    /// # Errors
+    /// As [`Object::read`].
+    pub fn get(&self) -> Result<E, StoreError> {
+        self.read(E::clone)
+    }
+
+    /// Changes the entity, and gives what `change` gives once the change is safe: with [`Mode::Behind`] in the
+    /// journal, with [`Mode::Through`] in the database. Waits while somebody has it locked.
+    ///
+    /// With [`Mode::Behind`] others see the change at once, and later changes need not wait for it. A change that
+    /// changes nothing costs nothing. The change takes place also if nobody waits for its end.
+    ///
+    /// # Errors
+    /// After [`StoreError::Uncertain`] the change may have become safe all the same; the object is then
+    /// [`StoreError::Lost`], and the entity is to be loaded again. After any other nothing has changed.
+    pub async fn update<R>(&self, change: impl FnOnce(&mut E) -> R) -> Result<R, StoreError> {
+        let gate = Arc::clone(&self.cell.gate).lock_owned().await;
+        let Ok(((result, _), staged)) = self.stage(|entity| Ok::<R, Infallible>(change(entity)))?;
+        self.settle(staged, gate).await.map(|()| result)
+    }
+
+    /// As [`Object::update`], with a change that may decide otherwise: after its `Err` nothing has changed. Gives the
+    /// entity as this change has left it.
+    ///
+    /// # Errors
+    /// As [`Object::update`].
+    pub async fn try_update<X>(
+        &self,
+        change: impl FnOnce(&mut E) -> Result<(), X>,
+    ) -> Result<Result<E, X>, StoreError> {
+        let gate = Arc::clone(&self.cell.gate).lock_owned().await;
+        match self.stage(change)? {
+            Err(otherwise) => Ok(Err(otherwise)),
+            Ok((((), after), staged)) => self.settle(staged, gate).await.map(|()| Ok(after)),
+        }
+    }
+
+    /// Deletes the row. The object stays, and is absent.
+    ///
+    /// # Errors
+    /// As [`Object::update`].
+    pub async fn delete(&self) -> Result<(), StoreError> {
+        let gate = Arc::clone(&self.cell.gate).lock_owned().await;
+        let staged = self.replace(|entity| match entity {
+            Some(_) => Ok(Some((Op::Delete, None))),
+            None => Ok(None),
+        })?;
+        self.settle(staged, gate).await
+    }
+
+    /// Keeps everybody else from changing the entity, until what is returned is dropped.
+    pub async fn lock(&self) -> Locked<E> {
+        let gate = Arc::clone(&self.cell.gate).lock_owned().await;
+        Locked {
+            object: self.clone(),
+            gate: Arc::new(gate),
+        }
+    }
+
+    pub(crate) async fn insert(&self, entity: E) -> Result<(), StoreError> {
+        let gate = Arc::clone(&self.cell.gate).lock_owned().await;
+        let staged = self.replace(|known| match known {
+            Some(_) => Err(StoreError::Exists {
+                table: E::TABLE.name,
+                key: self.cell.key.clone(),
+            }),
+            None => Ok(Some((
+                Op::Put(assignments::<E>(entity.to_row(), None)),
+                Some(entity),
+            ))),
+        })?;
+        self.settle(staged, gate).await
+    }
+
+    /// Has `change` done to a copy, and the difference on its way.
+    fn stage<R, X>(
+        &self,
+        change: impl FnOnce(&mut E) -> Result<R, X>,
+    ) -> Result<Result<Outcome<R, E>, X>, StoreError> {
+        let (mut outcome, mut left) = (None, None);
+        let staged = self.replace(|entity| {
+            let before = entity.as_ref().ok_or_else(|| self.absent())?;
+            let mut after = before.clone();
+            let changed = change(&mut after);
+            let wanted = changed.is_ok();
+            outcome = Some(changed);
+            let old = before.to_row();
+            if !wanted || after.to_row() == old {
+                left = Some(after);
+                return Ok(None);
+            }
+            if after.key() != self.cell.key {
+                return Err(StoreError::BadKey(format!(
+                    "an update may not change {}",
+                    self.cell.key
+                )));
+            }
+            after.touch();
+            left = Some(after.clone());
+            Ok(Some((
+                Op::Set(assignments::<E>(after.to_row(), Some(&old))),
+                Some(after),
+            )))
+        })?;
+        let (outcome, left) = outcome.zip(left).expect("because replace has called the closure");
+        Ok(outcome.map(|result| ((result, left), staged)))
+    }
+
+    /// Has `decide` say what becomes of the entity. Behind, it becomes so at once.
+    fn replace(
+        &self,
+        decide: impl FnOnce(&Option<E>) -> Result<Option<(Op, Option<E>)>, StoreError>,
+    ) -> Result<Staged<E>, StoreError> {
+        self.core.check_open()?;
+        if self.cell.is_lost() {
+            return Err(self.lost());
+        }
+        let mut entity = lock(&self.cell.entity);
+        let Some((op, next)) = decide(&entity)? else {
+            return Ok(Staged::Nothing);
+        };
+        let table = E::TABLE;
+        let change = Change {
+            table: Name::Borrowed(table.name),
+            key_column: Name::Borrowed(table.key_column().name),
+            key: self.cell.key.clone(),
+            fence: self.cell.fence.load(Ordering::Acquire),
+            op,
+        };
+        if table.mode == Mode::Through {
+            return Ok(Staged::Through { change, next });
+        }
+        self.core.check_backlog(table.name, &self.cell.key)?;
+        let (done, safe) = oneshot::channel();
+        // While the entity is locked, so that the journal has the changes in their order.
+        self.core.journal()?.append(Append {
+            change,
+            mark: Arc::clone(&self.cell.mark),
+            done,
+        })?;
+        *entity = next;
+        Ok(Staged::Behind(safe))
+    }
+
+    async fn settle(&self, staged: Staged<E>, gate: OwnedMutexGuard<()>) -> Result<(), StoreError> {
+        match staged {
+            Staged::Through { change, next } => self.write_through(change, next, Arc::new(gate)).await,
+            staged => {
+                drop(gate);
+                safe(staged).await
+            }
+        }
+    }
+
+    async fn write_through(&self, change: Change, next: Option<E>, gate: Gate) -> Result<(), StoreError> {
+        let (core, cell) = (Arc::clone(&self.core), Arc::clone(&self.cell));
+        self.core
+            .run(async move {
+                let _gate = gate;
+                match rows::write(&core.db, core.me(), &[&change]).await.as_deref() {
+                    Ok([Written::Yes]) => {
+                        *lock(&cell.entity) = next;
+                        core.tell_cache_of(&change);
+                        Ok(())
+                    }
+                    Ok(_) => {
+                        core.fenced(&change);
+                        Err(StoreError::Lost {
+                            table: E::TABLE.name,
+                            key: change.key.clone(),
+                        })
+                    }
+                    Err(why) => {
+                        core.failed(why);
+                        let uncertain = matches!(why, StoreError::Uncertain(_));
+                        cell.mark.lost.fetch_or(uncertain, Ordering::AcqRel);
+                        Err(why.clone())
+                    }
+                }
+            })
+            .await
+    }
+
+    fn lost(&self) -> StoreError {
+        StoreError::Lost {
+            table: E::TABLE.name,
+            key: self.cell.key.clone(),
+        }
+    }
+
+    fn absent(&self) -> StoreError {
+        StoreError::Absent {
+            table: E::TABLE.name,
+            key: self.cell.key.clone(),
+        }
+    }
+}
+
+/// An entity that nobody else can change. Others can look at it.
+pub struct Locked<E> {
+    object: Object<E>,
+    gate: Gate,
+}
+
+impl<E: Entity> Locked<E> {
+    /// The entity.
+    pub fn object(&self) -> &Object<E> {
+        &self.object
+    }
+
+    /// As [`Object::update`].
+    ///
+    /// # Errors
+    /// As [`Object::update`].
+    pub async fn update<R>(&self, change: impl FnOnce(&mut E) -> R) -> Result<R, StoreError> {
+        let Ok(((result, _), staged)) = self.object.stage(|entity| Ok::<R, Infallible>(change(entity)))?;
+        match staged {
+            Staged::Through { change, next } => {
+                self.object
+                    .write_through(change, next, Arc::clone(&self.gate))
+                    .await?;
+            }
+            staged => safe(staged).await?,
+        }
+        Ok(result)
+    }
+}
+
+async fn safe<E>(staged: Staged<E>) -> Result<(), StoreError> {
+    match staged {
+        Staged::Behind(safe) => safe.await.unwrap_or(Err(StoreError::Closed)),
+        _ => Ok(()),
+    }
+}
+
+/// The columns of a row but for its key; or those that differ from the row before.
+fn assignments<E: Entity>(row: Vec<Value>, before: Option<&[Value]>) -> Vec<Assignment> {
+    let columns = E::TABLE.columns.iter().enumerate().zip(row);
+    columns
+        .filter(|((at, _), value)| *at != E::TABLE.key && before.is_none_or(|before| before[*at] != *value))
+        .map(|((_, column), value)| (Name::Borrowed(column.name), value))
+        .collect()
+}

@@ -1,0 +1,91 @@
+//! Players with gold, kept in the database of game1: what Firefly's dbentrust was for.
+
+use lampyris::Node;
+use lampyris::prelude::*;
+use lampyris::store::Object;
+
+/// A row of the table `players`. A change counts when the journal has it.
+#[derive(Clone, Serialize, Entity)]
+#[entity(table = "players", mode = "behind")]
+pub(crate) struct Player {
+    #[entity(key)]
+    id: String,
+    gold: i64,
+    #[entity(version)]
+    version: i64,
+}
+
+/// What the gate calls.
+#[derive(Serialize, Deserialize, Remote)]
+#[remote(name = "game1.players", reply = Payload)]
+pub(crate) enum Ask {
+    /// The player of an id; he begins with no gold.
+    Show(String),
+    /// More gold for one: `ID AMOUNT`.
+    Earn(String),
+    /// The ten richest.
+    Richest,
+}
+
+/// The actor in front of the players.
+#[derive(Service)]
+#[service(name = "players", serves(Ask))]
+pub(crate) struct Players(Entities<Player>);
+
+impl Players {
+    pub(crate) fn of(node: &Node) -> Self {
+        Self(node.store().entities())
+    }
+}
+
+impl Actor for Players {
+    type Context = Context<Self>;
+}
+
+impl Handler<Ask> for Players {
+    type Result = ResponseFuture<Result<Payload, CallError>>;
+
+    fn handle(&mut self, ask: Ask, _: &mut Context<Self>) -> Self::Result {
+        let players = self.0.clone();
+        Box::pin(async move {
+            match ask {
+                Ask::Show(id) => json(&player(&players, &id).await?.get()?),
+                Ask::Earn(text) => {
+                    let (id, amount) = earning(&text)?;
+                    let player = player(&players, id).await?;
+                    let more = |player: &mut Player| {
+                        player.gold = player.gold.checked_add(amount).ok_or("more gold than fits")?;
+                        Ok(())
+                    };
+                    let earned = player.try_update(more).await?;
+                    json(&earned.map_err(|why: &str| CallError::bad_payload(why))?)
+                }
+                Ask::Richest => json(&players.select("ORDER BY gold DESC, id LIMIT 10", vec![]).await?),
+            }
+        })
+    }
+}
+
+async fn player(players: &Entities<Player>, id: &str) -> Result<Object<Player>, StoreError> {
+    let new = || Player {
+        id: id.to_owned(),
+        gold: 0,
+        version: 0,
+    };
+    players.load_or_insert(id, new).await
+}
+
+fn earning(text: &str) -> Result<(&str, i64), CallError> {
+    let words = text
+        .split_once(' ')
+        .and_then(|(id, amount)| Some((id, amount.parse().ok()?)));
+    words
+        .filter(|(id, _)| !id.is_empty())
+        .ok_or_else(|| CallError::bad_payload("expected \"ID AMOUNT\""))
+}
+
+fn json(value: &impl Serialize) -> Result<Payload, CallError> {
+    serde_json::to_string(value)
+        .map(Payload::from)
+        .map_err(|why| why.to_string().into())
+}

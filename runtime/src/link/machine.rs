@@ -1,0 +1,219 @@
+//! What one connection does with bytes, time and calls. Pure: no socket, no clock, no task.
+//!
+//! ```text
+//!   socket ── bytes into `buffer` ──> on_bytes ──> frames ──> peer's Inbound, waiting calls, Conn's outbox
+//!   socket <── bytes of `stage`  <── Conn::poll_staging <── Conn's outbox
+//!   timer  ── on_time, when next() says so ──> heartbeats, deadlines of calls
+//! ```
+//!
+//! The shell that drives it is [`task`](super::task), or a simulation. An `Err` says that the connection is over,
+//! and why.
+//!
+//! Invariants: it has its seat with its peer until it is dropped; after that no call of its connection waits any
+//! more.
+
+use std::io::IoSlice;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use bytes::{Buf, BytesMut};
+
+use super::calls::TICK;
+use super::conn::{Conn, count};
+use super::ended::Ended;
+use super::liveness::{Liveness, Verdict};
+use super::outbox::Stage;
+use super::peer::{Request, Seated};
+use crate::error::{ErrorKind, Fault};
+use crate::reply::ReplyTo;
+use crate::wire::{Decoder, Frame, Goodbye};
+
+/// A notification has no caller whose patience ends; one that waited so long for its handler is stale.
+const NOTIFICATION_LIFE: Duration = Duration::from_secs(60);
+
+/// Most parts of the stage that are handed to the socket in one go.
+pub(crate) const PARTS: usize = 16;
+
+/// One connection, from the handshake's end to its own.
+pub(crate) struct Machine {
+    /// Bytes that came and have not been understood yet; the shell adds to its end.
+    pub(crate) buffer: BytesMut,
+    /// Bytes that are being written; the shell takes from its front, with [`written`].
+    pub(crate) stage: Stage,
+    seated: Seated,
+    liveness: Liveness,
+    decoder: Decoder,
+    started: Instant,
+    /// When the deadlines of calls are looked at next; `None` while no call waits.
+    calls_due: Option<Instant>,
+}
+
+impl Machine {
+    /// Begins. `early` came behind the handshake; the shell says so with a first [`Machine::on_bytes`].
+    pub(crate) fn new(seated: Seated, early: BytesMut, now: Instant) -> Self {
+        let settings = seated.peer.settings();
+        Self {
+            buffer: early,
+            stage: Stage::new(),
+            liveness: Liveness::new(settings, now),
+            decoder: Decoder::new(settings.max_message),
+            seated,
+            started: now,
+            calls_due: None,
+        }
+    }
+
+    /// When [`Machine::on_time`] is due.
+    pub(crate) fn next(&self) -> Instant {
+        let heartbeat = self.liveness.next();
+        self.calls_due.map_or(heartbeat, |due| due.min(heartbeat))
+    }
+
+    /// Whether no deadline of a call has to be looked after: the shell then waits for the first call.
+    pub(crate) const fn is_at_ease(&self) -> bool {
+        self.calls_due.is_none()
+    }
+
+    /// Sees to the deadlines of calls, if there are calls; changes [`Machine::next`].
+    pub(crate) fn mind_calls(&mut self, now: Instant) {
+        if self.calls_due.is_none() && self.seated.conn.calls() > 0 {
+            self.calls_due = Some(now + TICK);
+        }
+    }
+
+    /// So many bytes were added to the buffer.
+    pub(crate) fn on_bytes(&mut self, bytes: usize, now: Instant) -> Result<(), Ended> {
+        count(&self.seated.conn.counters.bytes_in, bytes);
+        self.liveness.heard(now);
+        self.seated.conn.note_heard(now);
+        while let Some(frame) = self.decoder.next(&mut self.buffer)? {
+            count(&self.seated.conn.counters.frames_in, 1);
+            self.on_frame(frame, now)?;
+        }
+        Ok(())
+    }
+
+    fn on_frame(&self, frame: Frame, now: Instant) -> Result<(), Ended> {
+        match frame {
+            Frame::Request {
+                call,
+                budget,
+                handler,
+                body,
+            } => {
+                let reply = ReplyTo::new(self.seated.conn.clone(), call);
+                if budget == 0 {
+                    reply.fault(Fault::new(ErrorKind::Expired, "no time was left when it arrived"));
+                    return Ok(());
+                }
+                let deadline = now + Duration::from_millis(budget.into());
+                self.seated.peer.inbound().request(Request {
+                    handler,
+                    body,
+                    deadline,
+                    reply,
+                });
+            }
+            Frame::Notify { handler, body } => {
+                let deadline = now + NOTIFICATION_LIFE;
+                self.seated.peer.inbound().request(Request {
+                    handler,
+                    body,
+                    deadline,
+                    reply: ReplyTo::nobody(),
+                });
+            }
+            Frame::Reply { call, body } => {
+                if let Some(reply) = self.seated.conn.answered(call) {
+                    reply.reply_bytes(body);
+                }
+            }
+            Frame::Fault { call, fault } => {
+                if let Some(reply) = self.seated.conn.answered(call) {
+                    reply.fault(fault);
+                }
+            }
+            Frame::Ping(token) => self.seated.conn.pong(token),
+            Frame::Pong(token) => {
+                let micros = self.micros(now).saturating_sub(token);
+                self.seated
+                    .conn
+                    .counters
+                    .round_trip
+                    .store(micros.max(1), Ordering::Relaxed);
+            }
+            Frame::Goodbye(reason) => return Err(Ended::Farewell(reason)),
+            Frame::Drain => self.seated.peer.retire(&self.seated.conn),
+            Frame::Drained => self.seated.conn.note_drained(),
+        }
+        Ok(())
+    }
+
+    /// Time has passed: heartbeats and deadlines, as far as they are due.
+    pub(crate) fn on_time(&mut self, now: Instant) -> Result<(), Ended> {
+        if self.calls_due.is_some_and(|due| due <= now) {
+            self.seated.conn.expire(now);
+            self.calls_due = None;
+        }
+        if self.liveness.next() <= now {
+            self.on_heartbeat(now)?;
+        }
+        Ok(())
+    }
+
+    fn on_heartbeat(&mut self, now: Instant) -> Result<(), Ended> {
+        if self.seated.conn.is_flooded() {
+            return Err(Ended::Flooded);
+        }
+        match self.liveness.tick(now) {
+            Verdict::Wait => {}
+            Verdict::Down => return Err(Ended::Silent(self.seated.peer.settings().down_after)),
+            Verdict::Ping => self.seated.conn.ping(self.micros(now)),
+            Verdict::Suspect => {
+                tracing::warn!(peer = %self.seated.peer.name(), "nothing heard for a while; the link is suspect");
+                self.seated.conn.ping(self.micros(now));
+            }
+        }
+        Ok(())
+    }
+
+    /// Everything is written, and the connection is to end: the stage is the last word, to be written with this
+    /// much patience.
+    pub(crate) fn say_goodbye(&mut self, goodbye: Goodbye) -> Duration {
+        self.seated.conn.stage_goodbye(goodbye, &mut self.stage);
+        self.seated.peer.settings().heartbeat
+    }
+
+    /// It is over. Dropping the machine then ends the calls with this reason.
+    pub(crate) fn end(&mut self, why: &Ended) {
+        self.seated.ended = Some(why.to_string());
+    }
+
+    /// Microseconds since the beginning: what a ping carries.
+    fn micros(&self, now: Instant) -> u64 {
+        let since = now.saturating_duration_since(self.started);
+        u64::try_from(since.as_micros()).unwrap_or(u64::MAX)
+    }
+}
+
+/// The front of the stage, for one write; gives how many parts that are.
+pub(crate) fn front<'a>(stage: &'a Stage, slices: &mut [IoSlice<'a>; PARTS]) -> usize {
+    let parts = stage.len().min(PARTS);
+    for (slice, part) in slices.iter_mut().zip(stage.iter()) {
+        *slice = IoSlice::new(part);
+    }
+    parts
+}
+
+/// So many bytes of the stage were written.
+pub(crate) fn written(conn: &Conn, stage: &mut Stage, mut bytes: usize) {
+    count(&conn.counters.bytes_out, bytes);
+    while let Some(first) = stage.front_mut() {
+        if first.len() > bytes {
+            first.advance(bytes);
+            break;
+        }
+        bytes -= first.len();
+        stage.pop_front();
+    }
+}
