@@ -307,6 +307,18 @@ impl Cluster {
         Client::connect(self.netport()).expect("because the net node listens")
     }
 
+    /// A client that has sent one command, and whose answer is to come.
+    ///
+    /// # Panics
+    /// When nobody listens.
+    #[track_caller]
+    pub fn begin(&self, command: u32, payload: &str) -> Client {
+        let mut client = self.client();
+        let sent = client.send(command, payload);
+        sent.expect("because the net node has just let it in");
+        client
+    }
+
     /// One command on a connection of its own.
     ///
     /// # Errors

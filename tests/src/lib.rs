@@ -5,6 +5,7 @@
 //! | [`cluster`] | one cluster in a folder of its own, with ports of its own, that leaves nothing behind |
 //! | [`admin`] | what the master's API says of a cluster |
 //! | [`process`] | one started program, its output and its end |
+//! | [`changes`] | another configuration for a cluster that runs, and whom that concerned |
 //! | [`checker`] | joins what clients saw with a node's ledger, and finds broken promises |
 //! | [`client`] | a game client: Firefly's frames over a plain socket |
 //! | [`experiments`] | the table of promises under faults, and what was measured |
@@ -25,6 +26,7 @@
 //! It must not know the runtime's types: it sees a cluster as players, operators and the shell do.
 
 pub mod admin;
+pub mod changes;
 pub mod checker;
 pub mod client;
 pub mod cluster;
