@@ -147,9 +147,18 @@ fn failed_at_once(cluster: &Cluster, way: &str, record: &mut Record) -> String {
 }
 
 fn never_ready(strength: Strength, record: &mut Record) {
+    for (way, come) in [
+        ("never", "its ports are open, its start has not ended"),
+        ("stuck", "no link to the master"),
+    ] {
+        killed_in_its_start(way, come, strength, record);
+    }
+}
+
+fn killed_in_its_start(way: &str, come: &str, strength: Strength, record: &mut Record) {
     let mut cluster = Cluster::empty(programs::test_apps());
     cluster.set("servers.n", json!({"app": "test.exit"}));
-    cluster.tell("n", "never");
+    cluster.tell("n", way);
     let timeout = strength.pick(1.0, 10.0);
     cluster.set("servers.n.start_timeout", format!("{}ms", timeout * 1e3));
     cluster.run(&[]);
@@ -162,7 +171,7 @@ fn never_ready(strength: Strength, record: &mut Record) {
         "{end}"
     );
     let reason = end["reason"].as_str().expect("a reason");
-    let late = format!("not ready after {timeout} s (its ports are open, its start has not ended)");
+    let late = format!("not ready after {timeout} s ({come})");
     assert!(reason.contains(&late), "{reason}");
     record.note(format!("the reason: {reason}"));
     let uptime = end["uptime"].as_f64().expect("a time");
