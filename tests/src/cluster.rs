@@ -165,7 +165,7 @@ impl Cluster {
         file
     }
 
-    /// Has a node of the application `test.exit` exit with a code at its next start, or `never` be ready.
+    /// Has a node of the application `test.exit` exit with a code at its next start, `never` be ready, or be `stuck`.
     ///
     /// # Panics
     /// When the run folder cannot be written to.
