@@ -6,6 +6,7 @@
 //! | [`admin`] | what the master's API says of a cluster |
 //! | [`attacks`] | what brought Firefly down |
 //! | [`process`] | one started program, its output and its end |
+//! | [`changes`] | another configuration for a cluster that runs, and whom that concerned |
 //! | [`checker`] | joins what clients saw with a node's ledger, and finds broken promises |
 //! | [`client`] | a game client: Firefly's frames over a plain socket |
 //! | [`experiments`] | the table of promises under faults, and what was measured |
@@ -30,6 +31,7 @@
 
 pub mod admin;
 pub mod attacks;
+pub mod changes;
 pub mod checker;
 pub mod client;
 pub mod cluster;

@@ -121,10 +121,10 @@ pub(crate) async fn run(config: Arc<Config>, options: RunOptions) -> Result<u8, 
         tracing::warn!(%error, "processes that outlive their node will not be noticed");
     }
     let section = &config.master;
-    let links = bind("master.rootport", section.rootbind, section.rootport)?;
+    let links = bind(&config, "master.rootport", section.rootbind, section.rootport)?;
     let web = section
         .webport
-        .map(|port| bind("master.webport", section.webbind, port))
+        .map(|port| bind(&config, "master.webport", section.webbind, port))
         .transpose()?;
     let (done, mut ended) = mpsc::channel(1);
     let (living, mut all_dead) = mpsc::channel(1);

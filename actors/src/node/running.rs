@@ -89,7 +89,7 @@ impl Running {
         stop: mpsc::Sender<Cause>,
     ) -> Result<(Self, Node), BootError> {
         let inherited = inheritance().await?;
-        let ports = Arc::new(open_ports(&own, inherited.listeners)?);
+        let ports = Arc::new(open_ports(config, &own, inherited.listeners)?);
         let (placing, in_place) = watch::channel(inherited.succeeds.is_none());
         let keys = Keys::of(config, &own)?;
         let identity = identity(own.name.clone(), inherited.succeeds)?;

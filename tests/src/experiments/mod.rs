@@ -2,7 +2,7 @@
 //!
 //! | module | what is done |
 //! | --- | --- |
-//! | [`change`] | nodes and clusters stop in order |
+//! | [`change`] | nodes are stopped and restarted in order, programs and configurations replaced |
 //! | [`hostile`] | strangers and clumsy clients do what they can |
 //! | [`networks`] | the network is cut, slow, narrow, or reset; clocks are wrong |
 //! | [`processes`] | processes are killed, stopped, broken |
