@@ -23,6 +23,7 @@ extern crate self as lampyris;
 mod admin;
 mod app;
 mod bench;
+pub mod certificates;
 pub mod cli;
 mod console;
 pub mod error;

@@ -12,6 +12,7 @@
 //! | [`link`] | the supervised connection between a child and its parent, and the calls on it |
 //! | [`supervisor`] | pure restart decisions, and one operating-system process |
 //! | [`sockets`] | listening sockets that outlive the process that serves them |
+//! | [`tls`] | encryption of links and of clients' connections, and the certificates for it |
 //! | [`backoff`] | delays between attempts |
 //!
 //! It knows nothing of actix, of HTTP, or of what a game is.
@@ -28,5 +29,6 @@ pub mod reply;
 mod simulation;
 pub mod sockets;
 pub mod supervisor;
+pub mod tls;
 pub mod trace;
 pub mod wire;

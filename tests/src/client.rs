@@ -98,6 +98,17 @@ impl Client {
         Ok(Self { stream })
     }
 
+    /// Over a connection that is there.
+    ///
+    /// # Panics
+    /// When it has ended.
+    pub fn over(stream: TcpStream) -> Self {
+        stream
+            .set_read_timeout(Some(PATIENCE))
+            .expect("because it is not zero");
+        Self { stream }
+    }
+
     /// How long an answer may take from now on.
     ///
     /// # Panics

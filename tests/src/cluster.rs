@@ -165,7 +165,7 @@ impl Cluster {
         file
     }
 
-    /// Has a node of the application `test.exit` exit with a code at its next start, or `never` be ready.
+    /// Has a node of the application `test.exit` exit with a code at its next start, `never` be ready, or be `stuck`.
     ///
     /// # Panics
     /// When the run folder cannot be written to.
@@ -305,6 +305,18 @@ impl Cluster {
     #[track_caller]
     pub fn client(&self) -> Client {
         Client::connect(self.netport()).expect("because the net node listens")
+    }
+
+    /// A client that has sent one command, and whose answer is to come.
+    ///
+    /// # Panics
+    /// When nobody listens.
+    #[track_caller]
+    pub fn begin(&self, command: u32, payload: &str) -> Client {
+        let mut client = self.client();
+        let sent = client.send(command, payload);
+        sent.expect("because the net node has just let it in");
+        client
     }
 
     /// One command on a connection of its own.

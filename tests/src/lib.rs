@@ -4,11 +4,14 @@
 //! | --- | --- |
 //! | [`cluster`] | one cluster in a folder of its own, with ports of its own, that leaves nothing behind |
 //! | [`admin`] | what the master's API says of a cluster |
+//! | [`attacks`] | what brought Firefly down |
 //! | [`process`] | one started program, its output and its end |
+//! | [`changes`] | another configuration for a cluster that runs, and whom that concerned |
 //! | [`checker`] | joins what clients saw with a node's ledger, and finds broken promises |
 //! | [`client`] | a game client: Firefly's frames over a plain socket |
 //! | [`experiments`] | the table of promises under faults, and what was measured |
 //! | [`crowd`] | many clients that come back when they are disconnected |
+//! | [`fuzzing`] | what reads bytes from outside, as functions of any bytes |
 //! | [`http`] | a plain HTTP client |
 //! | [`load`] | clients that ask for rows in the ledger |
 //! | [`namespace`] | hosts of one's own: network namespaces joined by a cable |
@@ -18,19 +21,23 @@
 //! | [`rig`] | a cluster under load, and the checker's word |
 //! | [`spread`] | what most of many times were |
 //! | [`servers`] | databases and caches of a test's own |
+//! | [`stranger`] | a dialer at a link port, made by hand |
 //! | [`tell`] | lines that everybody sees, also from tests that pass |
 //! | [`visitors`] | thousands of clients that hardly do anything |
 //! | [`vitals`] | what the operating system knows of a process |
 //! | [`wait`] | waiting with a deadline |
 //!
-//! It must not know the runtime's types: it sees a cluster as players, operators and the shell do.
+//! It must not know the runtime's types: it sees a cluster as players, operators and the shell do. [`fuzzing`] alone reaches inside.
 
 pub mod admin;
+pub mod attacks;
+pub mod changes;
 pub mod checker;
 pub mod client;
 pub mod cluster;
 pub mod crowd;
 pub mod experiments;
+pub mod fuzzing;
 pub mod http;
 pub mod load;
 pub mod namespace;
@@ -41,6 +48,7 @@ pub mod proxy;
 pub mod rig;
 pub mod servers;
 pub mod spread;
+pub mod stranger;
 pub mod tell;
 pub mod visitors;
 pub mod vitals;

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use cluster_tests::attacks::table;
 use cluster_tests::experiments::report::{Results, Setting, Status};
 use cluster_tests::experiments::{Experiment, Strength, all, find, run};
 
@@ -34,12 +35,18 @@ enum Command {
     },
     /// List the experiments.
     List,
+    /// Try what brought Firefly down, and print the table of docs/attacks.md.
+    Attacks,
 }
 
 fn main() -> ExitCode {
     let done = match Arguments::parse().command {
         Command::List => {
             list();
+            Ok(true)
+        }
+        Command::Attacks => {
+            print!("{}", table());
             Ok(true)
         }
         Command::Experiments { ids, short, out } => {

@@ -11,6 +11,7 @@ use std::sync::OnceLock;
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
+use cluster_tests::experiments::find;
 use cluster_tests::process::command;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -104,6 +105,29 @@ fn every_relative_link_leads_to_a_file_and_a_heading() {
         }
     }
     assert!(checked > 30, "only {checked} links were found");
+}
+
+#[test]
+fn the_promises_are_all_there_and_name_experiments() {
+    let text = document("docs/promises.md");
+    for number in 1..=12 {
+        let row = format!("\n| S{number} | **");
+        assert!(text.contains(&row), "no promise S{number}");
+    }
+    // Hostile and slow clients have numbers of their own.
+    let reserved = 29..=39;
+    let numbers = text.split("R-").skip(1).map(|rest| {
+        let digits: String = rest.chars().take_while(char::is_ascii_digit).collect();
+        digits
+            .parse::<u32>()
+            .unwrap_or_else(|why| panic!("R-{digits}: {why}"))
+    });
+    let named: BTreeSet<u32> = numbers.collect();
+    assert!(named.len() > 20, "{named:?}");
+    for number in named.iter().filter(|number| !reserved.contains(*number)) {
+        let id = format!("R-{number:02}");
+        assert!(find(&id).is_some(), "there is no experiment {id}");
+    }
 }
 
 #[test]

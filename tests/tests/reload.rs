@@ -3,180 +3,21 @@
 use std::path::Path;
 
 use cluster_tests::Cluster;
-use cluster_tests::admin::Admin;
-use cluster_tests::experiments::Strength;
-use cluster_tests::http::Answer;
+use cluster_tests::changes::{NAME_OF_ANY, game_below, links, lives, reloaded};
+use cluster_tests::experiments::{Strength, short};
 use cluster_tests::process::{End, kill_pid};
 use cluster_tests::rig::Rig;
 use cluster_tests::wait::until;
 use serde_json::{Value, json};
 
-/// Command of the test's net node that names the game which answered.
-const NAME_OF_ANY: u32 = 27;
-
-/// Writes the configuration as it stands and asks for a reload.
-fn reload(cluster: &Cluster) -> Answer {
-    cluster.config_file();
-    cluster.admin().request("POST", "/api/v1/cluster/actions/reload")
-}
-
-#[track_caller]
-fn reloaded(cluster: &Cluster) -> Value {
-    let answer = reload(cluster);
-    assert_eq!(answer.status, 200, "{}", answer.body);
-    answer.json()
-}
-
-/// What must not change of the nodes that a reload does not concern.
-fn lives(admin: &Admin, names: &[&str]) -> Vec<Value> {
-    let life = |name: &&str| {
-        let node = admin.node(name);
-        json!([node["pid"], node["incarnation"], node["restarts"]])
-    };
-    names.iter().map(life).collect()
-}
-
-/// How often a node's link to another has come up.
-fn links(cluster: &Cluster, of: &str, to: &str) -> usize {
-    let log = cluster.log(of);
-    let peer = format!("peer={to} ");
-    let up = |line: &&str| line.contains(" link up ") && format!("{line} ").contains(&peer);
-    log.lines().filter(up).count()
-}
-
-fn game_below(parent: &str, port: u16) -> Value {
-    json!({"app": "test.game", "remoteport": [{"rootport": port, "rootname": parent}]})
-}
-
 #[test]
-fn thirty_reloads_under_load_fail_no_call() {
-    let cluster = Cluster::of_test_apps();
-    cluster.start();
-    let mut rig = Rig::on(cluster, Strength::Short);
-    rig.until_proven();
-    let before = lives(&rig.cluster.admin(), &["gate", "net", "game1"]);
-    for round in 0..10_u32 {
-        let cluster = &mut rig.cluster;
-        let time = format!("{}s", 3 + round % 5);
-        cluster.set("servers.game1.drain_timeout", time.clone());
-        valid(cluster, round);
-        assert_eq!(reloaded(cluster)["changed"], false, "the second time");
-        invalid(cluster);
-        cluster
-            .set("servers.game1.drain_timeout", time)
-            .unset("servers.net.netprt");
-        assert_eq!(reloaded(cluster)["changed"], false, "nothing of it was applied");
-    }
-    rig.load.until_served();
-    let (cluster, outcome) = rig.conclude("30 reloads");
-    assert_eq!(outcome.failed() + outcome.refused(), 0, "{outcome}");
-    assert_eq!(lives(&cluster.admin(), &["gate", "net", "game1"]), before);
-    let told = "told of a reload: drains for 7s";
-    until("the hook of the app", || {
-        cluster.log("game1").contains(told).then_some(())
-    });
-}
-
-/// Two keys that hold at once, and one that waits for the nodes.
-fn valid(cluster: &mut Cluster, round: u32) {
-    let wait = format!("{}ms", 2_001 + round);
-    cluster
-        .set("servers.net.rate", 1_000 + round)
-        .set("link.wait", wait.as_str());
-    let done = reloaded(cluster);
-    let keys = |list: &str| -> Vec<Value> {
-        let changes = done[list].as_array().expect("a list").iter();
-        changes.map(|change| change["key"].clone()).collect()
-    };
-    assert_eq!(done["changed"], true, "{done}");
-    assert_eq!(
-        keys("applied"),
-        ["servers.game1.drain_timeout", "servers.net.rate"]
-    );
-    assert_eq!(keys("restart"), ["link.wait"]);
-    let waiting = &done["restart"][0];
-    assert_eq!(waiting["new"], wait);
-    assert_eq!(waiting["of"], json!(["game1", "gate", "net"]));
-    assert_eq!(done["unreached"], json!([]));
-}
-
-/// Two faults: both are told, as `check-config` does.
-fn invalid(cluster: &mut Cluster) {
-    cluster
-        .set("servers.game1.drain_timeout", "10")
-        .set("servers.net.netprt", 1);
-    let refused = reload(cluster);
-    assert_eq!(refused.status, 422, "{}", refused.body);
-    assert_eq!(refused.header("content-type"), Some("application/problem+json"));
-    let refused = refused.json();
-    let text = refused["detail"].as_str().expect("a text");
-    let key = "servers.game1.drain_timeout";
-    for part in ["error[E024]", "error[E008]", "config.json:", key, "did you mean"] {
-        assert!(text.contains(part), "no {part} in {text}");
-    }
-    assert_eq!(refused["findings"].as_array().map(Vec::len), Some(2), "{refused}");
-    let checked = cluster.run(&["check-config"]);
-    assert_eq!(checked.end(), End::Code(78));
-    let lines = |text: &str| -> Vec<String> {
-        let lines = text.lines().filter(|line| !line.is_empty());
-        lines.map(str::to_owned).collect()
-    };
-    assert_eq!(lines(&checked.stderr()), lines(text));
+fn reloads_under_load_fail_no_call() {
+    short("R-72");
 }
 
 #[test]
 fn a_node_comes_below_the_gate_serves_and_goes_and_nobody_else_notices() {
-    let cluster = Cluster::of_test_apps();
-    cluster.start();
-    let port = cluster.port_of("servers.gate.rootport");
-    let mut rig = Rig::on(cluster, Strength::Short);
-    let others = ["gate", "net", "game1"];
-    let before = lives(&rig.cluster.admin(), &others);
-    for round in 1..=2 {
-        let cluster = &mut rig.cluster;
-        cluster.set("servers.game2", game_below("gate", port));
-        assert_eq!(reloaded(cluster)["added"], json!(["game2"]));
-        let admin = cluster.admin();
-        admin.until_state("game2", "ready");
-        let game2 = admin.pid("game2");
-        let mut client = cluster.client();
-        let mut names: Vec<String> = (0..4)
-            .map(|_| client.ask(NAME_OF_ANY, "").unwrap().payload)
-            .collect();
-        names.sort();
-        assert_eq!(
-            names,
-            ["game1", "game1", "game2", "game2"],
-            "each in turn, round {round}"
-        );
-
-        cluster.unset("servers.game2");
-        assert_eq!(reloaded(cluster)["removed"], json!(["game2"]));
-        for _ in 0..8 {
-            assert_eq!(client.ask(NAME_OF_ANY, "").unwrap().payload, "game1");
-        }
-        until("the end of game2", || (admin.nodes().len() == 3).then_some(()));
-        until("the end of its process", || {
-            (!cluster.processes().contains(&game2)).then_some(())
-        });
-        assert!(
-            cluster.run_dir().join("stopped-game2").exists(),
-            "it stopped in order"
-        );
-        std::fs::remove_file(cluster.run_dir().join("stopped-game2")).unwrap();
-    }
-    rig.load.until_served();
-    let (cluster, outcome) = rig.conclude("a node comes and goes");
-    assert_eq!(outcome.failed() + outcome.refused(), 0, "{outcome}");
-    assert_eq!(lives(&cluster.admin(), &others), before);
-    assert_eq!(
-        (links(&cluster, "net", "gate"), links(&cluster, "game1", "gate")),
-        (1, 1)
-    );
-    assert_eq!(
-        (links(&cluster, "gate", "net"), links(&cluster, "gate", "game1")),
-        (1, 1)
-    );
+    short("R-75");
 }
 
 #[test]

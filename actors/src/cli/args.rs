@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand, ValueEnum};
 
+use super::certs::Certs;
 use crate::bench::BenchArgs;
 use crate::bench::reference::Reference;
 
@@ -61,6 +62,9 @@ enum Tool {
         #[arg(long, value_enum, default_value_t = Format::Human)]
         format: Format,
     },
+    /// Certificates for encrypted links
+    #[command(subcommand)]
+    Certs(Certs),
     /// Apply the configuration as it now stands to the cluster that runs
     Reload {
         /// How the result is written
@@ -98,6 +102,7 @@ pub(super) enum Task {
     Node(String),
     Client(Request),
     CheckConfig(Format),
+    Certs(Certs),
     Reload(Format),
     Bench(BenchArgs),
     BenchReference(Reference),
@@ -112,6 +117,7 @@ impl Args {
                 }
                 return Task::CheckConfig(format);
             }
+            Some(Tool::Certs(wish)) => return Task::Certs(wish),
             Some(Tool::Reload { format }) => return Task::Reload(format),
             Some(Tool::Bench(args)) => return Task::Bench(args),
             Some(Tool::BenchReference(reference)) => return Task::BenchReference(reference),

@@ -4,6 +4,7 @@
 //! and a client.
 
 mod args;
+mod certs;
 mod client;
 mod reload;
 
@@ -53,6 +54,7 @@ pub fn main(apps: impl IntoIterator<Item = App>) -> ExitCode {
     let task = args.task();
     ExitCode::from(match task {
         Task::CheckConfig(format) => check_config(&args.config, &apps, format),
+        Task::Certs(wish) => certs::run(&args.config, load_to_mend(&args.config), &wish),
         Task::Reload(format) => match load(&args.config, &apps, false) {
             Ok(config) => reload::run(&config, format),
             Err(code) => code,
@@ -113,6 +115,15 @@ fn checked(loaded: Result<Config, Rejected>, apps: &[App], is_master: bool) -> R
         eprint_line(&render_human(fault, config.source_text()));
     }
     Err(EX_CONFIG)
+}
+
+/// Reads the configuration although its certificates cannot be used.
+fn load_to_mend(path: &Path) -> Result<Config, u8> {
+    let loaded = Config::load(path, variables()).or_else(|rejected| rejected.but_for(&certs::MENDED));
+    loaded.map_err(|rejected| {
+        eprint_line(&format!("{rejected}"));
+        EX_CONFIG
+    })
 }
 
 fn check_config(path: &Path, apps: &[App], format: Format) -> u8 {

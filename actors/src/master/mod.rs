@@ -180,7 +180,7 @@ impl Master {
                 name,
             };
         };
-        let sockets = match self.ports.of(node) {
+        let sockets = match self.ports.of(&self.config, node) {
             Ok(sockets) => sockets,
             Err(taken) => {
                 return Event::SpawnFailed {

@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::net::{IpAddr, TcpListener};
 
-use lampyris_runtime::config::NodeConfig;
+use lampyris_runtime::config::{Config, NodeConfig};
 use lampyris_runtime::name::NodeName;
 use lampyris_runtime::sockets::Listeners;
 
@@ -16,14 +16,14 @@ pub(super) struct Ports(HashMap<NodeName, Listeners>);
 
 impl Ports {
     /// The sockets of a node as it is configured now, bound if they are not open yet.
-    pub(super) fn of(&mut self, node: &NodeConfig) -> Result<&Listeners, PortTaken> {
+    pub(super) fn of(&mut self, config: &Config, node: &NodeConfig) -> Result<&Listeners, PortTaken> {
         let held = self.0.entry(node.name.clone()).or_default();
         held.retain(|key, listener| {
             configured(node).any(|(known, ip, port)| known == key && fits(listener, ip, port))
         });
         for (key, ip, port) in configured(node) {
             if !held.contains_key(key) {
-                let listener = take_or_bind(&mut Listeners::new(), &node.name, key, ip, port)?;
+                let listener = take_or_bind(&mut Listeners::new(), config, &node.name, key, ip, port)?;
                 held.insert(key.to_owned(), listener);
             }
         }

@@ -9,14 +9,15 @@ use actix::{Actor, Addr, AsyncContext};
 use arc_swap::ArcSwap;
 use lampyris_runtime::backoff::Random;
 use lampyris_runtime::config::{
-    Config, NodeConfig, applied_copy, keep_applied, link_secret, make_run_dir, share_secret,
+    BadCertificate, Config, NodeConfig, applied_copy, keep_applied, link_secret, make_run_dir, share_secret,
 };
 use lampyris_runtime::link::{Acceptor, accept};
-use lampyris_runtime::name::NodeName;
+use lampyris_runtime::name::{MASTER, NodeName};
 use lampyris_runtime::supervisor::orphans;
 use lampyris_runtime::supervisor::roster::{BadTree, Event, NodeSpec, Roster};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
 
 use super::handover;
 use super::links::{Links, Reception};
@@ -25,6 +26,7 @@ use super::processes::Processes;
 use super::terminal::Terminal;
 use super::{Adopt, Closing, Happened, Leave, Master, StopCluster};
 use crate::admin::{self, FrontDesk, Seat};
+use crate::certificates;
 use crate::console::Console;
 use crate::logging::LogLevel;
 use crate::node::assemble::identity;
@@ -74,6 +76,9 @@ pub enum MasterError {
     /// The shared secret is not to be had.
     #[error("the shared secret: {0}")]
     Secret(io::Error),
+    /// A certificate cannot be used.
+    #[error(transparent)]
+    Certificate(#[from] BadCertificate),
     /// The nodes are no tree.
     #[error(transparent)]
     Tree(#[from] BadTree),
@@ -89,7 +94,7 @@ impl MasterError {
             Self::Locked(..) => 75,
             Self::Port(_) | Self::RunDir(..) => 73,
             Self::Secret(_) => 77,
-            Self::Tree(_) => 78,
+            Self::Tree(_) | Self::Certificate(_) => 78,
             Self::System(..) => 71,
         }
     }
@@ -110,7 +115,6 @@ pub(crate) async fn run(config: Arc<Config>, options: RunOptions) -> Result<u8, 
         Err(holder) => return Err(MasterError::Locked(config.run_dir.clone(), holder)),
     };
     share_secret(&config).map_err(MasterError::Secret)?;
-    let secret = link_secret(&config).map_err(MasterError::Secret)?;
     std::fs::create_dir_all(&config.log.dir).map_err(folder)?;
     // Nodes of a former master run by this; without one, or if it makes no sense, there is nothing to compare.
     let former = config.load_copy_again(&applied_copy(&config.run_dir)).ok();
@@ -119,10 +123,10 @@ pub(crate) async fn run(config: Arc<Config>, options: RunOptions) -> Result<u8, 
         tracing::warn!(%error, "processes that outlive their node will not be noticed");
     }
     let section = &config.master;
-    let links = bind("master.rootport", section.rootbind, section.rootport)?;
+    let links = bind(&config, "master.rootport", section.rootbind, section.rootport)?;
     let web = section
         .webport
-        .map(|port| bind("master.webport", section.webbind, port))
+        .map(|port| bind(&config, "master.webport", section.webbind, port))
         .transpose()?;
     let (done, mut ended) = mpsc::channel(1);
     let (living, mut all_dead) = mpsc::channel(1);
@@ -135,16 +139,7 @@ pub(crate) async fn run(config: Arc<Config>, options: RunOptions) -> Result<u8, 
         address,
     };
     let (master, peers) = start(&config, &options, former, shown, (done, living))?;
-    let acceptor = Acceptor {
-        me: identity(NodeName::master(), None)
-            .map_err(|why| MasterError::System("identity", io::Error::other(why)))?,
-        secret: secret.expose().as_bytes().into(),
-        handshake: config.link.handshake_timeout,
-        gatekeeper: Arc::new(peers),
-        spawn: |task| tokio::task::spawn_local(task).abort_handle(),
-    };
-    let links = tokio::net::TcpListener::from_std(links).map_err(failed("master.rootport"))?;
-    let accepting = tokio::task::spawn_local(accept(links, Arc::new(acceptor)));
+    let accepting = serve_links(&config, peers, links)?;
     let mut web_server = None;
     if let Some((listener, desk)) = web.zip(desk) {
         let seat = Seat::new(applied, master.clone(), records, desk);
@@ -230,6 +225,31 @@ struct Shown {
 
 /// Says that the end has come, with the exit code; and held by whatever must be waited for.
 type Ends = (mpsc::Sender<u8>, mpsc::Sender<()>);
+
+/// Takes in the nodes that prove themselves.
+fn serve_links(
+    config: &Arc<Config>,
+    peers: Links,
+    port: std::net::TcpListener,
+) -> Result<JoinHandle<()>, MasterError> {
+    let secret = link_secret(config).map_err(MasterError::Secret)?;
+    let tls = config.link_tls(MASTER)?.map(Arc::new);
+    let me = identity(NodeName::master(), None);
+    let acceptor = Acceptor {
+        me: me.map_err(|why| MasterError::System("identity", io::Error::other(why)))?,
+        secret: secret.expose().as_bytes().into(),
+        tls: tls.clone(),
+        handshake: config.link.handshake_timeout,
+        gatekeeper: Arc::new(peers),
+        spawn: |task| tokio::task::spawn_local(task).abort_handle(),
+    };
+    for task in certificates::tasks(config, MASTER, tls, None) {
+        tokio::task::spawn_local(task);
+    }
+    let port =
+        tokio::net::TcpListener::from_std(port).map_err(|why| MasterError::System("master.rootport", why))?;
+    Ok(tokio::task::spawn_local(accept(port, Arc::new(acceptor))))
+}
 
 fn start(
     config: &Arc<Config>,

@@ -11,6 +11,7 @@ use arc_swap::ArcSwap;
 use bytes::{Bytes, BytesMut};
 use lampyris_runtime::error::{ErrorKind, Fault};
 use lampyris_runtime::reply::{Desk, Permit, ReplyTo};
+use lampyris_runtime::tls::ClientTls;
 use serde::{Deserialize, Serialize};
 use tokio::net::tcp::OwnedWriteHalf;
 use tokio::sync::Notify;
@@ -18,6 +19,7 @@ use tokio::task::AbortHandle;
 use tokio::time::Instant;
 use utoipa::ToSchema;
 
+use super::cipher::Cipher;
 use super::counters::{Counters, CountersSnapshot, Reason};
 use super::follow::Follow;
 use super::line::Line;
@@ -43,6 +45,8 @@ pub(super) struct Net {
     /// For clients that connect from now on.
     settings: ArcSwap<NetSettings>,
     pub(super) router: Arc<Router>,
+    /// With it, connections are encrypted.
+    pub(super) tls: Option<Arc<ClientTls>>,
     pub(super) counters: Counters,
     next: AtomicU64,
     sessions: Mutex<HashMap<u64, Session>>,
@@ -61,13 +65,14 @@ struct Log {
 }
 
 impl Net {
-    pub(super) fn new(settings: NetSettings, router: Arc<Router>) -> Arc<Self> {
+    pub(super) fn new(settings: NetSettings, router: Arc<Router>, tls: Option<Arc<ClientTls>>) -> Arc<Self> {
         // Without random bytes the node would not have got here: its incarnation is drawn first.
         let start = u64::from(getrandom::u32().unwrap_or_default());
         Arc::new(Self {
             follow: Follow::new(settings.trace_sample),
             settings: ArcSwap::from_pointee(settings),
             router,
+            tls,
             counters: Counters::default(),
             next: AtomicU64::new((start << START_SHIFT) + 1),
             sessions: Mutex::default(),
@@ -85,13 +90,18 @@ impl Net {
     }
 
     /// Makes a session for a connection that was accepted.
-    pub(super) fn register(self: &Arc<Self>, addr: SocketAddr, socket: OwnedWriteHalf) -> Session {
+    pub(super) fn register(
+        self: &Arc<Self>,
+        addr: SocketAddr,
+        socket: OwnedWriteHalf,
+        cipher: Option<Cipher>,
+    ) -> Session {
         let number = self.next.fetch_add(1, Ordering::Relaxed);
         let id = SessionId {
             node: self.settings.load().node.clone(),
             number,
         };
-        let session = Session::new(Line::new(id, addr, Arc::clone(self), socket));
+        let session = Session::new(Line::new(id, addr, Arc::clone(self), socket, cipher));
         self.sessions().insert(number, session.clone());
         self.counters.accepted.add();
         session

@@ -4,6 +4,7 @@
 //! news from the [`Line`], bytes from the client, room for more bytes to it, the nearest time limit. A connection
 //! that waits for its client holds no read buffer and no timer.
 
+use std::fmt::Display;
 use std::future::{Future, poll_fn};
 use std::io;
 use std::pin::{Pin, pin};
@@ -20,6 +21,7 @@ use tokio::net::tcp::OwnedReadHalf;
 use tokio::time::{Instant, Sleep};
 
 use super::answers::Call;
+use super::cipher::Progress;
 use super::clients::Net;
 use super::counters::Reason;
 use super::limits::Limits;
@@ -56,6 +58,10 @@ pub(super) struct Connection {
     read: OwnedReadHalf,
     /// What was read and not yet decoded.
     buffer: BytesMut,
+    /// With TLS, what was read and is no whole record yet.
+    raw: Option<BytesMut>,
+    /// With TLS, the handshake has begun and is not over.
+    shaking: bool,
     limits: Limits,
     pace: Option<Pace>,
     timer: Option<Pin<Box<Sleep>>>,
@@ -95,6 +101,7 @@ struct Wait {
 impl Connection {
     pub(super) fn new(net: Arc<Net>, session: Session, read: OwnedReadHalf) -> Self {
         let now = Instant::now();
+        let raw = session.line().is_encrypted().then(BytesMut::new);
         let pace = session.line().settings.rate.map(|rate| Pace::new(rate, now));
         Self {
             line: Arc::clone(session.line()),
@@ -102,6 +109,8 @@ impl Connection {
             session,
             read,
             buffer: BytesMut::new(),
+            raw,
+            shaking: false,
             limits: Limits::new(now),
             pace,
             timer: None,
@@ -160,7 +169,7 @@ impl Connection {
         let until = [status.deadline, limit, pace].into_iter().flatten().min();
         Ok(Wait {
             read,
-            write: status.unsent > 0,
+            write: status.blocked,
             until,
         })
     }
@@ -178,7 +187,7 @@ impl Connection {
                 Ok(Pause::NoFrame)
             }
             Stop::Refused(refused) => {
-                self.log_refused(refused, now);
+                self.log_refused(&refused, &self.buffer, now);
                 Err(refused.into())
             }
         }
@@ -190,6 +199,8 @@ impl Connection {
             net,
             line,
             buffer,
+            raw,
+            shaking,
             limits,
             pace,
             ..
@@ -204,6 +215,9 @@ impl Connection {
         loop {
             if buffer.is_empty() {
                 *buffer = BytesMut::new();
+                if *shaking || raw.as_ref().is_some_and(|raw| !raw.is_empty()) {
+                    return Stop::Partial(None);
+                }
                 limits.no_frame();
                 return Stop::Pause(Pause::NoFrame);
             }
@@ -280,27 +294,55 @@ impl Connection {
     /// The rest of a frame is waited for.
     fn await_rest(&mut self, size: Option<usize>, now: Instant) {
         self.limits.frame_goes_on(size, &self.line.settings, now);
-        if self.buffer.len() < KEEP_SMALL && self.buffer.capacity() >= READ_STEP / 2 {
-            self.buffer = BytesMut::from(&self.buffer[..]);
+        for buffer in self.raw.iter_mut().chain([&mut self.buffer]) {
+            if buffer.len() < KEEP_SMALL && buffer.capacity() >= READ_STEP / 2 {
+                *buffer = BytesMut::from(&buffer[..]);
+            }
         }
     }
 
     /// Reads what has come, up to one step. The buffer is made only now that there is something.
     async fn receive(&mut self) -> Result<(), Reason> {
-        self.buffer.reserve(READ_STEP);
-        match read_now(&mut self.read, &mut self.buffer).await {
-            Poll::Pending => {}
+        let into = self.raw.as_mut().unwrap_or(&mut self.buffer);
+        into.reserve(READ_STEP);
+        match read_now(&mut self.read, into).await {
+            Poll::Pending => Ok(()),
             Poll::Ready(Ok(0)) => {
-                self.line.end(if self.buffer.is_empty() {
-                    Reason::Left
-                } else {
-                    Reason::Truncated
-                });
+                self.no_more();
+                Ok(())
             }
-            Poll::Ready(Ok(bytes)) => self.line.received(bytes),
-            Poll::Ready(Err(error)) => return Err(self.lost(&error)),
+            Poll::Ready(Ok(bytes)) => {
+                self.line.received(bytes);
+                self.decipher()
+            }
+            Poll::Ready(Err(error)) => Err(self.lost(&error)),
         }
-        Ok(())
+    }
+
+    /// The client sends nothing more.
+    fn no_more(&self) {
+        let whole = self.buffer.is_empty() && self.raw.as_ref().is_none_or(BytesMut::is_empty);
+        self.line
+            .end(if whole { Reason::Left } else { Reason::Truncated });
+    }
+
+    /// With TLS: what was read becomes what the client said.
+    fn decipher(&mut self) -> Result<(), Reason> {
+        let Some(raw) = &mut self.raw else { return Ok(()) };
+        match self.line.decipher(raw, &mut self.buffer) {
+            Some(Ok(progress)) => {
+                self.shaking = progress == Progress::Handshake;
+                if progress == Progress::Closed {
+                    self.no_more();
+                }
+                Ok(())
+            }
+            Some(Err(refused)) => {
+                self.log_refused(&refused, self.raw.as_deref().unwrap_or_default(), Instant::now());
+                Err(Reason::BadTls)
+            }
+            None => Ok(()),
+        }
     }
 
     /// Whether all is done that is to be done before the end.
@@ -331,11 +373,11 @@ impl Connection {
         Reason::Lost
     }
 
-    fn log_refused(&self, refused: Refused, now: Instant) {
+    fn log_refused(&self, refused: &dyn Display, bytes: &[u8], now: Instant) {
         let Some(suppressed) = self.net.may_log(now) else {
             return;
         };
-        let bytes = &self.buffer[..self.buffer.len().min(LOGGED_BYTES)];
+        let bytes = &bytes[..bytes.len().min(LOGGED_BYTES)];
         let (session, addr) = (&self.line.id, self.line.addr);
         tracing::warn!(%session, %addr, why = %refused, bytes = %format_args!("{bytes:02x?}"), suppressed, "bytes of a client are no frame");
     }

@@ -48,6 +48,8 @@ reasons! {
     BadLength = "bad_length";
     /// A frame was over the limit.
     TooLarge = "too_large";
+    /// TLS was expected, and the client spoke none, or none that holds.
+    BadTls = "bad_tls";
     /// A call failed, and the configuration says that this ends the connection.
     CallFailed = "call_failed";
     /// The node stopped.

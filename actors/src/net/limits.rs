@@ -135,6 +135,7 @@ mod tests {
         ending: None,
         closing: None,
         in_flight: 0,
+        blocked: false,
         unsent: 0,
         bytes_out: 0,
         deadline: None,

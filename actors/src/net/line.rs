@@ -23,6 +23,7 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use super::answers::{Answers, At, Call, Ended, Turn};
+use super::cipher::{BadTls, Cipher, Progress};
 use super::clients::Net;
 use super::counters::Reason;
 use super::session::SessionId;
@@ -46,6 +47,8 @@ pub(super) struct Line {
 struct State {
     /// `None` once closed, which tells the client's side that nothing more comes.
     socket: Option<OwnedWriteHalf>,
+    /// With TLS, what stands between `out` and the socket.
+    cipher: Option<Box<Cipher>>,
     /// Whole frames that wait to be written.
     out: BytesMut,
     bytes_out: u64,
@@ -63,17 +66,26 @@ pub(super) struct Status {
     pub(super) in_flight: usize,
     /// Bytes that wait to be written.
     pub(super) unsent: usize,
+    /// Whether they wait for the socket, and not for the end of the handshake.
+    pub(super) blocked: bool,
     pub(super) bytes_out: u64,
     /// The nearest deadline of a call.
     pub(super) deadline: Option<Instant>,
 }
 
 impl Line {
-    pub(super) fn new(id: SessionId, addr: SocketAddr, net: Arc<Net>, socket: OwnedWriteHalf) -> Arc<Self> {
+    pub(super) fn new(
+        id: SessionId,
+        addr: SocketAddr,
+        net: Arc<Net>,
+        socket: OwnedWriteHalf,
+        cipher: Option<Cipher>,
+    ) -> Arc<Self> {
         let settings = net.settings();
         let answers = Answers::new(settings.serial);
         let state = State {
             socket: Some(socket),
+            cipher: cipher.map(Box::new),
             out: BytesMut::new(),
             bytes_out: 0,
             answers,
@@ -188,6 +200,7 @@ impl Line {
         let mut state = self.lock();
         state.close(reason);
         state.out = BytesMut::new();
+        state.say_end();
         state.socket = None;
     }
 
@@ -203,10 +216,32 @@ impl Line {
             ending: state.ending,
             closing: state.closing,
             in_flight: state.answers.in_flight(),
-            unsent: state.out.len(),
+            unsent: state.unsent(),
+            blocked: state.blocked(),
             bytes_out: state.bytes_out,
             deadline: state.answers.deadline(),
         })
+    }
+
+    /// With TLS: takes whole records out of `raw`, and adds what they say to `plain`; what is to be answered waits to
+    /// be written. `None` without TLS.
+    pub(super) fn decipher(
+        &self,
+        raw: &mut BytesMut,
+        plain: &mut BytesMut,
+    ) -> Option<Result<Progress, BadTls>> {
+        let mut state = self.lock();
+        let opened = state.cipher.as_mut()?.open(raw, plain);
+        if opened.is_err() {
+            // The alert that says why, if it can be written at once.
+            state.out = BytesMut::new();
+            state.flush().unwrap_or_default();
+        }
+        Some(opened)
+    }
+
+    pub(super) fn is_encrypted(&self) -> bool {
+        self.lock().cipher.is_some()
     }
 
     /// Returns when something has changed since it last returned.
@@ -235,7 +270,7 @@ impl Line {
             bytes_in: self.bytes_in.load(Ordering::Relaxed),
             bytes_out: state.bytes_out,
             in_flight: state.answers.in_flight(),
-            unsent: state.out.len(),
+            unsent: state.unsent(),
         }
     }
 
@@ -389,24 +424,50 @@ impl State {
         if self.out.len() > limit / 4 && self.flush().is_err() {
             self.close(Reason::Lost);
         }
-        if self.out.len() + self.answers.waiting_bytes() > limit {
+        if self.unsent() + self.answers.waiting_bytes() > limit {
             self.close(Reason::SlowReader);
             self.out = BytesMut::new();
         }
     }
 
+    /// Bytes that wait to be written, sealed or not.
+    fn unsent(&self) -> usize {
+        self.out.len() + self.cipher.as_ref().map_or(0, |cipher| cipher.sealed.len())
+    }
+
+    /// Whether the socket took less than there was for it when it was last written to.
+    fn blocked(&self) -> bool {
+        self.cipher
+            .as_ref()
+            .map_or(!self.out.is_empty(), |cipher| !cipher.sealed.is_empty())
+    }
+
+    /// The client learns that nothing more comes, if the socket takes it at once.
+    fn say_end(&mut self) {
+        if let Some(cipher) = &mut self.cipher {
+            cipher.say_end();
+            self.flush().unwrap_or_default();
+        }
+    }
+
     fn flush(&mut self) -> io::Result<()> {
         let Some(socket) = &self.socket else { return Ok(()) };
-        while !self.out.is_empty() {
-            match socket.try_write(&self.out) {
+        loop {
+            let bytes = match &mut self.cipher {
+                Some(cipher) => cipher.seal(&mut self.out),
+                None => &mut self.out,
+            };
+            if bytes.is_empty() {
+                return Ok(());
+            }
+            match socket.try_write(bytes) {
                 Ok(written) => {
-                    self.out.advance(written);
+                    bytes.advance(written);
                     self.bytes_out += written as u64;
                 }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
                 Err(error) => return Err(error),
             }
         }
-        Ok(())
     }
 }

@@ -5,9 +5,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use lampyris_runtime::backoff::Backoff;
+use lampyris_runtime::tls::ClientTls;
 use socket2::{SockRef, TcpKeepalive};
 use tokio::net::{TcpListener, TcpStream};
 
+use super::cipher::Cipher;
 use super::clients::{Clients, Net};
 use super::connection::Connection;
 use super::settings::NetSettings;
@@ -24,7 +26,7 @@ const KEEPALIVE_EVERY: Duration = Duration::from_secs(15);
 const KEEPALIVE_TIMES: u32 = 4;
 
 /// Accepts game clients at `listener` and hands their commands to the services of `router`, until
-/// [`Clients::close_all`]. Must be called inside a tokio runtime.
+/// [`Clients::close_all`]. With `tls`, connections are encrypted. Must be called inside a tokio runtime.
 ///
 /// # Errors
 /// The listener cannot be used without blocking.
@@ -32,10 +34,11 @@ pub fn serve(
     listener: std::net::TcpListener,
     settings: NetSettings,
     router: Arc<Router>,
+    tls: Option<Arc<ClientTls>>,
 ) -> io::Result<Clients> {
     listener.set_nonblocking(true)?;
     let listener = TcpListener::from_std(listener)?;
-    let net = Net::new(settings, router);
+    let net = Net::new(settings, router, tls);
     let accepting = tokio::task::spawn_local(accept(listener, Arc::clone(&net)));
     Ok(Clients::new(net, accepting.abort_handle()))
 }
@@ -72,10 +75,17 @@ fn take_in(stream: TcpStream, net: &Arc<Net>) {
     if net.is_full() {
         return net.counters.rejected_full.add();
     }
+    let cipher = match net.tls.as_deref().map(Cipher::new).transpose() {
+        Ok(cipher) => cipher,
+        Err(error) => {
+            net.counters.rejected_socket.add();
+            return tracing::error!(%error, "TLS cannot be begun");
+        }
+    };
     match set_up(&stream) {
         Ok(addr) => {
             let (read, write) = stream.into_split();
-            let session = net.register(addr, write);
+            let session = net.register(addr, write, cipher);
             tokio::task::spawn_local(Connection::new(Arc::clone(net), session, read).run());
         }
         Err(error) => {

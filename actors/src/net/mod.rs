@@ -13,9 +13,13 @@
 //!
 //! A push enters at 4, by way of a [`Session`] or of [`Clients`], which knows all sessions of the node.
 //!
-//! `answers`, `limits` and `pace` are pure; only `listener`, `connection` and `line` touch sockets.
+//! With TLS, `cipher` stands between the socket and both: what is read passes through it in `connection`, what is
+//! written in `line`.
+//!
+//! `answers`, `cipher`, `limits` and `pace` are pure; only `listener`, `connection` and `line` touch sockets.
 
 mod answers;
+mod cipher;
 mod clients;
 mod connection;
 mod counters;

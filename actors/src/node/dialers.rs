@@ -8,6 +8,7 @@ use std::sync::Arc;
 use lampyris_runtime::config::Parent;
 use lampyris_runtime::link::{Dialer, Identity, Peer, dial};
 use lampyris_runtime::name::NodeName;
+use lampyris_runtime::tls::LinkTls;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
@@ -19,6 +20,7 @@ use super::ports::host_port;
 pub(crate) struct Dialers {
     me: Identity,
     secret: Arc<[u8]>,
+    tls: Option<Arc<LinkTls>>,
     stop: mpsc::Sender<Cause>,
     running: HashMap<NodeName, Dialling>,
 }
@@ -42,10 +44,16 @@ pub(super) fn address_of(parent: &Parent) -> String {
 }
 
 impl Dialers {
-    pub(super) fn new(me: Identity, secret: Arc<[u8]>, stop: mpsc::Sender<Cause>) -> Self {
+    pub(super) fn new(
+        me: Identity,
+        secret: Arc<[u8]>,
+        tls: Option<Arc<LinkTls>>,
+        stop: mpsc::Sender<Cause>,
+    ) -> Self {
         Self {
             me,
             secret,
+            tls,
             stop,
             running: HashMap::new(),
         }
@@ -57,6 +65,7 @@ impl Dialers {
         let dialer = Dialer {
             me: self.me.clone(),
             secret: Arc::clone(&self.secret),
+            tls: self.tls.clone(),
             target: known,
             on_failure: Box::new(Refusals::of(peer, self.stop.clone()).watch()),
         };

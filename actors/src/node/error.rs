@@ -2,6 +2,8 @@
 
 use std::io;
 
+use lampyris_runtime::config::BadCertificate;
+
 use super::ports::PortTaken;
 use crate::service::Clash;
 use crate::store::StoreError;
@@ -21,6 +23,9 @@ pub enum BootError {
     /// The shared secret is not to be had.
     #[error("the shared secret: {0}")]
     Secret(io::Error),
+    /// A certificate cannot be used.
+    #[error(transparent)]
+    Certificate(#[from] BadCertificate),
     /// A hook of the app did not succeed.
     #[error("not ready: {0}")]
     App(String),
@@ -39,7 +44,7 @@ impl BootError {
     /// The exit code that says what it was.
     pub const fn exit_code(&self) -> u8 {
         match self {
-            Self::NoSuchNode(..) | Self::Clash(_) | Self::Store(_) => 78,
+            Self::NoSuchNode(..) | Self::Clash(_) | Self::Store(_) | Self::Certificate(_) => 78,
             Self::App(_) | Self::Unknown => 1,
             Self::Port(_) => 73,
             Self::Secret(_) => 77,

@@ -3,7 +3,7 @@
 use std::io;
 use std::net::{IpAddr, SocketAddr, TcpListener};
 
-use lampyris_runtime::config::NodeConfig;
+use lampyris_runtime::config::{Config, NodeConfig};
 use lampyris_runtime::name::NodeName;
 use lampyris_runtime::sockets::{self, Inherited, Listeners};
 use socket2::{Domain, Protocol, Socket, Type};
@@ -13,10 +13,12 @@ const BACKLOG: i32 = 4096;
 
 /// A port that could not be bound.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot listen on {addr} (key {key}): {source}{}", holder.as_ref().map(|by| format!("; it is held by {by}")).unwrap_or_default())]
+#[error("cannot listen on {addr} ({key}, {origin}): {source}{}", holder.as_ref().map(|by| format!("; it is held by {by}")).unwrap_or_default())]
 pub struct PortTaken {
     /// The key of the configuration, such as `servers.gate.rootport`.
     pub key: String,
+    /// Where its value comes from: `file config.json:3:17`, a variable, or `default`.
+    pub origin: String,
     /// Where.
     pub addr: SocketAddr,
     /// Which process holds it, if that can be seen.
@@ -31,6 +33,7 @@ pub struct PortTaken {
 /// As [`bind`].
 pub(crate) fn take_or_bind(
     given: &mut Listeners,
+    config: &Config,
     node: &NodeName,
     key: &str,
     ip: IpAddr,
@@ -39,7 +42,7 @@ pub(crate) fn take_or_bind(
     let wanted = SocketAddr::new(ip, port);
     match given.remove(key) {
         Some(listener) if listener.local_addr().is_ok_and(|addr| addr == wanted) => Ok(listener),
-        _ => bind(format!("servers.{node}.{key}"), ip, port),
+        _ => bind(config, &format!("servers.{node}.{key}"), ip, port),
     }
 }
 
@@ -54,16 +57,17 @@ pub(crate) fn configured(node: &NodeConfig) -> impl Iterator<Item = (&'static st
         .filter_map(|(key, ip, port)| Some((key, ip, port?)))
 }
 
-/// Binds a port and listens.
+/// Binds the port under a key of the configuration, and listens.
 ///
 /// # Errors
 /// [`PortTaken`], with the process that holds it.
-pub(crate) fn bind(key: impl Into<String>, ip: IpAddr, port: u16) -> Result<TcpListener, PortTaken> {
+pub(crate) fn bind(config: &Config, key: &str, ip: IpAddr, port: u16) -> Result<TcpListener, PortTaken> {
     let addr = SocketAddr::new(ip, port);
     listen(addr).map_err(|source| {
         let taken = source.kind() == io::ErrorKind::AddrInUse;
         PortTaken {
-            key: key.into(),
+            origin: config.origin(key),
+            key: key.to_owned(),
             addr,
             holder: if taken { holder(port) } else { None },
             source,
@@ -81,12 +85,16 @@ pub(super) fn inherited() -> Inherited {
 
 /// The ports of a node, bound before anything else, so that a taken one is found first. A master hands them to
 /// the nodes that it starts, so that they stay open when a node dies.
-pub(super) fn open_ports(own: &NodeConfig, mut given: Listeners) -> Result<Listeners, PortTaken> {
+pub(super) fn open_ports(
+    config: &Config,
+    own: &NodeConfig,
+    mut given: Listeners,
+) -> Result<Listeners, PortTaken> {
     let mut open = Listeners::new();
     for (key, ip, port) in configured(own) {
         open.insert(
             key.to_owned(),
-            take_or_bind(&mut given, &own.name, key, ip, port)?,
+            take_or_bind(&mut given, config, &own.name, key, ip, port)?,
         );
     }
     Ok(open)
@@ -156,13 +164,18 @@ mod tests {
     #[test]
     fn the_holder_of_a_taken_port_is_named() {
         let ip: IpAddr = [127, 0, 0, 1].into();
-        let first = bind("servers.gate.rootport", ip, 0).unwrap();
+        let key = "servers.gate.rootport";
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("config.json");
+        let text = "{\n \"master\": {},\n \"servers\": {\"gate\": {\"app\": \"a\", \"rootport\": 10000}}\n}";
+        std::fs::write(&file, text).unwrap();
+        let config = Config::load(&file, std::iter::empty()).unwrap();
+        let first = bind(&config, key, ip, 0).unwrap();
         let port = first.local_addr().unwrap().port();
-        let text = bind("servers.gate.rootport", ip, port).unwrap_err().to_string();
-        assert!(
-            text.contains("servers.gate.rootport") && text.contains(&port.to_string()),
-            "{text}"
-        );
+        let text = bind(&config, key, ip, port).unwrap_err().to_string();
+        for part in [key, "config.json:3:", &port.to_string()] {
+            assert!(text.contains(part), "no {part} in {text}");
+        }
         if cfg!(target_os = "linux") {
             assert!(text.contains(&format!("pid {}", std::process::id())), "{text}");
         }

@@ -10,6 +10,7 @@ use lampyris_runtime::config::{Config, NodeConfig, Secret, link_secret};
 use lampyris_runtime::link::{Acceptor, Peer, accept};
 use lampyris_runtime::sockets::{Inherited, Listeners};
 use lampyris_runtime::supervisor::limits;
+use lampyris_runtime::tls::{ClientTls, LinkTls};
 use lampyris_runtime::wire::Goodbye;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
@@ -26,6 +27,7 @@ use super::reload::Adjustable;
 use super::telling::{Telling, tell};
 use super::{Node, web};
 use crate::app::{App, ReadyHook, Routes, StopHook, single};
+use crate::certificates;
 use crate::logging::{LogLevel, Lost};
 use crate::net;
 use crate::report::{Gatherer, SpanLog};
@@ -37,6 +39,27 @@ const FAREWELL: Duration = Duration::from_millis(300);
 
 /// How often a draining node looks whether its last call has ended.
 const DRAIN_STEP: Duration = Duration::from_millis(5);
+
+/// What a node proves itself with.
+struct Keys {
+    secret: Secret,
+    links: Option<Arc<LinkTls>>,
+    clients: Option<Arc<ClientTls>>,
+}
+
+impl Keys {
+    fn secret(&self) -> Arc<[u8]> {
+        self.secret.expose().as_bytes().into()
+    }
+
+    fn of(config: &Config, own: &NodeConfig) -> Result<Self, BootError> {
+        Ok(Self {
+            secret: link_secret(config).map_err(BootError::Secret)?,
+            links: config.link_tls(own.name.as_str())?.map(Arc::new),
+            clients: config.client_tls(own)?.map(Arc::new),
+        })
+    }
+}
 
 /// What a running node has started, to be ended with it.
 pub(super) struct Running {
@@ -55,7 +78,7 @@ pub(super) struct Running {
 /// Ports that are open and not served yet.
 struct Unserved {
     ports: Arc<Listeners>,
-    secret: Secret,
+    keys: Keys,
     routes: Option<Routes>,
 }
 
@@ -68,12 +91,12 @@ impl Running {
         stop: mpsc::Sender<Cause>,
     ) -> Result<(Self, Node), BootError> {
         let inherited = inheritance().await?;
-        let ports = Arc::new(open_ports(&own, inherited.listeners)?);
+        let ports = Arc::new(open_ports(config, &own, inherited.listeners)?);
         let (placing, in_place) = watch::channel(inherited.succeeds.is_none());
-        let secret = link_secret(config).map_err(BootError::Secret)?;
         let telling = Telling::new(SpanLog::new(own.name.clone()));
+        let keys = Keys::of(config, &own)?;
         let identity = identity(own.name.clone(), inherited.succeeds)?;
-        let dialers = Dialers::new(identity.clone(), secret.expose().as_bytes().into(), stop.clone());
+        let dialers = Dialers::new(identity.clone(), keys.secret(), keys.links.clone(), stop.clone());
         let dialers = Rc::new(RefCell::new(dialers));
         let adjustable = Adjustable {
             dialers: Rc::clone(&dialers),
@@ -100,18 +123,15 @@ impl Running {
         // It does not wait for the database.
         let store = store::open(config, &own).map_err(BootError::Store)?;
         let node = assemble(config, own, identity, Arc::new(router), hooks, ups, store);
-        let pairs = app.services.iter().zip(inboxes);
-        let services = pairs
-            .map(|(service, inbox)| service.start(inbox, &node))
-            .collect();
+        let services = app.services.iter().zip(inboxes);
+        let services = services.map(|(service, inbox)| service.start(inbox, &node));
         let (master, master_links) = master_peer(&node);
-        let unserved = Unserved {
-            ports,
-            secret,
-            routes: app.routes,
-        };
+        let (links, clients) = (keys.links.clone(), keys.clients.clone());
+        let watching = certificates::tasks(config, node.name().as_str(), links, clients);
+        let routes = app.routes;
+        let unserved = Unserved { ports, keys, routes };
         let mut running = Self {
-            services,
+            services: services.collect(),
             tasks: vec![],
             accepting: None,
             master,
@@ -122,6 +142,7 @@ impl Running {
             in_place,
         };
         running.dial_all(&node);
+        watching.into_iter().for_each(|task| running.spawn(task));
         let (ready, serving) = watch::channel(false);
         let lacking = say_lacks(node.clone(), running.master.clone(), master_links.clone());
         running.spawn(lacking);
@@ -148,12 +169,7 @@ impl Running {
     }
 
     fn serve_ports(&mut self, node: &Node) -> Result<(), BootError> {
-        let Some(Unserved {
-            ports,
-            secret,
-            routes,
-        }) = self.unserved.take()
-        else {
+        let Some(Unserved { ports, keys, routes }) = self.unserved.take() else {
             return Ok(());
         };
         // Copies: the originals are kept to be handed to a master that adopts this node.
@@ -166,7 +182,8 @@ impl Running {
                 .map_err(|why| BootError::System("rootport", why))?;
             let acceptor = Acceptor {
                 me: node.0.identity.clone(),
-                secret: secret.expose().as_bytes().into(),
+                secret: keys.secret(),
+                tls: keys.links.clone(),
                 handshake: node.0.link.handshake,
                 gatekeeper: Arc::new(OwnChildren(node.clone())),
                 spawn: |task| tokio::task::spawn_local(task).abort_handle(),
@@ -176,7 +193,8 @@ impl Running {
         if let Some(listener) = copy("netport")? {
             let mut settings = client_settings(&node.config());
             settings.trace_sample = node.cluster().trace.sample;
-            let clients = net::serve(listener, settings, Arc::clone(node.router()))
+            let (router, tls) = (Arc::clone(node.router()), keys.clients.clone());
+            let clients = net::serve(listener, settings, router, tls)
                 .map_err(|why| BootError::System("netport", why))?;
             drop(node.0.clients.set(clients));
         }

@@ -9,7 +9,7 @@ use super::machine::Machine;
 use super::model::NodeConfig;
 use super::tree::Kind;
 use super::units::{show_duration, show_size};
-use super::{Config, exposure, parents, ports};
+use super::{Config, certificates, exposure, parents, ports};
 
 /// All rules, over everything that could be read.
 pub(super) fn check(config: &Config, machine: &Machine, findings: &Findings) {
@@ -20,6 +20,7 @@ pub(super) fn check(config: &Config, machine: &Machine, findings: &Findings) {
     clients(config, machine, findings);
     ports::check(config, machine, findings);
     exposure::check(config, findings);
+    certificates::check(config, findings);
 }
 
 /// One value that must not be beyond another.

@@ -111,9 +111,9 @@ pub(super) fn check(config: &Config, findings: &Findings) {
         );
         findings_at_first(config, &reachable, Code::WeakSecret, &allowed, help, findings);
     }
-    if !config.link.allow_plaintext {
-        let allowed = "127.0.0.1, or link.allow_plaintext = true in a network that only you can listen to";
-        let help = "a tunnel such as WireGuard or ssh between the hosts encrypts the links";
+    if config.link.certs.is_none() && !config.link.allow_plaintext {
+        let allowed = "127.0.0.1, or link.certs, or link.allow_plaintext = true in a network that only you can listen to";
+        let help = "`certs init` makes the certificates for link.certs";
         findings_at_first(config, &reachable, Code::Plaintext, allowed, help, findings);
     }
     unreachable_hosts(config, findings);

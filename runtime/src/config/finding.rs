@@ -128,6 +128,10 @@ codes! {
     UnknownWord = 37, "not one of the words that are allowed";
     /// A change that a running cluster cannot take over.
     NeedsMaster = 38, "this cannot change while the master runs";
+    /// A certificate or key that cannot be used.
+    Certificate = 39, "a certificate cannot be used";
+    /// A certificate that does not hold, or not for long.
+    Expiry = 40, "a certificate does not hold for long enough";
 }
 
 /// What a place is in.

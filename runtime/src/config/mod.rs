@@ -15,7 +15,7 @@
 //! | `read`, `units` | one key of a section as a checked value |
 //! | `sections`, `nodes`, `data`, `admin` | which keys there are |
 //! | `model` | the typed result, with the defaults |
-//! | `check`, `parents`, `ports`, `exposure` | rules that concern several values, or the machine |
+//! | `check`, `parents`, `ports`, `exposure`, `certificates` | rules that concern several values, or the machine |
 //! | `machine` | what this process may do here |
 //! | `effective` | what holds for a node, with where each value comes from |
 //! | `written` | the tree and the text, kept for later questions |
@@ -28,6 +28,7 @@
 
 mod admin;
 mod applied;
+mod certificates;
 mod check;
 mod data;
 mod diff;
@@ -65,6 +66,7 @@ use written::Written;
 
 pub use admin::{AdminConfig, AdminToken, Role, TraceConfig};
 pub use applied::{applied_copy, keep_applied};
+pub use certificates::{BadCertificate, EXPIRES_SOON, NamedCertificate};
 pub use data::{DataConfig, DbConfig, JournalConfig, MemcachedConfig, RedisConfig, StoreConfig};
 pub use diff::{Change, Effect, RULES, Rule, diff, refused_while_running};
 pub use effective::Setting;
@@ -129,9 +131,24 @@ pub struct Rejected {
     /// At least one of them is a fault.
     pub findings: Vec<Finding>,
     source: Source,
+    /// What could be read all the same.
+    rest: Option<Box<Config>>,
 }
 
 impl Rejected {
+    /// The configuration all the same, if it has no faults but of these kinds.
+    ///
+    /// # Errors
+    /// It has others.
+    pub fn but_for(self, codes: &[Code]) -> Result<Config, Self> {
+        let mendable =
+            |finding: &Finding| finding.severity == Severity::Warning || codes.contains(&finding.kind);
+        match self.rest {
+            Some(config) if self.findings.iter().all(mendable) => Ok(*config),
+            rest => Err(Self { rest, ..self }),
+        }
+    }
+
     /// The text of the file for [`render_human`]; empty when it could not be read. It may hold secrets.
     pub fn source_text(&self) -> &str {
         self.source.text()
@@ -249,7 +266,11 @@ impl Config {
                     ..config
                 })
             }
-            _ => Err(Rejected { findings, source }),
+            rest => Err(Rejected {
+                findings,
+                source,
+                rest: rest.map(Box::new),
+            }),
         }
     }
 

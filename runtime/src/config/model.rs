@@ -9,6 +9,7 @@ use std::time::Duration;
 use crate::name::NodeName;
 
 use crate::supervisor::policy::RestartPolicy;
+use crate::tls::Pair;
 
 /// Port at which nodes reach the master, when none is configured.
 pub const DEFAULT_MASTER_PORT: u16 = 9999;
@@ -210,6 +211,8 @@ pub struct ClientConfig {
     pub server_version: u32,
     /// Whether a connection's requests are handled one after the other.
     pub serial: bool,
+    /// Certificate and key (`tls.cert`, `tls.key`); connections are encrypted then.
+    pub tls: Option<Pair>,
 }
 
 impl Default for ClientConfig {
@@ -226,6 +229,7 @@ impl Default for ClientConfig {
             protocol_version: 0,
             server_version: 0,
             serial: false,
+            tls: None,
         }
     }
 }
@@ -253,6 +257,8 @@ pub struct LinkConfig {
     pub max_calls: usize,
     /// Longest time for the handshake.
     pub handshake_timeout: Duration,
+    /// Folder of the authority's certificate and of those of the nodes; links are encrypted then.
+    pub certs: Option<PathBuf>,
     /// Whether a link port may be bound off loopback although nothing encrypts it.
     pub allow_plaintext: bool,
 }
@@ -270,6 +276,7 @@ impl Default for LinkConfig {
             max_queue: 64 * MIB,
             max_calls: 131_072,
             handshake_timeout: Duration::from_secs(2),
+            certs: None,
             allow_plaintext: false,
         }
     }

@@ -12,6 +12,7 @@ use super::read::{Section, integer_of, put};
 use super::sections::{LONG_TIME, SOME, SOME_BYTES, SOME_TIME, missing, restart};
 use super::tree::{Kind, Node, Table};
 use crate::supervisor::policy::{OnCrashLoop, RestartPolicy};
+use crate::tls::Pair;
 
 /// Most nodes of a cluster: more than fit on a page, and few enough to compare each with each.
 const MAX_NODES: usize = 1000;
@@ -193,6 +194,22 @@ fn clients(section: &Section<'_>, node: &mut NodeConfig) {
         section.integer("server_version", 0..=i128::from(u32::MAX)),
     );
     put(&mut clients.serial, section.boolean("serial"));
+    clients.tls = tls(section);
+}
+
+/// `tls`: certificate and key, both or none.
+fn tls(section: &Section<'_>) -> Option<Pair> {
+    let tls = section.section("tls")?;
+    let (cert, key) = (tls.path("cert"), tls.path("key"));
+    for missing in ["cert", "key"].into_iter().filter(|key| !tls.has(key)) {
+        let fault = Finding::fault(Code::Certificate, tls.place(), tls.path_of(missing));
+        tls.add(fault.found("nothing").allowed("the path of a file in PEM"));
+    }
+    tls.finish();
+    Some(Pair {
+        cert: cert?,
+        key: key?,
+    })
 }
 
 /// `remoteport`: the parents.

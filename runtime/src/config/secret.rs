@@ -57,11 +57,12 @@ pub(super) enum BadSecretFile {
 
 /// Reads a secret file that only its owner may read. White space around the text does not count.
 pub(super) fn read_secret_file(path: &Path) -> Result<Secret, BadSecretFile> {
-    let file = File::open(path)?;
-    let meta = file.metadata()?;
-    if !meta.is_file() {
+    // Asked before opening: to open a pipe would wait for its writer.
+    if !fs::metadata(path)?.is_file() {
         return Err(BadSecretFile::NoText);
     }
+    let file = File::open(path)?;
+    let meta = file.metadata()?;
     let mode = meta.mode() & 0o7777;
     if mode & 0o077 != 0 {
         return Err(BadSecretFile::TooOpen(mode));

@@ -123,6 +123,7 @@ pub(super) fn link(root: &Section<'_>) -> LinkConfig {
         &mut link.handshake_timeout,
         section.duration("handshake_timeout", SOME_TIME),
     );
+    link.certs = section.path("certs");
     put(&mut link.allow_plaintext, section.boolean("allow_plaintext"));
     section.finish();
     link

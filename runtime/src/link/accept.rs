@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
 use tokio::io::AsyncWriteExt;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::task::AbortHandle;
 
 use super::Peer;
@@ -21,7 +21,9 @@ use super::conn::{Conn, LinkId};
 use super::dial::{prepare, receive};
 use super::handshake::{Accepting, HandshakeError, Identity, Refusal, refusal};
 use super::peer::Seated;
+use super::strangers::Strangers;
 use super::task::{self, Stream, clock};
+use crate::tls::{Channel, LinkTls};
 
 /// Most connections that have not proved themselves yet.
 const HALF_OPEN: usize = 64;
@@ -53,6 +55,8 @@ pub struct Acceptor {
     pub me: Identity,
     /// The shared secret.
     pub secret: Arc<[u8]>,
+    /// With it, links are encrypted, and dialers show certificates.
+    pub tls: Option<Arc<LinkTls>>,
     /// Longest time of a handshake.
     pub handshake: Duration,
     /// Who may come in.
@@ -68,6 +72,7 @@ pub type Spawn = fn(Pin<Box<dyn Future<Output = ()> + Send>>) -> AbortHandle;
 /// Accepts links for ever. Ends when its task is aborted; its links go on.
 pub async fn accept(listener: TcpListener, acceptor: Arc<Acceptor>) {
     let mut half_open: VecDeque<AbortHandle> = VecDeque::with_capacity(HALF_OPEN);
+    let strangers = Arc::new(Strangers::default());
     let mut pause = EXHAUSTED.0;
     loop {
         let (stream, addr) = match listener.accept().await {
@@ -90,22 +95,32 @@ pub async fn accept(listener: TcpListener, acceptor: Arc<Acceptor>) {
         {
             oldest.abort();
         }
-        half_open.push_back(welcome(stream, addr, &acceptor));
+        let open = open(stream, acceptor.tls.clone());
+        half_open.push_back(welcome(open, addr, Channel::vouches_for, &acceptor, &strangers));
     }
 }
 
 /// One connection: the handshake in a task that may be dropped, then the link in a task of its own.
-pub(crate) fn welcome<S: Stream>(stream: S, addr: SocketAddr, acceptor: &Arc<Acceptor>) -> AbortHandle {
+///
+/// `open` makes the stream, in the time of the handshake; `vouches` says whether it may be that of a name.
+pub(super) fn welcome<S: Stream>(
+    open: impl Future<Output = io::Result<S>> + Send + 'static,
+    addr: SocketAddr,
+    vouches: fn(&S, &str) -> bool,
+    acceptor: &Arc<Acceptor>,
+    strangers: &Arc<Strangers>,
+) -> AbortHandle {
     let spawn = acceptor.spawn;
-    let acceptor = Arc::clone(acceptor);
+    let (acceptor, strangers) = (Arc::clone(acceptor), Arc::clone(strangers));
     spawn(Box::pin(async move {
-        let shaken = tokio::time::timeout(acceptor.handshake, authenticate(stream, addr, &acceptor)).await;
+        let shaken =
+            tokio::time::timeout(acceptor.handshake, authenticate(open, addr, vouches, &acceptor)).await;
         match shaken {
             Ok(Ok(proved)) => {
                 (acceptor.spawn)(Box::pin(admit(proved, Arc::clone(&acceptor))));
             }
-            Ok(Err(why)) => tracing::debug!(%why, "a stranger at the link port"),
-            Err(_) => tracing::debug!("a stranger at the link port was silent"),
+            Ok(Err(why)) => strangers.tell(&why, clock()),
+            Err(_) => strangers.tell(&"it said nothing in time", clock()),
         }
     }))
 }
@@ -127,11 +142,22 @@ enum Stranger {
     Handshake(#[from] HandshakeError),
 }
 
+/// The stream of a connection: with TLS, both ends show their certificates first.
+async fn open(stream: TcpStream, tls: Option<Arc<LinkTls>>) -> io::Result<Channel> {
+    prepare(&stream)?;
+    match tls {
+        Some(tls) => tls.accept(stream).await,
+        None => Ok(Channel::Plain(stream)),
+    }
+}
+
 async fn authenticate<S: Stream>(
-    mut stream: S,
+    open: impl Future<Output = io::Result<S>>,
     addr: SocketAddr,
+    vouches: fn(&S, &str) -> bool,
     acceptor: &Acceptor,
 ) -> Result<Proved<S>, Stranger> {
+    let mut stream = open.await?;
     let mut buffer = BytesMut::with_capacity(512);
     let hello = receive(&mut stream, &mut buffer).await??;
     let (accepting, challenge) = match Accepting::begin(&acceptor.me, &hello) {
@@ -140,7 +166,16 @@ async fn authenticate<S: Stream>(
     };
     stream.write_all(&challenge).await?;
     let proof = receive(&mut stream, &mut buffer).await??;
-    match accepting.finish(&acceptor.secret, &proof) {
+    let proved = accepting
+        .finish(&acceptor.secret, &proof)
+        .and_then(
+            |(identity, welcome)| match vouches(&stream, identity.name.as_str()) {
+                true => Ok((identity, welcome)),
+                // A node that knows the secret cannot take the name of another one.
+                false => Err(Refusal::Unauthorized.into()),
+            },
+        );
+    match proved {
         Ok((identity, welcome)) => Ok(Proved {
             stream,
             addr,

@@ -20,6 +20,8 @@ use super::ended::Ended;
 use super::handshake::{self, Dialing, HandshakeError, Identity, Refusal};
 use super::task::{self, Stream, clock};
 use crate::backoff::Backoff;
+use crate::name::NodeName;
+use crate::tls::{Channel, LinkTls};
 use crate::wire::Goodbye;
 
 /// Delays between attempts. The first is short, as a parent that restarts is back within milliseconds.
@@ -37,6 +39,9 @@ pub enum DialError {
     /// No connection.
     #[error("{0}: {1}")]
     Connect(String, io::Error),
+    /// The connection could not be encrypted, or a certificate does not hold.
+    #[error("{0}: TLS: {1}")]
+    Tls(String, io::Error),
     /// The connection ended during the handshake.
     #[error("{0}: the connection ended during the handshake: {1}")]
     Cut(String, io::Error),
@@ -64,6 +69,8 @@ pub struct Dialer {
     pub me: Identity,
     /// The shared secret.
     pub secret: Arc<[u8]>,
+    /// With it, the link is encrypted, and both ends show certificates.
+    pub tls: Option<Arc<LinkTls>>,
     /// `host:port` of the parent, as far as it is known.
     pub target: watch::Receiver<Option<String>>,
     /// Hears of every attempt that failed; the link's news go to the peer's [`Inbound`](super::Inbound).
@@ -73,6 +80,8 @@ pub struct Dialer {
 /// Keeps the link up for ever. Ends when this side closes the link because it stops, when the task is aborted, or
 /// when the sender of the target is gone.
 pub async fn dial(dialer: Dialer, peer: Peer) {
+    let (tls, name) = (dialer.tls.clone(), peer.name().clone());
+    let connect = move |target| reach(target, tls.clone(), name.clone());
     dial_by(dialer, peer, connect).await;
 }
 
@@ -80,7 +89,7 @@ pub async fn dial(dialer: Dialer, peer: Peer) {
 pub(crate) async fn dial_by<S, C>(mut dialer: Dialer, peer: Peer, connect: impl Fn(String) -> C)
 where
     S: Stream,
-    C: Future<Output = io::Result<(S, SocketAddr)>>,
+    C: Future<Output = Result<(S, SocketAddr), DialError>>,
 {
     let mut pace = Pace::new();
     let mut last = String::new();
@@ -150,14 +159,12 @@ async fn attempt<S, C>(
 ) -> Result<Option<Ended>, DialError>
 where
     S: Stream,
-    C: Future<Output = io::Result<(S, SocketAddr)>>,
+    C: Future<Output = Result<(S, SocketAddr), DialError>>,
 {
     let target = dialer.target.borrow().clone().ok_or(DialError::NoAddress)?;
     let patience = peer.settings().handshake;
     let shaken = tokio::time::timeout(patience, async {
-        let (stream, addr) = connect(target.clone())
-            .await
-            .map_err(|why| DialError::Connect(target.clone(), why))?;
+        let (stream, addr) = connect(target.clone()).await?;
         let (stream, identity, early) = introduce(stream, dialer, peer, &target).await?;
         Ok((stream, identity, early, addr))
     });
@@ -182,7 +189,27 @@ where
     }
 }
 
-async fn connect(target: String) -> io::Result<(TcpStream, SocketAddr)> {
+/// The stream to a parent: with TLS, both ends show their certificates first.
+async fn reach(
+    target: String,
+    tls: Option<Arc<LinkTls>>,
+    name: NodeName,
+) -> Result<(Channel, SocketAddr), DialError> {
+    let (stream, addr) = match connect(&target).await {
+        Ok(connected) => connected,
+        Err(why) => return Err(DialError::Connect(target, why)),
+    };
+    let stream = match tls {
+        Some(tls) => tls.connect(stream, name.as_str()).await,
+        None => Ok(Channel::Plain(stream)),
+    };
+    match stream {
+        Ok(stream) => Ok((stream, addr)),
+        Err(why) => Err(DialError::Tls(target, why)),
+    }
+}
+
+async fn connect(target: &str) -> io::Result<(TcpStream, SocketAddr)> {
     let mut last = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
     for addr in lookup_host(target).await? {
         match TcpStream::connect(addr).await {

@@ -28,6 +28,7 @@ pub(crate) mod machine;
 mod outbox;
 pub(crate) mod peer;
 mod settings;
+mod strangers;
 mod task;
 
 pub use accept::{Acceptor, Gatekeeper, Spawn, accept};

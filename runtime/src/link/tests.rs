@@ -177,6 +177,7 @@ fn serve(listener: TcpListener, peer: &Peer) -> JoinHandle<()> {
     let acceptor = Acceptor {
         me: who("gate"),
         secret: SECRET.into(),
+        tls: None,
         handshake: Duration::from_secs(2),
         gatekeeper: Arc::new(Admit(peer.clone())),
         spawn: |task| tokio::spawn(task).abort_handle(),
@@ -195,6 +196,7 @@ fn start_dialling(
     let dialer = Dialer {
         me,
         secret: secret.into(),
+        tls: None,
         target: known,
         on_failure: Box::new(move |error| drop(failures.try_send(error.to_string()))),
     };

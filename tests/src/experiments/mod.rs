@@ -2,7 +2,8 @@
 //!
 //! | module | what is done |
 //! | --- | --- |
-//! | [`change`] | nodes and clusters stop in order |
+//! | [`change`] | nodes are stopped and restarted in order, programs and configurations replaced |
+//! | [`hostile`] | strangers and clumsy clients do what they can |
 //! | [`networks`] | the network is cut, slow, narrow, or reset; clocks are wrong |
 //! | [`processes`] | processes are killed, stopped, broken |
 //! | [`record`] | what one run of an experiment measured |
@@ -14,6 +15,7 @@
 //! [`short`] is what `cargo test` runs of each.
 
 pub mod change;
+pub mod hostile;
 pub mod networks;
 pub mod processes;
 pub mod record;
@@ -63,6 +65,7 @@ pub fn all() -> Vec<&'static Experiment> {
     let groups: [&[Experiment]; _] = [
         processes::EXPERIMENTS,
         networks::EXPERIMENTS,
+        hostile::EXPERIMENTS,
         resources::EXPERIMENTS,
         change::EXPERIMENTS,
     ];

@@ -197,7 +197,8 @@ impl Results {
                 id, title, seconds, ..
             } = entry;
             // A `String` takes every line.
-            writeln!(text, "| {id} | {title} | {} | {seconds} |", entry.status.word()).unwrap_or_default();
+            let (link, word) = (anchor(&format!("{id}: {title}")), entry.status.word());
+            writeln!(text, "| [{id}](#{link}) | {title} | {word} | {seconds} |").unwrap_or_default();
         }
         text + &self.experiments.iter().map(Entry::markdown).collect::<String>()
     }
@@ -247,9 +248,21 @@ fn row(figure: &Figure) -> String {
         Verdict::FallsShort => "falls short",
         Verdict::Told => "",
     };
-    let (what, unit) = (&figure.what, &figure.unit);
-    let (value, must, best) = (number(figure.value), limit(figure.must), limit(figure.best));
-    format!("| {what} | {value} {unit} | {must} | {best} | {verdict} |\n")
+    let (what, value) = (&figure.what, number(figure.value));
+    let measured = format!("{value} {}", figure.unit);
+    let (must, best) = (limit(figure.must), limit(figure.best));
+    format!(
+        "| {what} | {} | {must} | {best} | {verdict} |\n",
+        measured.trim_end()
+    )
+}
+
+/// By what a link leads to a heading: its letters, digits and dashes, with dashes for spaces.
+fn anchor(heading: &str) -> String {
+    let kept = heading
+        .chars()
+        .filter(|sign| sign.is_alphanumeric() || " -_".contains(*sign));
+    kept.collect::<String>().to_lowercase().replace(' ', "-")
 }
 
 /// Whole numbers as such, others with as many places as say something.

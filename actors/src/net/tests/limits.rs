@@ -243,7 +243,7 @@ async fn who_comes_and_goes_is_turned_away_while_services_do_not_keep_up() {
         max_clients: 3,
         ..NetSettings::default()
     };
-    let clients = serve(listener, settings, Arc::new(router)).unwrap();
+    let clients = serve(listener, settings, Arc::new(router), None).unwrap();
     for _ in 0..100 {
         // Closed at once when it is turned away, else when it has said that it has nothing to say.
         let mut client = Client::connect(addr).await;

@@ -2,6 +2,7 @@
 
 mod calls;
 mod limits;
+mod tls;
 
 use std::future::Future;
 use std::sync::Arc;
@@ -10,7 +11,9 @@ use std::time::Duration;
 use actix::{Actor, Context, Handler, Message, ResponseFuture};
 use bytes::{Bytes, BytesMut};
 use lampyris_runtime::error::{ErrorKind, Fault};
+use lampyris_runtime::link::Stream;
 use lampyris_runtime::packet::{Decoded, Dialect, Firefly, Packet};
+use lampyris_runtime::tls::ClientTls;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::{mpsc, oneshot};
@@ -167,6 +170,10 @@ struct Port {
 
 impl Port {
     fn open(settings: NetSettings) -> Self {
+        Self::with(settings, None)
+    }
+
+    fn with(settings: NetSettings, tls: Option<Arc<ClientTls>>) -> Self {
         let (sender, events) = mpsc::channel(100_000);
         let inbox = Inbox::new(Probe::NAME, 100_000, Taking::Batch);
         let mut router = Router::default();
@@ -174,7 +181,7 @@ impl Port {
         let probe = host(inbox, move || Probe(sender.clone()));
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let addr = listener.local_addr().unwrap();
-        let clients = serve(listener, settings, Arc::new(router)).unwrap();
+        let clients = serve(listener, settings, Arc::new(router), tls).unwrap();
         Self {
             addr,
             clients,
@@ -234,7 +241,8 @@ async fn soon<F: Future>(future: F) -> F::Output {
 
 /// A game client.
 struct Client {
-    stream: TcpStream,
+    addr: std::net::SocketAddr,
+    stream: Box<dyn Stream>,
     buffer: BytesMut,
 }
 
@@ -248,8 +256,14 @@ fn frame(command: u32, payload: &[u8]) -> BytesMut {
 
 impl Client {
     async fn connect(addr: std::net::SocketAddr) -> Self {
+        let stream = TcpStream::connect(addr).await.unwrap();
+        Self::over(stream.local_addr().unwrap(), stream)
+    }
+
+    fn over(addr: std::net::SocketAddr, stream: impl Stream) -> Self {
         Self {
-            stream: TcpStream::connect(addr).await.unwrap(),
+            addr,
+            stream: Box::new(stream),
             buffer: BytesMut::new(),
         }
     }

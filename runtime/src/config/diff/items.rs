@@ -300,7 +300,10 @@ fn clients(to: &mut Gather, keys: &ClientConfig) {
         protocol_version,
         server_version,
         serial,
+        tls,
     } = keys;
+    to.may("tls.cert", tls.as_ref().map(|pair| pair.cert.display()));
+    to.may("tls.key", tls.as_ref().map(|pair| pair.key.display()));
     to.put(
         "errors",
         match errors {
@@ -350,7 +353,9 @@ fn link(to: &mut Gather, section: &LinkConfig) {
         max_calls,
         handshake_timeout,
         allow_plaintext,
+        certs,
     } = section;
+    to.may("certs", certs.as_ref().map(|folder| folder.display()));
     to.put("heartbeat", show_duration(*heartbeat));
     to.put("suspect_after", show_duration(*suspect_after));
     to.put("down_after", show_duration(*down_after));

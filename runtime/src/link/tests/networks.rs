@@ -3,6 +3,7 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
+use std::future::ready;
 use std::rc::Rc;
 
 use turmoil::net::{TcpListener, TcpStream};
@@ -43,21 +44,24 @@ async fn gate(ledger: Arc<Ledger>) -> turmoil::Result {
     let acceptor = Arc::new(Acceptor {
         me: who("gate"),
         secret: SECRET.into(),
+        tls: None,
         handshake: Duration::from_secs(2),
         gatekeeper: Arc::new(Admit(peer)),
         spawn: |task| tokio::spawn(task).abort_handle(),
     });
     let listener = TcpListener::bind(("0.0.0.0", PORT)).await?;
+    let strangers = Arc::default();
     loop {
         let (stream, addr) = listener.accept().await?;
-        welcome(stream, addr, &acceptor);
+        welcome(ready(Ok(stream)), addr, |_, _| true, &acceptor, &strangers);
     }
 }
 
-async fn connect(_: String) -> std::io::Result<(TcpStream, SocketAddr)> {
-    let stream = TcpStream::connect(("gate", PORT)).await?;
-    let addr = stream.peer_addr()?;
-    Ok((stream, addr))
+async fn connect(target: String) -> Result<(TcpStream, SocketAddr), DialError> {
+    let connected = TcpStream::connect(("gate", PORT)).await;
+    connected
+        .and_then(|stream| stream.peer_addr().map(|addr| (stream, addr)))
+        .map_err(|why| DialError::Connect(target, why))
 }
 
 /// What became of a call, and how long that took.
@@ -71,6 +75,7 @@ async fn net(ended: Rc<RefCell<Vec<Ended>>>, stop: Rc<RefCell<bool>>) -> turmoil
     let dialer = Dialer {
         me: who("net"),
         secret: SECRET.into(),
+        tls: None,
         target: known,
         on_failure: Box::new(|_| {}),
     };

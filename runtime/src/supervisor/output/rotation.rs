@@ -31,6 +31,8 @@ pub fn rotate(log: &Path, max_size: u64, keep: u32) -> io::Result<bool> {
         std::fs::remove_file(log)?;
         return Ok(true);
     }
+    // Not by a rename onto it: ext4 would write the other file to the disk before, all of it, at each rotation.
+    if_there(std::fs::remove_file(numbered(log, keep)))?;
     for number in (1..keep).rev() {
         if_there(std::fs::rename(numbered(log, number), numbered(log, number + 1)))?;
     }

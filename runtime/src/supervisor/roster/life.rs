@@ -30,8 +30,8 @@ pub(super) enum Origin {
 pub(super) enum Ending {
     /// An operator asked.
     Asked,
-    /// It was not ready in time.
-    NotReady,
+    /// It was not ready in time; it had a link with the master by then, or none.
+    NotReady { linked: bool },
     /// It was unreachable for too long.
     Hung,
 }
@@ -98,7 +98,7 @@ impl Life {
     /// Its end in words: what the master had done, then what the operating system says.
     pub(super) fn end_text(&self, exit: &Exit, spec: &NodeSpec) -> String {
         match self.ending {
-            Some(Ending::NotReady) => format!("not ready after {}, {exit}", seconds(spec.start_timeout)),
+            Some(Ending::NotReady { linked }) => format!("{}, {exit}", late_text(linked, spec)),
             Some(Ending::Hung) => format!("hung {}, {exit}", seconds(spec.hang_kill.unwrap_or_default())),
             Some(Ending::Asked) if self.killed => format!("unclean stop, {exit}"),
             Some(Ending::Asked) => format!("stopped, {exit}"),
@@ -106,6 +106,15 @@ impl Life {
             None => exit.to_string(),
         }
     }
+}
+
+/// That a process was not ready in time, and how far it had come: it opens its ports before it links.
+pub(super) fn late_text(linked: bool, spec: &NodeSpec) -> String {
+    let come = match linked {
+        true => "its ports are open, its start has not ended",
+        false => "no link to the master",
+    };
+    format!("not ready after {} ({come})", seconds(spec.start_timeout))
 }
 
 /// The last ends of a node's processes, oldest first.

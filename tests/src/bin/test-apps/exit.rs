@@ -27,13 +27,26 @@ impl Handler<Nothing> for Exit {
     }
 }
 
+/// What is in the node's file.
+fn told(node: &Node) -> String {
+    let file = node.cluster().run_dir.join(format!("exit-{}", node.name()));
+    std::fs::read_to_string(file).unwrap_or_default()
+}
+
+/// With `never` in the file the start takes for ever.
+async fn start(node: Node) -> Result<(), String> {
+    if told(&node) == "never" {
+        std::future::pending::<()>().await;
+    }
+    Ok(())
+}
+
 /// Ends the process with the code in the file `exit-NAME` of the run folder, if there is one, and leaves a line in
-/// `starts-NAME` before. With `never` in it the start takes for ever; with `print BYTES LINES SECONDS` so many lines
+/// `starts-NAME` before. With `stuck` in it nothing more is done, not even a link to the master; with `print BYTES LINES SECONDS` so many lines
 /// of so many bytes are printed each second.
 fn exit_if_told(node: &Node) {
-    let file = node.cluster().run_dir.join(format!("exit-{}", node.name()));
-    let told = std::fs::read_to_string(file).unwrap_or_default();
-    if told == "never" {
+    let told = told(node);
+    if told == "stuck" {
         loop {
             std::thread::park();
         }
@@ -77,8 +90,9 @@ fn print(bytes: u64, lines_a_second: u64, time: Duration) {
 }
 
 pub(crate) fn app() -> App {
-    App::new("test.exit").service(|node| {
+    let app = App::new("test.exit").service(|node| {
         exit_if_told(node);
         Exit
-    })
+    });
+    app.before_ready(start)
 }

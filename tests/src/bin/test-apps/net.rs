@@ -84,6 +84,20 @@ commands! {
     NameOfAny = 27;
 }
 
+/// A shape that knows no end.
+#[derive(Serialize, Deserialize)]
+pub(crate) enum Tree {
+    Leaf,
+    Node(Box<Tree>),
+}
+
+/// Takes a tree, and answers with its height.
+#[derive(Command)]
+#[command(42, reply = String)]
+pub(crate) struct Height {
+    tree: Msgpack<Tree>,
+}
+
 /// What happened to one session.
 #[derive(Default)]
 struct Seen {
@@ -122,7 +136,8 @@ struct Seen {
         SleeperOfGame,
         EchoOfGate,
         WhoInGame,
-        NameOfAny
+        NameOfAny,
+        Height
     ),
     sessions
 )]
@@ -218,6 +233,24 @@ handlers! {
     }
     EchoOfGate(net, _session, text) { Box::pin(net.gate.call(EchoFromGate(text))) }
     NameOfAny(net, _session, _text) { net.ask_game(AskGame::NameOfAny) }
+}
+
+impl Handler<Height> for Net {
+    type Result = Result<String, CallError>;
+
+    fn handle(
+        &mut self,
+        Height {
+            tree: Msgpack(mut tree),
+        }: Height,
+        _: &mut Context<Self>,
+    ) -> Self::Result {
+        let mut height = 1;
+        while let Tree::Node(below) = tree {
+            (tree, height) = (*below, height + 1);
+        }
+        Ok(height.to_string())
+    }
 }
 
 impl Net {

@@ -4,14 +4,14 @@ use serde_json::Value;
 
 use super::super::{Experiment, Record, Strength, must};
 use crate::Cluster;
-use crate::process::End;
+use crate::process::{End, Process};
 use crate::spread::Spread;
 use crate::wait::until;
 
 pub(super) const EXPERIMENT: Experiment = Experiment {
     id: "R-19",
-    title: "restart and stop are asked for 20 times at the same moment",
-    must: "one action, and the same result for all",
+    title: "restart, reload and stop are asked for 20 times at the same moment",
+    must: "one action, and the same result for all; a reload is applied once, whether the API or the command line asks",
     best: "",
     run,
 };
@@ -23,8 +23,27 @@ const OPERATORS: usize = 20;
 const WAIT_IN_GAME: u32 = 3;
 
 fn run(strength: Strength, record: &mut Record) {
-    let cluster = Cluster::of_test_apps();
+    let mut cluster = Cluster::of_test_apps();
     let master = cluster.start();
+    restarts(&cluster, strength, record);
+    reloads(&mut cluster, &master, strength, record);
+    let answers = all_at_once(&cluster, "cluster/actions/stop");
+    assert!(
+        answers
+            .iter()
+            .all(|answer| *answer == answers[0] && answer.0 == 202),
+        "{answers:?}"
+    );
+    assert_eq!(master.end(), End::Code(0));
+    record.exactly(
+        "stops that were begun",
+        master.output().matches("stopping (").count(),
+        1,
+    );
+    cluster.assert_nothing_left();
+}
+
+fn restarts(cluster: &Cluster, strength: Strength, record: &mut Record) {
     let admin = cluster.admin();
     let mut restarts = Vec::new();
     for round in 1..=strength.pick(1, 20) {
@@ -36,7 +55,7 @@ fn run(strength: Strength, record: &mut Record) {
             (cluster.log("game1").matches("waiting 1500 ms").count() == round).then_some(())
         });
         let begin = std::time::Instant::now();
-        let answers = all_at_once(&cluster, "nodes/game1/actions/restart");
+        let answers = all_at_once(cluster, "nodes/game1/actions/restart");
         assert!(
             answers
                 .iter()
@@ -63,22 +82,40 @@ fn run(strength: Strength, record: &mut Record) {
         must(2500.0),
         must(2500.0),
     );
+}
 
-    let answers = all_at_once(&cluster, "cluster/actions/stop");
-    assert!(
-        answers
-            .iter()
-            .all(|answer| *answer == answers[0] && answer.0 == 202),
-        "{answers:?}"
-    );
-    assert_eq!(master.end(), End::Code(0));
-    record.exactly(
-        "stops that were begun",
-        master.output().matches("stopping (").count(),
-        1,
-    );
-    cluster.assert_nothing_left();
-    record.lacks("the same from the command line and for `reload`");
+/// Half of the operators ask the API, half by the command line.
+fn reloads(cluster: &mut Cluster, master: &Process, strength: Strength, record: &mut Record) {
+    let rounds = strength.pick(2, 20);
+    let mut refused = 0;
+    for round in 1..=rounds {
+        cluster.set("servers.game1.hang_kill", format!("{}s", 30 + round));
+        let file = cluster.config_file();
+        let by_the_api = || {
+            cluster
+                .admin()
+                .request("POST", "/api/v1/cluster/actions/reload")
+                .status
+                == 200
+        };
+        let by_the_shell = || cluster.run_with(&file, &["reload"]).end() == End::Code(0);
+        std::thread::scope(|scope| {
+            let pairs: Vec<_> = (0..OPERATORS / 2)
+                .map(|_| [scope.spawn(by_the_shell), scope.spawn(by_the_api)])
+                .collect();
+            let done = pairs
+                .into_iter()
+                .flatten()
+                .map(|one| one.join().expect("an answer"));
+            refused += done.filter(|done| !done).count();
+        });
+    }
+    record.exactly("reloads that were refused", refused, 0);
+    let applied = master
+        .output()
+        .matches("the configuration has been applied")
+        .count();
+    record.exactly("reloads that were applied, one for each round", applied, rounds);
 }
 
 /// Asks for an action as many operators; status and body for each.

@@ -13,8 +13,8 @@ use crate::process::End;
 pub(super) const PORTS: Experiment = Experiment {
     id: "R-50",
     title: "a port is in use: the master's, clients', children's, HTTP",
-    must: "within 200 ms: the master exits 73, a node goes to backoff; told with port, key and the holder's pid and name; \
-           other nodes run",
+    must: "within 200 ms: the master exits 73, a node goes to backoff; told with port, key, its place in the file, and \
+           the holder's pid and name; other nodes run",
     best: "",
     run: ports,
 };
@@ -33,7 +33,7 @@ fn ports(_: Strength, record: &mut Record) {
 fn assert_told(said: &str, key: &str, port: u16) {
     let name = std::fs::read_to_string("/proc/self/comm").unwrap_or_default();
     let holder = format!("pid {} ({})", std::process::id(), name.trim());
-    for part in [key, &port.to_string(), &holder] {
+    for part in [key, "config.json:", &port.to_string(), &holder] {
         assert!(said.contains(part), "no {part:?} in: {said}");
     }
 }

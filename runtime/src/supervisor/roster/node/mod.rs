@@ -22,7 +22,7 @@ mod swap;
 use std::time::{Duration, Instant};
 
 use super::event::{Command, NodeSpec, State, StateChange};
-use super::life::{Ending, History, Life, Origin};
+use super::life::{Ending, History, Life, Origin, late_text};
 use super::snapshot::{NodeSnapshot, RestartWindow};
 use crate::backoff::Random;
 use crate::supervisor::{policy::Policy, seconds};
@@ -232,7 +232,10 @@ impl Node {
             return;
         }
         match self.state {
-            State::Starting => self.give_up_on(now, Ending::NotReady, out),
+            State::Starting => {
+                let linked = self.life.as_ref().is_some_and(|life| life.linked);
+                self.give_up_on(now, Ending::NotReady { linked }, out);
+            }
             State::Draining => {
                 self.deadline = now.checked_add(self.spec.stop_timeout);
                 self.enter(now, State::Stopping, "drained for as long as it may", out);
@@ -264,7 +267,7 @@ impl Node {
                 self.deadline = now.checked_add(ABORT_GRACE);
             }
             _ => {
-                let late = format!("not ready after {}", seconds(self.spec.start_timeout));
+                let late = late_text(life.linked, &self.spec);
                 self.kill(now, &late, out);
             }
         }

@@ -152,8 +152,9 @@ impl Node {
     /// Its time is up: the successor was not ready, or the one that leaves is not gone.
     pub(super) fn expire_beside(&mut self, now: Instant, out: &mut Vec<Command>) {
         let due = |beside: &Beside| beside.deadline.is_some_and(|at| at <= now);
-        if self.beside.as_ref().is_some_and(due) {
-            self.kill_beside(Ending::NotReady, out);
+        if let Some(late) = self.beside.as_ref().filter(|beside| due(beside)) {
+            let linked = late.life.linked;
+            self.kill_beside(Ending::NotReady { linked }, out);
         }
     }
 

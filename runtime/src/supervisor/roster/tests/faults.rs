@@ -147,7 +147,27 @@ fn a_node_that_is_not_ready_in_time_is_killed_and_counts_as_a_failed_start() {
         (gate.state, gate.restart_window.failed_starts),
         (State::Backoff, 1)
     );
-    assert_eq!(gate.reason, "not ready after 10 s, killed by SIGKILL");
+    let late = "not ready after 10 s (no link to the master), killed by SIGKILL";
+    assert_eq!(gate.reason, late);
+}
+
+#[test]
+fn the_reason_says_how_far_a_node_had_come_that_is_not_ready_in_time() {
+    let mut stage = Stage::new(study());
+    stage.on(Event::StartAll);
+    stage.on(Event::Spawned {
+        name: name("gate"),
+        pid: 1,
+    });
+    stage.on(Event::Joined {
+        name: name("gate"),
+        incarnation: incarnation(1),
+        pid: 1,
+    });
+    assert_eq!(stage.later(10 * SECOND), [kill("gate", 1)]);
+    stage.exits("gate", 1, Exit::by_signal(9));
+    let late = "not ready after 10 s (its ports are open, its start has not ended), killed by SIGKILL";
+    assert_eq!(stage.node("gate").reason, late);
 }
 
 #[test]

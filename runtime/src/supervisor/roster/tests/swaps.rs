@@ -84,7 +84,8 @@ fn a_successor_that_fails_in_any_way_changes_nothing_and_the_failure_is_said() {
         pid: 5,
     });
     assert_eq!(stage.later(10 * SECOND), [kill("game1", 5)]);
-    let error = "the successor failed: not ready after 10 s, killed by SIGKILL; the old process stays";
+    let error = "the successor failed: not ready after 10 s (no link to the master), killed by SIGKILL; \
+                 the old process stays";
     assert_eq!(
         stage.exits("game1", 5, Exit::by_signal(9)),
         [restarted("game1", Some(error))]

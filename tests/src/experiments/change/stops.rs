@@ -6,17 +6,15 @@ use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
 
-use super::{Experiment, Record, Strength, must};
+use super::super::{Experiment, Record, Strength, must};
+use super::WAIT_IN_GAME;
 use crate::Cluster;
 use crate::client::Client;
 use crate::process::{End, signal_pid};
 use crate::wait::until;
 
-/// The experiments of this group.
-pub const EXPERIMENTS: &[Experiment] = &[STOP];
-
 /// With 500 calls of 200 ms under way in the game, each role in turn is asked to end, and then the whole tree.
-const STOP: Experiment = Experiment {
+pub(super) const STOP: Experiment = Experiment {
     id: "R-70",
     title: "SIGTERM with 500 calls of 200 ms in flight, to each role and to the whole tree",
     must: "no accepted call fails; exit 0 within 1 s after the last; reverse order in the log; what takes longer than \
@@ -24,9 +22,6 @@ const STOP: Experiment = Experiment {
     best: "",
     run: stop,
 };
-
-/// The test's net node has the game answer after a while.
-const WAIT_IN_GAME: u32 = 3;
 
 /// Connections, and calls of each.
 const CONNECTIONS: usize = 10;
