@@ -73,7 +73,9 @@ fn crash_loop(strength: Strength, record: &mut Record) {
         .map(|exit| (ago(exit, "ago") + ago(exit, "uptime"), ago(exit, "ago")))
         .collect();
     let delays: Vec<f64> = lives.windows(2).map(|pair| pair[0].1 - pair[1].0).collect();
-    assert!(delays.windows(2).all(|pair| pair[0] < pair[1]), "{delays:?}");
+    // At the cap of 10 s they differ by chance alone.
+    let growing: Vec<f64> = delays.iter().copied().take_while(|delay| *delay < 8.0).collect();
+    assert!(growing.windows(2).all(|pair| pair[0] < pair[1]), "{delays:?}");
     for (delay, nominal) in delays.iter().zip([0.1, 0.2, 0.4, 0.8]) {
         let beyond = ((delay - nominal).abs() - nominal * 0.2).max(0.0);
         record.at_most(
