@@ -1,41 +1,13 @@
 //! The network between the game and its parent goes bad under load: both ends know, and nothing runs twice.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use cluster_tests::Cluster;
+use cluster_tests::experiments::networks::{BAD_NETWORK, started};
 use cluster_tests::experiments::{Strength, short};
 use cluster_tests::proxy::{Faults, Proxy, Way};
 use cluster_tests::rig::Rig;
-use serde_json::json;
-
-/// Where the gate listens, and where the game finds it.
-const GATE: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 2));
-const BAD_NETWORK: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 3));
-
-/// A cluster whose gate is reached by some of its children through a proxy.
-fn started(children: &[&str]) -> (Rig, Proxy) {
-    let mut cluster = Cluster::of_test_apps();
-    let port = cluster.port_of("servers.gate.rootport");
-    cluster
-        .set("servers.gate.rootbind", GATE.to_string())
-        .set("servers.gate.host", GATE.to_string());
-    for child in children {
-        cluster.set(
-            &format!("servers.{child}.remoteport"),
-            json!([{"rootname": "gate", "rootport": port, "roothost": BAD_NETWORK.to_string()}]),
-        );
-    }
-    let proxy = Proxy::start(SocketAddr::new(BAD_NETWORK, port), SocketAddr::new(GATE, port));
-    cluster.start();
-    let rig = Rig::on(cluster, Strength::Short);
-    assert_eq!(
-        proxy.connections(),
-        children.len() as u64,
-        "the links go through it"
-    );
-    (rig, proxy)
-}
 
 const BLACK: Way = Way {
     latency: Duration::ZERO,
@@ -92,7 +64,7 @@ fn clogs_that_come_and_go_leave_a_tree_that_is_well() {
 
 #[test]
 fn a_short_silence_fails_nothing() {
-    let (rig, proxy) = started(&["net", "game1"]);
+    let (rig, proxy) = started(&["net", "game1"], Strength::Short);
     for _ in 0..2 {
         proxy.set(Faults {
             up: BLACK,

@@ -10,6 +10,7 @@
 //! outlive a master that is killed; one that ends by its own will leaves none behind.
 
 mod actions;
+mod adoption;
 mod handover;
 mod links;
 mod lock;
@@ -22,6 +23,7 @@ mod reload;
 mod run;
 mod seat;
 mod state;
+mod stop;
 mod terminal;
 mod view;
 
@@ -31,7 +33,7 @@ use std::time::Duration;
 
 use actix::{Actor, AsyncContext, Context, Handler, SpawnHandle};
 use arc_swap::ArcSwap;
-use lampyris_runtime::config::{Config, diff};
+use lampyris_runtime::config::Config;
 use lampyris_runtime::link::Identity;
 use lampyris_runtime::name::{Incarnation, NodeName};
 use lampyris_runtime::supervisor::roster::{Command, Event, Roster, State, StateChange};
@@ -58,10 +60,12 @@ use operations::Operations;
 use ports::Ports;
 use processes::{Output, Processes};
 use state::State as SavedState;
+use stop::Closing;
 use terminal::Terminal;
 
 use crate::protocol::{Stop, TakeOver};
 use crate::records::Records;
+
 /// The supervisor actor.
 pub struct Master {
     config: Arc<Config>,
@@ -96,15 +100,6 @@ pub struct Master {
     admin: Option<String>,
     records: Records,
     started: std::time::Instant,
-}
-
-/// How far the stop of the whole tree is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Closing {
-    No,
-    /// The nodes with clients go first: the calls of their clients still need all the others.
-    Clients,
-    All,
 }
 
 /// How often processes are looked for that outlived the node which had started them.
@@ -243,41 +238,6 @@ impl Master {
         self.restarting.remove(name);
     }
 
-    fn all_stopped(&self) {
-        self.terminal.say("all nodes have stopped");
-        self.end_with(u8::from(self.unclean));
-    }
-
-    /// Ends the master's process.
-    fn end_with(&self, code: u8) {
-        if self.done.try_send(code).is_err() {
-            tracing::debug!("the end was announced before");
-        }
-    }
-
-    /// The stop of the tree goes on once all nodes with clients are gone.
-    fn next_of_the_stop(&mut self) -> Option<Event> {
-        let waits =
-            self.closing != Closing::Clients || self.nodes_with_clients().any(|name| self.is_alive(name));
-        (!waits).then(|| {
-            self.closing = Closing::All;
-            Event::StopAll
-        })
-    }
-
-    fn nodes_with_clients(&self) -> impl Iterator<Item = &NodeName> {
-        self.config
-            .nodes
-            .iter()
-            .filter(|node| node.netport.is_some())
-            .map(|node| &node.name)
-    }
-
-    fn is_alive(&self, name: &NodeName) -> bool {
-        let alive = |state| !matches!(state, State::Stopped | State::Failed | State::Backoff);
-        self.roster.state(name).is_some_and(alive)
-    }
-
     fn set_timer(&mut self, ctx: &mut Context<Self>) {
         if let Some(timer) = self.timer.take() {
             ctx.cancel_future(timer);
@@ -329,93 +289,6 @@ impl Handler<Joined> for Master {
             },
             ctx,
         );
-    }
-}
-
-impl Handler<Adopt> for Master {
-    type Result = ();
-
-    fn handle(&mut self, _: Adopt, ctx: &mut Context<Self>) {
-        let mut found = Vec::new();
-        for known in self.saved.read() {
-            match self.processes.adopt(&known, ctx.address()) {
-                Ok(Some(output)) => {
-                    let (name, pid) = (&known.name, known.pid);
-                    self.terminal.say(&format!("found {name} running (pid {pid})"));
-                    self.follow(name, output);
-                    found.push(known);
-                }
-                Ok(None) => self
-                    .terminal
-                    .say(&format!("pid {} is not {} any more", known.pid, known.name)),
-                Err(error) => {
-                    tracing::warn!(node = %known.name, pid = known.pid, %error, "cannot be taken over")
-                }
-            }
-        }
-        for (known, leaving) in state::sort_out(found) {
-            let state::Known {
-                name, pid, restarts, ..
-            } = known;
-            if self.config.node(name.as_str()).is_none() {
-                // No node any more, but it holds ports, and must not outlive this master.
-                self.terminal
-                    .say(&format!("{name} is configured no more: it is stopped"));
-                self.processes.sign(&name, pid, Sign::Terminate);
-            }
-            self.on_event(
-                Event::Adopted {
-                    name,
-                    pid,
-                    restarts,
-                    leaving,
-                },
-                ctx,
-            );
-        }
-        // The nodes apply what can be when they are linked; the rest waits for them to start anew.
-        if let Some(former) = self.former.take() {
-            let left = reload::sorted(diff(&former, &self.config), &former, &self.config);
-            self.tell_waiting(&left.restart);
-        }
-    }
-}
-
-impl Handler<StopCluster> for Master {
-    type Result = ();
-
-    fn handle(&mut self, stop: StopCluster, ctx: &mut Context<Self>) {
-        if stop.now {
-            self.terminal.say("stopping at once");
-            self.closing = Closing::All;
-            return self.on_event(Event::KillAll, ctx);
-        }
-        if self.closing != Closing::No {
-            return;
-        }
-        self.terminal.say(&format!("stopping ({})", stop.by));
-        self.closing = Closing::Clients;
-        let first: Vec<NodeName> = self.nodes_with_clients().cloned().collect();
-        for name in first {
-            self.on_event(Event::Stop(name), ctx);
-        }
-        // If no node has clients, the rest follows at once.
-        self.on_event(Event::Tick, ctx);
-    }
-}
-
-impl Handler<Leave> for Master {
-    type Result = Result<(), Refused>;
-
-    /// The processes are in `state.json`, where the next master finds them; nothing here ends them.
-    fn handle(&mut self, Leave { by }: Leave, _: &mut Context<Self>) -> Self::Result {
-        if self.closing != Closing::No {
-            return Err(Refused::Stopping);
-        }
-        self.terminal
-            .say(&format!("leaving the nodes to the next master ({by})"));
-        self.end_with(0);
-        Ok(())
     }
 }
 

@@ -14,8 +14,8 @@ use crate::database::rows::{self, Outcome};
 use crate::database::{leases, tx::Tx};
 use crate::error::StoreError;
 use crate::lock;
+use crate::shared::Core;
 use crate::shelf::AnyShelf;
-use crate::store::Core;
 use crate::value::Key;
 
 /// Loads that may wait.

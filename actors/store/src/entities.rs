@@ -12,8 +12,8 @@ use crate::entity::Entity;
 use crate::error::StoreError;
 use crate::flusher::flush;
 use crate::object::Object;
+use crate::shared::Core;
 use crate::shelf::{AnyShelf, Shelf};
-use crate::store::Core;
 use crate::value::{Key, Value};
 
 /// A table's entities. Cheap to clone; any number of them is the same.

@@ -13,7 +13,7 @@ use crate::database::health::Health;
 use crate::database::rows::{self, Written};
 use crate::error::StoreError;
 use crate::lock;
-use crate::store::Core;
+use crate::shared::Core;
 
 /// Longest pause after failures. The database is looked after by others, so this is only for what it refuses.
 const LONGEST: Duration = Duration::from_secs(2);

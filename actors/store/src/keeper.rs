@@ -18,7 +18,7 @@ use crate::database::tx::Database;
 use crate::error::StoreError;
 use crate::journal::files::Folder;
 use crate::journal::writer::Journal;
-use crate::store::{Core, Opened};
+use crate::shared::{Core, Opened};
 
 /// How often a folder is tried that another process has.
 const LOOK: Duration = Duration::from_millis(20);

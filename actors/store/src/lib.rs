@@ -2,7 +2,7 @@
 //!
 //! | module | what it is for |
 //! | --- | --- |
-//! | `store`, `keeper` | opening and closing; the tasks; numbers for people |
+//! | `store`, `shared`, `keeper` | opening and closing; what tasks and handles share; the tasks |
 //! | `entities`, `object`, `shelf` | what a handler uses: a table's entities, one entity, those in memory |
 //! | `entity`, `value` | what an entity is: a row with a key; columns |
 //! | `desk` | loads entities and gives them up, many at once |
@@ -39,6 +39,7 @@ mod keeper;
 mod lease;
 mod object;
 mod settings;
+mod shared;
 mod shelf;
 mod snapshot;
 mod store;

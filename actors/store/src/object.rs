@@ -13,8 +13,8 @@ use crate::entity::{Entity, Mode};
 use crate::error::StoreError;
 use crate::journal::writer::Append;
 use crate::lock;
+use crate::shared::Core;
 use crate::shelf::Cell;
-use crate::store::Core;
 use crate::value::{Key, Value};
 
 /// An entity that this node owns. All objects of one key are the same entity; cheap to clone.

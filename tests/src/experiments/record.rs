@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::Strength;
+use crate::rig::Outcome;
 use crate::spread::Spread;
 
 /// In the short form a limit on time or size is broken only by so many times as much: debug builds on busy machines
@@ -133,6 +134,26 @@ impl Record {
         self.time(format!("{what}, p50 of {}", times.count()), times.part(50.0), p50);
         self.time(format!("{what}, p99"), times.part(99.0), p99);
         self.told(format!("{what}, max"), millis(times.longest()), "ms");
+    }
+
+    /// Every call got its answer, and every connection was accepted.
+    ///
+    /// # Panics
+    /// When that is not so.
+    #[track_caller]
+    pub fn nothing_failed(&mut self, outcome: &Outcome) {
+        let failed = outcome.failed() + outcome.refused();
+        self.exactly("failed calls and refused connections", failed, 0);
+    }
+
+    /// Every connection was accepted, and none ended before its client wanted.
+    ///
+    /// # Panics
+    /// When that is not so.
+    #[track_caller]
+    pub fn no_connection_lost(&mut self, outcome: &Outcome) {
+        let lost = outcome.count("closed") + outcome.refused();
+        self.exactly("connections lost or refused", lost, 0);
     }
 
     /// A count that is a promise.

@@ -8,7 +8,7 @@ use super::super::{Experiment, Record, Strength, must};
 use crate::changes::{NAME_OF_ANY, game_below, links, lives, reload, reloaded};
 use crate::cluster::Cluster;
 use crate::process::End;
-use crate::rig::{Outcome, Rig};
+use crate::rig::Rig;
 use crate::spread::Spread;
 use crate::wait::until;
 
@@ -61,7 +61,7 @@ fn reloads(strength: Strength, record: &mut Record) {
     let reloads = rounds * IN_A_ROUND;
     let (cluster, outcome) = rig.conclude(&format!("{reloads} reloads"));
     record.told("reloads", f64::from(reloads), "");
-    nothing_failed(&outcome, record);
+    record.nothing_failed(&outcome);
     assert_eq!(lives(&cluster.admin(), &OTHERS), before);
     // As long as nodes have to apply it.
     let limit = must(2000.0);
@@ -71,11 +71,6 @@ fn reloads(strength: Strength, record: &mut Record) {
         limit,
         limit,
     );
-}
-
-fn nothing_failed(outcome: &Outcome, record: &mut Record) {
-    let failed = outcome.failed() + outcome.refused();
-    record.exactly("failed calls and refused connections", failed, 0);
 }
 
 /// Two keys that hold at once, and one that waits for the nodes; gives how long it took.
@@ -135,7 +130,7 @@ fn a_node_more(strength: Strength, record: &mut Record) {
     let served: Vec<Duration> = (0..rounds).map(|_| comes_and_goes(&mut rig.cluster)).collect();
     rig.load.until_served();
     let (cluster, outcome) = rig.conclude(&format!("a node comes and goes {rounds} times"));
-    nothing_failed(&outcome, record);
+    record.nothing_failed(&outcome);
     assert_eq!(lives(&cluster.admin(), &OTHERS), before);
     for (of, to) in [
         ("net", "gate"),

@@ -10,7 +10,7 @@ use super::super::{Experiment, Record, Strength, must};
 use super::WAIT_IN_GAME;
 use crate::client::Client;
 use crate::cluster::Cluster;
-use crate::rig::{CALM, Outcome, Rig};
+use crate::rig::{CALM, Rig};
 use crate::spread::Spread;
 use crate::wait::until;
 
@@ -59,7 +59,7 @@ fn rolling(strength: Strength, record: &mut Record) {
     }
     let last = Instant::now();
     let (cluster, outcome) = rig.conclude(&format!("{} restarts of gate and game1", times.len()));
-    nothing_failed(&outcome, record);
+    record.nothing_failed(&outcome);
     let processes = cluster.processes().len();
     record.exactly("processes, of three nodes and their master", processes, 4);
     let before = outcome.answers_between(begin, first).part(99.0);
@@ -72,11 +72,6 @@ fn rolling(strength: Strength, record: &mut Record) {
     let limit = must(1000.0).best(300.0);
     record.times("wish for a restart to its end", &Spread::of(times), limit, limit);
     the_clients_node(&cluster, strength, record);
-}
-
-fn nothing_failed(outcome: &Outcome, record: &mut Record) {
-    let failed = outcome.failed() + outcome.refused();
-    record.exactly("failed calls and refused connections", failed, 0);
 }
 
 /// Its clients have calls of half a second under way when it is restarted; others come meanwhile.
@@ -135,7 +130,7 @@ fn another_program(strength: Strength, record: &mut Record) {
     programs_that_do_not_start(&rig.cluster, &old, &good);
     let name = format!("{} new programs and four broken ones", times.len());
     let (_cluster, outcome) = rig.conclude(&name);
-    nothing_failed(&outcome, record);
+    record.nothing_failed(&outcome);
     let limit = must(1000.0).best(300.0);
     record.times(
         "reload to answers of the new program",

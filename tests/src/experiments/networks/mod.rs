@@ -29,9 +29,10 @@ pub const EXPERIMENTS: &[Experiment] = &[
     swizzle::SWIZZLE,
 ];
 
-/// Where the gate listens, and where its children find it.
+/// Where the gate listens.
 const GATE: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 2));
-const BAD_NETWORK: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 3));
+/// The address of a proxy in front of others.
+pub const BAD_NETWORK: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 3));
 
 /// Has some children reach the gate by a proxy, which is started now.
 fn behind_a_proxy(cluster: &mut Cluster, children: &[&str]) -> Proxy {
@@ -49,7 +50,10 @@ fn behind_a_proxy(cluster: &mut Cluster, children: &[&str]) -> Proxy {
 }
 
 /// A cluster under load whose gate is reached by some of its children through a proxy.
-fn started(children: &[&str], strength: Strength) -> (Rig, Proxy) {
+///
+/// # Panics
+/// When it does not start, or the links do not go through the proxy.
+pub fn started(children: &[&str], strength: Strength) -> (Rig, Proxy) {
     let mut cluster = Cluster::of_test_apps();
     let proxy = behind_a_proxy(&mut cluster, children);
     cluster.start();

@@ -68,11 +68,7 @@ fn swizzle(strength: Strength, record: &mut Record) {
     );
     let restarts = cluster.admin().restarts();
     record.exactly("restarts", restarts, 0);
-    record.exactly(
-        "connections lost or refused",
-        outcome.count("closed") + outcome.refused(),
-        0,
-    );
+    record.no_connection_lost(&outcome);
     record.note(outcome.to_string());
 }
 

@@ -167,11 +167,7 @@ fn numbers_in_order(strength: Strength, record: &mut Record) {
     let (_cluster, outcome) = rig.conclude(&format!("{kills} kills and numbered requests"));
     let asked = (rate.connections * rate.requests) as usize;
     record.exactly("requests that have an end", outcome.calls(), asked);
-    record.exactly(
-        "connections lost or refused",
-        outcome.count("closed") + outcome.refused(),
-        0,
-    );
+    record.no_connection_lost(&outcome);
     let lost = outcome.count("link_lost");
     record.exactly(
         "calls that failed otherwise than with link_lost",

@@ -55,11 +55,7 @@ fn calls_in_flight_fail_and_no_other(name: &str, strength: Strength, record: &mu
     let served = Spread::of(kills.iter().map(|kill| outcome.served_after(kill.at)));
     let first = "kill to the first answer to a new request";
     record.times(first, &served, must(100.0).best(30.0), must(300.0).best(100.0));
-    record.exactly(
-        "connections lost or refused",
-        outcome.count("closed") + outcome.refused(),
-        0,
-    );
+    record.no_connection_lost(&outcome);
     let lost = outcome.count("link_lost");
     record.exactly(
         "calls that failed otherwise than with link_lost",

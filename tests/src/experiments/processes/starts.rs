@@ -60,11 +60,7 @@ fn crash_loop(strength: Strength, record: &mut Record) {
     let node = admin.until("broken", "five failed starts", |node| exits(node).len() >= 5);
     let (_cluster, outcome) = rig.conclude("a sibling in a crash loop");
 
-    record.exactly(
-        "failed calls and refused connections",
-        outcome.failed() + outcome.refused(),
-        0,
-    );
+    record.nothing_failed(&outcome);
     record.at_most("the master's share of a processor", share, "%", must(1.0));
     // Each end, and the start of the life before it, in seconds ago: the gap between two lives is the delay.
     let ago = |exit: &Value, key: &str| exit[key].as_f64().expect("a time");

@@ -88,11 +88,7 @@ fn game_stands_still(strength: Strength, record: &mut Record) {
         .filter(|line| line.contains("link up peer=game1 "))
         .count();
     record.exactly("links of the game", up, 1 + moments.len());
-    record.exactly(
-        "connections lost or refused",
-        outcome.count("closed") + outcome.refused(),
-        0,
-    );
+    record.no_connection_lost(&outcome);
     every_error_is_typed(&outcome, record);
 }
 
