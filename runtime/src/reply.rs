@@ -42,7 +42,7 @@ pub trait ReplySink: Send + Sync {
     fn fault(&self, id: u64, fault: Fault);
 }
 
-/// What is done when a call leaves a [`Desk`].
+/// What is done when a call that is worth telling leaves a [`Desk`].
 type OnLeave = Box<dyn Fn(Visit) + Send + Sync>;
 
 /// Where calls are counted from the moment they are taken in until they are answered.
@@ -73,7 +73,7 @@ impl Desk {
         }
     }
 
-    /// One that tells of each call that leaves.
+    /// One that tells of each started call that leaves and was measured, or ended in a fault.
     pub fn telling(on_leave: impl Fn(Visit) + Send + Sync + 'static) -> Self {
         Self {
             on_leave: Some(Box::new(on_leave)),
@@ -163,7 +163,8 @@ impl Permit {
 impl Drop for Permit {
     fn drop(&mut self) {
         self.desk.taken.fetch_sub(1, Ordering::Relaxed);
-        if let (Some(on_leave), true) = (&self.desk.on_leave, self.kind != u16::MAX) {
+        let telling = (self.since != 0 || self.fault.is_some()) && self.kind != u16::MAX;
+        if telling && let Some(on_leave) = &self.desk.on_leave {
             on_leave(self.visit());
         }
     }

@@ -174,7 +174,6 @@ fn shown(handlers: &[HandlerReport]) -> Vec<HandlerReport> {
         name: "_other".to_owned(),
         command: None,
         calls: rest.iter().map(|handler| handler.calls).sum(),
-        running: rest.iter().map(|handler| handler.running).sum(),
         errors: errors.into_iter().collect(),
         times,
     });
@@ -188,7 +187,6 @@ fn of_handler(text: &mut Text, node: &str, handler: &HandlerReport) {
         ("handler", &handler.name),
     ];
     text.add("calls_total", "counter", &labels, handler.calls as f64);
-    text.add("calls_in_flight", "gauge", &labels, handler.running as f64);
     for (kind, count) in &handler.errors {
         let labels = [labels[0], labels[1], labels[2], ("error", kind)];
         text.add("call_errors_total", "counter", &labels, *count as f64);
@@ -341,7 +339,6 @@ mod tests {
             name: format!("h{number}"),
             command: None,
             calls: number,
-            running: 0,
             errors: Vec::new(),
             times: Times::default(),
         };

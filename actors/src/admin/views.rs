@@ -170,8 +170,6 @@ pub(super) struct HandlerView {
     command: Option<u32>,
     /// Calls since the node's start.
     pub(super) calls: u64,
-    /// Calls that are running.
-    running: u64,
     /// Calls that ended by an error, by its kind.
     errors: BTreeMap<String, u64>,
     /// Calls a second, in the last 10 to 20 seconds.
@@ -390,7 +388,6 @@ fn view_of(node: &str, known: &Known, handler: &HandlerReport) -> HandlerView {
         name: handler.name.clone(),
         command: handler.command,
         calls: handler.calls,
-        running: handler.running,
         errors: handler.errors.iter().cloned().collect(),
         calls_per_second,
         p50: times.quantile(0.5),

@@ -1,7 +1,8 @@
-//! What a service's handlers do, in numbers: calls, how they end, how long they take.
+//! What a service's handlers do, in numbers: calls, their faults, how long they take.
 //!
 //! It has to cost next to nothing, as it stands in the way of every call: [`Tally`] adds without an atomic
-//! operation on the node's own thread, and of the calls that one wake brings only the first is timed. Whoever reads
+//! operation on the node's own thread, of the calls that one wake brings only the first is timed, and the end of a
+//! call is told only if it was timed or failed. Whoever reads
 //! the numbers may be on any thread.
 
 mod histogram;
@@ -18,7 +19,6 @@ pub(crate) use tally::Tally;
 #[derive(Debug)]
 pub(crate) struct HandlerMeter {
     started: Tally,
-    ended: Tally,
     faults: [Tally; ErrorKind::ALL.len()],
     time: Histogram,
     /// How many calls had been started when the last one was timed.
@@ -30,7 +30,6 @@ impl HandlerMeter {
     pub(crate) fn new() -> Self {
         Self {
             started: Tally::here(),
-            ended: Tally::here(),
             faults: std::array::from_fn(|_| Tally::here()),
             time: Histogram::here(),
             timed_at: Tally::here(),
@@ -42,11 +41,9 @@ impl HandlerMeter {
         self.started.add(1);
     }
 
-    /// A call has ended, by a fault or well.
-    pub(crate) fn end(&self, fault: Option<ErrorKind>) {
-        self.ended.add(1);
-        let place = fault.and_then(|kind| ErrorKind::ALL.iter().position(|known| *known == kind));
-        if let Some(place) = place {
+    /// A call has ended in a fault.
+    pub(crate) fn fault(&self, kind: ErrorKind) {
+        if let Some(place) = ErrorKind::ALL.iter().position(|known| *known == kind) {
             self.faults[place].add(1);
         }
     }
@@ -62,12 +59,6 @@ impl HandlerMeter {
     /// How many calls were started.
     pub(crate) fn started(&self) -> u64 {
         self.started.get()
-    }
-
-    /// How many are running; those of the moment may be off by a few.
-    pub(crate) fn running(&self) -> u64 {
-        let ended = self.ended.get();
-        self.started.get().saturating_sub(ended)
     }
 
     /// How many ended by each fault that has happened.
@@ -96,11 +87,8 @@ mod tests {
             meter.start();
         }
         meter.time(Duration::from_millis(3));
-        for _ in 0..8 {
-            meter.end(None);
-        }
-        meter.end(Some(ErrorKind::Timeout));
-        assert_eq!((meter.started(), meter.running()), (10, 1));
+        meter.fault(ErrorKind::Timeout);
+        assert_eq!(meter.started(), 10);
         assert_eq!(meter.faults(), [("timeout".to_owned(), 1)]);
         assert_eq!(meter.times().count(), 10);
         meter.start();

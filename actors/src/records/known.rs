@@ -95,7 +95,6 @@ mod tests {
             name: "game.play".into(),
             command: None,
             calls,
-            running: 0,
             errors: vec![("timeout".into(), calls / 10)],
             times: Times {
                 buckets: vec![0, 0, calls],

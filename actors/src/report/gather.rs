@@ -188,7 +188,6 @@ fn handlers(inbox: &Inbox) -> impl Iterator<Item = HandlerReport> {
             name: handler.name.to_owned(),
             command: handler.command,
             calls: handler.meter.started(),
-            running: handler.meter.running(),
             errors: handler.meter.faults(),
             times: handler.meter.times(),
         })

@@ -72,7 +72,6 @@ pub(crate) struct HandlerReport {
     /// The command of clients that it answers to.
     pub(crate) command: Option<u32>,
     pub(crate) calls: u64,
-    pub(crate) running: u64,
     /// How many calls ended by each fault.
     pub(crate) errors: Vec<(String, u64)>,
     pub(crate) times: Times,

@@ -312,7 +312,7 @@ impl Inbox {
     }
 }
 
-/// Counts the end of a call whose handler was started.
+/// Counts the end of a call that was timed or failed.
 fn measure_end(handlers: &Handlers, visit: Visit) {
     let handler = handlers
         .get()
@@ -321,7 +321,9 @@ fn measure_end(handlers: &Handlers, visit: Visit) {
         if let Some(took) = visit.took {
             meter.time(took);
         }
-        meter.end(visit.fault);
+        if let Some(kind) = visit.fault {
+            meter.fault(kind);
+        }
     }
 }
 

@@ -26,7 +26,7 @@ use super::outbox::Stage;
 use super::peer::{Request, Seated};
 use crate::error::{ErrorKind, Fault};
 use crate::reply::ReplyTo;
-use crate::trace::Traced;
+use crate::trace::{Context, Traced};
 use crate::wire::{Decoder, Frame, Goodbye};
 
 /// A notification has no caller whose patience ends; one that waited so long for its handler is stale.
@@ -47,6 +47,8 @@ pub(crate) struct Machine {
     started: Instant,
     /// When the deadlines of calls are looked at next; `None` while no call waits.
     calls_due: Option<Instant>,
+    /// The trace that the request of this number is part of, if it comes next.
+    trace: Option<(u64, Box<Context>)>,
 }
 
 impl Machine {
@@ -61,6 +63,7 @@ impl Machine {
             seated,
             started: now,
             calls_due: None,
+            trace: None,
         }
     }
 
@@ -94,20 +97,19 @@ impl Machine {
         Ok(())
     }
 
-    fn on_frame(&self, frame: Frame, now: Instant) -> Result<(), Ended> {
+    fn on_frame(&mut self, frame: Frame, now: Instant) -> Result<(), Ended> {
         match frame {
             Frame::Request {
                 call,
                 budget,
                 handler,
-                trace,
                 body,
             } => {
-                let traced = trace.map(|context| Traced {
-                    context: *context,
-                    since: now,
-                });
-                let reply = ReplyTo::new(self.seated.conn.clone(), call).traced(traced);
+                let mut reply = ReplyTo::new(self.seated.conn.clone(), call);
+                if let Some((_, context)) = self.trace.take().filter(|(of, _)| *of == call) {
+                    let (context, since) = (*context, now);
+                    reply = reply.traced(Some(Traced { context, since }));
+                }
                 if budget == 0 {
                     reply.fault(Fault::new(ErrorKind::Expired, "no time was left when it arrived"));
                     return Ok(());
@@ -151,6 +153,7 @@ impl Machine {
             Frame::Goodbye(reason) => return Err(Ended::Farewell(reason)),
             Frame::Drain => self.seated.peer.retire(&self.seated.conn),
             Frame::Drained => self.seated.conn.note_drained(),
+            Frame::Trace { call, context } => self.trace = Some((call, context)),
         }
         Ok(())
     }

@@ -125,6 +125,15 @@ impl Outbox {
         self.put += (self.open.len() - before) as u64;
     }
 
+    /// Takes back what was put in order since `mark`, if no message came behind it and nothing was taken since.
+    pub(crate) fn take_back(&mut self, mark: u64) {
+        let since = usize::try_from(self.put.saturating_sub(mark)).unwrap_or(usize::MAX);
+        if let Some(before) = self.open.len().checked_sub(since) {
+            self.open.truncate(before);
+            self.put = mark;
+        }
+    }
+
     /// Takes the next bytes to write.
     pub(crate) fn stage(&mut self, stage: &mut Stage) {
         if !self.urgent.is_empty() {
@@ -184,7 +193,6 @@ mod tests {
             call,
             budget: 1,
             handler: HandlerId(7),
-            trace: None,
         };
         let mut write = |out: &mut BytesMut| {
             out.resize(out.len() + length, call as u8);

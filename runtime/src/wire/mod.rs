@@ -5,10 +5,9 @@
 //! ┌────────┬──────────┬────────────────────────────────────────────────────────────┐
 //! │ 0..4   │ length   │ u32: bytes behind this field, 2 to MAX_FRAME                │
 //! │ 4      │ kind     │ u8, below                                                  │
-//! │ 5      │ flags    │ u8: 1 = MORE, the body goes on in CHUNK frames; 2 = TRACE  │
+//! │ 5      │ flags    │ u8: 1 = MORE, the body goes on in CHUNK frames; others 0   │
 //! ├────────┼──────────┼────────────────────────────────────────────────────────────┤
-//! │ 6..    │ REQUEST 1│ call u64, budget u32 (ms left), handler u32,               │
-//! │        │          │ with TRACE: trace u128, span u64; body                     │
+//! │ 6..    │ REQUEST 1│ call u64, budget u32 (ms left), handler u32, body          │
 //! │        │ NOTIFY  2│ handler u32, body                                          │
 //! │        │ REPLY   3│ call u64, body                                             │
 //! │        │ FAULT   4│ call u64, code u8, text length u16, text (UTF-8), detail   │
@@ -18,6 +17,7 @@
 //! │        │ GOODBYE 8│ reason u8: 1 stopping, 2 replaced                          │
 //! │        │ DRAIN   9│ send me no more calls: I am about to end                   │
 //! │        │ DRAINED10│ the answer: no call of mine comes behind this              │
+//! │        │ TRACE  11│ call u64, trace u128, span u64: of the request behind it   │
 //! └────────┴──────────┴────────────────────────────────────────────────────────────┘
 //! ```
 //!
@@ -42,7 +42,7 @@ use take::take_fault;
 pub const CHUNK: usize = 64 * 1024;
 
 /// Longest frame behind its length field: a whole chunk behind the longest head.
-pub const MAX_FRAME: usize = CHUNK + HEAD + REQUEST + TRACE_FIELDS;
+pub const MAX_FRAME: usize = CHUNK + HEAD + REQUEST;
 
 /// Bytes of kind and flags.
 const HEAD: usize = 2;
@@ -50,12 +50,8 @@ const HEAD: usize = 2;
 const LENGTH: usize = 4;
 /// Bytes of a request's own fields.
 const REQUEST: usize = 16;
-/// Bytes of a request's place in a trace.
-const TRACE_FIELDS: usize = 24;
 
 const MORE: u8 = 1;
-/// The request is part of a distributed trace.
-const TRACE: u8 = 2;
 
 /// Why bytes are no frames. Each ends the link: behind it nothing can be understood.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -88,8 +84,6 @@ pub enum Frame {
         budget: u32,
         /// Which handler.
         handler: HandlerId,
-        /// Its place in a trace; in a box, as few have one and all are moved about.
-        trace: Option<Box<Context>>,
         /// The message.
         body: Bytes,
     },
@@ -124,6 +118,13 @@ pub enum Frame {
     Drain,
     /// The answer to [`Frame::Drain`], behind the last call.
     Drained,
+    /// The request behind it is part of a distributed trace. A frame of its own, so that other requests pay nothing.
+    Trace {
+        /// The caller's number of the request.
+        call: u64,
+        /// Its place in the trace; in a box, as frames are moved about and few are of this kind.
+        context: Box<Context>,
+    },
 }
 
 /// Why an end closes the link.
@@ -146,8 +147,6 @@ pub enum Head {
         budget: u32,
         /// Which handler.
         handler: HandlerId,
-        /// Its place in a trace.
-        trace: Option<Context>,
     },
     /// Of a notification.
     Notify {
@@ -176,16 +175,9 @@ impl Head {
         }
     }
 
-    const fn flags(self) -> u8 {
-        match self {
-            Self::Request { trace: Some(_), .. } => TRACE,
-            _ => 0,
-        }
-    }
     /// Reads the fields of a kind; gives them and how many bytes they take.
-    fn parse(kind: u8, flags: u8, mut from: &[u8]) -> Result<(Self, usize), Broken> {
+    fn parse(kind: u8, mut from: &[u8]) -> Result<(Self, usize), Broken> {
         let fields = match kind {
-            1 if flags & TRACE != 0 => REQUEST + TRACE_FIELDS,
             1 => REQUEST,
             2 => 4,
             3 | 4 => 8,
@@ -199,10 +191,6 @@ impl Head {
                 call: from.get_u64(),
                 budget: from.get_u32(),
                 handler: HandlerId(from.get_u32()),
-                trace: (flags & TRACE != 0).then(|| Context {
-                    trace: from.get_u128(),
-                    span: from.get_u64(),
-                }),
             },
             2 => Self::Notify {
                 handler: HandlerId(from.get_u32()),
@@ -219,12 +207,10 @@ impl Head {
                 call,
                 budget,
                 handler,
-                trace,
             } => Frame::Request {
                 call,
                 budget,
                 handler,
-                trace: trace.map(Box::new),
                 body,
             },
             Self::Notify { handler } => Frame::Notify { handler, body },

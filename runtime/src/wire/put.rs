@@ -2,10 +2,9 @@
 
 use bytes::{BufMut, Bytes, BytesMut};
 
-use super::{CHUNK, Frame, Goodbye, HEAD, Head, LENGTH, MORE, REQUEST, TRACE_FIELDS};
+use super::{CHUNK, Frame, Goodbye, HEAD, Head, LENGTH, MORE, REQUEST};
 use crate::error::{ErrorKind, Fault, MAX_MESSAGE};
 use crate::reply::{Write, Wrote};
-use crate::trace::Context;
 
 /// Appends one message whose body `write` appends. A body that fits one frame stands in `out` as a whole frame;
 /// of a longer one the body is returned instead, to be cut by [`chunks`], and `out` is as before.
@@ -64,7 +63,7 @@ pub fn chunks(head: Head, body: &Bytes) -> impl Iterator<Item = (Bytes, Bytes)> 
     (0..count).map(move |at| {
         let part = body.slice(at * CHUNK..body.len().min((at + 1) * CHUNK));
         let flags = if at + 1 < count { MORE } else { 0 };
-        let mut out = BytesMut::with_capacity(LENGTH + HEAD + REQUEST + TRACE_FIELDS);
+        let mut out = BytesMut::with_capacity(LENGTH + HEAD + REQUEST);
         match at {
             0 => put_fields(head, flags, &mut out),
             _ => put_head(&mut out, 5, flags),
@@ -104,6 +103,12 @@ pub fn put_control(frame: &Frame, out: &mut BytesMut) {
         }
         Frame::Drain => put_head(out, 9, 0),
         Frame::Drained => put_head(out, 10, 0),
+        Frame::Trace { call, context } => {
+            put_head(out, 11, 0);
+            out.put_u64(*call);
+            out.put_u128(context.trace);
+            out.put_u64(context.span);
+        }
         Frame::Request { .. } | Frame::Notify { .. } | Frame::Reply { .. } | Frame::Fault { .. } => return,
     }
     patch_length(out, start);
@@ -116,24 +121,19 @@ fn put_head(out: &mut BytesMut, kind: u8, flags: u8) {
 
 /// Appends the head of a message and its fields, in one piece.
 fn put_fields(head: Head, flags: u8, out: &mut BytesMut) {
-    let mut piece = [0; LENGTH + HEAD + REQUEST + TRACE_FIELDS];
-    (piece[LENGTH], piece[LENGTH + 1]) = (head.kind(), head.flags() | flags);
+    let mut piece = [0; LENGTH + HEAD + REQUEST];
+    (piece[LENGTH], piece[LENGTH + 1]) = (head.kind(), flags);
     let fields = &mut piece[LENGTH + HEAD..];
     let length = match head {
         Head::Request {
             call,
             budget,
             handler,
-            trace,
         } => {
             fields[..8].copy_from_slice(&call.to_be_bytes());
             fields[8..12].copy_from_slice(&budget.to_be_bytes());
-            fields[12..REQUEST].copy_from_slice(&handler.0.to_be_bytes());
-            trace.map_or(REQUEST, |Context { trace, span }| {
-                fields[REQUEST..REQUEST + 16].copy_from_slice(&trace.to_be_bytes());
-                fields[REQUEST + 16..].copy_from_slice(&span.to_be_bytes());
-                REQUEST + TRACE_FIELDS
-            })
+            fields[12..].copy_from_slice(&handler.0.to_be_bytes());
+            REQUEST
         }
         Head::Notify { handler } => {
             fields[..4].copy_from_slice(&handler.0.to_be_bytes());

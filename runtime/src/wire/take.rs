@@ -4,6 +4,7 @@ use bytes::{Buf, Bytes, BytesMut};
 
 use super::{Broken, Frame, Goodbye, HEAD, Head, LENGTH, MAX_FRAME, MORE};
 use crate::error::{ErrorKind, Fault};
+use crate::trace::Context;
 
 /// Takes frames out of the bytes of one link, and puts the parts of long messages together.
 #[derive(Debug)]
@@ -36,6 +37,11 @@ impl Decoder {
                     buffer.advance(LENGTH + length);
                     return Ok(Some(Frame::Drained));
                 }
+                11 if self.long.is_none() => {
+                    let frame = trace(rest)?;
+                    buffer.advance(LENGTH + length);
+                    return Ok(Some(frame));
+                }
                 5 => {
                     let Some((_, body)) = self.long.as_mut() else {
                         return Err(Broken::Order(kind));
@@ -48,7 +54,7 @@ impl Decoder {
                 }
                 _ if self.long.is_some() => return Err(Broken::Order(kind)),
                 _ => {
-                    let (head, fields) = Head::parse(kind, flags, rest)?;
+                    let (head, fields) = Head::parse(kind, rest)?;
                     // A fault is bounded by its frame: it must come through however small the messages are.
                     if rest.len() - fields > self.limit && !matches!(head, Head::Fault { .. }) {
                         return Err(Broken::TooLarge(self.limit));
@@ -100,6 +106,16 @@ fn control(kind: u8, mut rest: &[u8]) -> Result<Frame, Broken> {
         9 => Ok(Frame::Drain),
         _ => Err(short),
     }
+}
+
+fn trace(mut rest: &[u8]) -> Result<Frame, Broken> {
+    if rest.len() < 8 + 16 + 8 {
+        return Err(Broken::Short(11));
+    }
+    let call = rest.get_u64();
+    let (trace, span) = (rest.get_u128(), rest.get_u64());
+    let context = Box::new(Context { trace, span });
+    Ok(Frame::Trace { call, context })
 }
 
 pub(super) fn take_fault(mut body: Bytes) -> Result<Fault, Broken> {

@@ -219,14 +219,19 @@ impl Conn {
             return Err(Refused::Answered);
         }
         let budget = u32::try_from(timeout.as_millis()).unwrap_or(u32::MAX).max(1);
+        let call = inner.calls.next_id();
         let head = Head::Request {
-            call: inner.calls.next_id(),
+            call,
             budget,
             handler,
-            trace: reply.trace().map(|traced| traced.context),
         };
         let mark = inner.outbox.mark();
+        if let Some(traced) = reply.trace() {
+            let context = Box::new(traced.context);
+            inner.outbox.put_ordered(&Frame::Trace { call, context });
+        }
         if let Err(fault) = inner.outbox.put(head, write, self.settings.max_message) {
+            inner.outbox.take_back(mark);
             drop(inner);
             reply.fault(fault);
             return Err(Refused::Answered);

@@ -75,7 +75,6 @@ async fn a_peer_that_asks_and_never_reads_is_cut_off() {
             call,
             budget: 60_000,
             handler: KEEP,
-            trace: None,
         };
         crate::wire::put_message(head, &mut |_| Ok(Wrote::Reply), 10, &mut frame).unwrap();
         stream.write_all(&frame).await.unwrap();
