@@ -25,6 +25,7 @@ mod app;
 mod bench;
 pub mod certificates;
 pub mod cli;
+mod clock;
 mod console;
 pub mod error;
 mod logging;

@@ -8,7 +8,7 @@ use std::marker::PhantomData;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use actix::ResponseFuture;
 use bytes::{Bytes, BytesMut};
@@ -19,6 +19,7 @@ use lampyris_runtime::name::NodeName;
 use lampyris_runtime::reply::{ReplySink, ReplyTo, Write, Wrote};
 use lampyris_runtime::trace::Traced;
 
+use crate::clock;
 use crate::error::CallError;
 use crate::message::Remote;
 use crate::scope;
@@ -76,15 +77,14 @@ impl<S> RemoteAddr<S> {
         S: Serves<M>,
     {
         let slot = Arc::new(Slot::default());
-        let now = now();
-        let reply = ReplyTo::new(slot.clone(), 0).traced(scope::traced(now));
-        self.peer.call(
-            M::ID,
-            now,
-            self.time_left(now),
-            &mut |out| encode(&message, out),
-            reply,
-        );
+        let now = clock::now();
+        let (deadline, traced) = scope::of_a_call(now);
+        // Never more than what the caller of the running handler has left.
+        let left = deadline.map(|callers| callers.saturating_duration_since(now));
+        let timeout = left.map_or(self.timeout, |left| left.min(self.timeout));
+        let reply = ReplyTo::new(slot.clone(), 0).traced(traced);
+        self.peer
+            .call(M::ID, now, timeout, &mut |out| encode(&message, out), reply);
         Call {
             slot,
             message: PhantomData,
@@ -100,15 +100,8 @@ impl<S> RemoteAddr<S> {
         S: Serves<M>,
     {
         self.peer
-            .notify(M::ID, now(), &mut |out| encode(&message, out))
+            .notify(M::ID, clock::now(), &mut |out| encode(&message, out))
             .map_err(CallError::Runtime)
-    }
-
-    /// The address's own time, or what the caller of the running handler has left if that is less.
-    fn time_left(&self, now: Instant) -> Duration {
-        scope::deadline().map_or(self.timeout, |callers| {
-            self.timeout.min(callers.saturating_duration_since(now))
-        })
     }
 }
 
@@ -263,7 +256,7 @@ pub async fn call_by_name(
         Ok(Wrote::Reply)
     };
     let reply = ReplyTo::new(slot.clone(), 0).traced(trace);
-    peer.call(id, now(), timeout, &mut write, reply);
+    peer.call(id, clock::now(), timeout, &mut write, reply);
     std::future::poll_fn(move |task| {
         let mut state = slot.lock();
         match std::mem::take(&mut *state) {
@@ -275,9 +268,4 @@ pub async fn call_by_name(
         }
     })
     .await
-}
-
-/// Now; with the paused clock of a test, the test's now.
-fn now() -> Instant {
-    tokio::time::Instant::now().into_std()
 }

@@ -5,6 +5,7 @@
 
 use std::cell::RefCell;
 use std::future::Future;
+use std::mem::ManuallyDrop;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -34,15 +35,14 @@ pub fn current() -> Option<Scope> {
     CURRENT.with_borrow(Clone::clone)
 }
 
-/// Only the deadline of [`current`].
-pub(crate) fn deadline() -> Option<Instant> {
-    CURRENT.with_borrow(|scope| scope.as_ref().map(|scope| scope.deadline))
-}
-
-/// The trace that a call made now is part of.
-pub(crate) fn traced(now: Instant) -> Option<Traced> {
-    let context = CURRENT.with_borrow(|scope| scope.as_ref()?.trace.as_deref().copied());
-    context.map(|context| Traced { context, since: now })
+/// Of [`current`], what a call that is made now has to do with: the deadline, and the trace that it is part of.
+pub(crate) fn of_a_call(now: Instant) -> (Option<Instant>, Option<Traced>) {
+    CURRENT.with_borrow(|scope| {
+        let scope = scope.as_ref();
+        let context = scope.and_then(|scope| scope.trace.as_deref().copied());
+        let traced = context.map(|context| Traced { context, since: now });
+        (scope.map(|scope| scope.deadline), traced)
+    })
 }
 
 /// Puts the outer scope back, also after a panic.
@@ -57,7 +57,9 @@ impl Drop for Entered {
 impl Entered {
     /// Ends the scope and gives it back, so that who goes on with it needs no copy.
     pub(crate) fn leave(self) -> Scope {
-        let scope = CURRENT.take();
+        // Nothing is left for the guard to put back.
+        let mut outer = ManuallyDrop::new(self);
+        let scope = CURRENT.replace(outer.0.take());
         scope.expect("because scopes inside this one have put it back")
     }
 }

@@ -12,7 +12,9 @@ use actix::{Actor, ActorContext, AsyncContext, Handler, SyncContext};
 use lampyris_runtime::error::{ErrorKind, Fault};
 use lampyris_runtime::reply::ReplyTo;
 
+use super::stride::Stride;
 use super::{Address, Entry, Inbox, Invocation, Respond, Responder, Service, Taking, Wake};
+use crate::clock;
 use crate::message::Callable;
 use crate::scope::{self, Scope};
 
@@ -56,29 +58,31 @@ pub fn drain<A: Service<Context: ServiceContext>>(actor: &mut A, wake: &Wake, ct
     let mut slice = VecDeque::new();
     let most = if inbox.taking == Taking::Single { 1 } else { SLICE };
     let mut more = inbox.take(most, &mut slice);
-    let started = now();
-    let mut clock = started;
+    let started = clock::now();
+    let mut stride = Stride::new(started, inbox.stride());
     // The first call of a slice is timed, and stands for those behind it: a clock costs as much as a small handler.
     let mut timed = Some(started);
     while let Some(mut invocation) = slice.pop_front() {
         let entry = A::TABLE[usize::from(invocation.entry)];
-        begin(inbox, &entry, &mut invocation, timed.take(), clock);
-        if invocation.deadline <= clock {
+        begin(inbox, &entry, &mut invocation, timed.take(), stride.now());
+        if invocation.deadline <= stride.now() {
             invocation.reply.fault(Fault::new(
                 ErrorKind::Expired,
                 "its time had run out while it waited",
             ));
             continue;
         }
+        clock::last_read();
         if (entry.run)(actor, invocation, ctx) == Ended::Panicked {
             // Not `stop`, which the actor could refuse.
             ctx.terminate();
         }
-        clock = now();
-        if !ctx.is_free() || clock.duration_since(started) > SLICE_TIME {
+        stride.step(clock::last_read(), clock::now);
+        if !ctx.is_free() || stride.now().duration_since(started) > SLICE_TIME {
             break;
         }
     }
+    inbox.set_stride(stride.length());
     more |= !slice.is_empty();
     inbox.put_back(slice);
     if more && inbox.taking == Taking::Batch {
@@ -94,7 +98,7 @@ fn begin<A: Actor>(
     entry: &Entry<A>,
     invocation: &mut Invocation,
     timed: Option<Instant>,
-    clock: Instant,
+    now: Instant,
 ) {
     let handlers = inbox.handlers().get(usize::from(invocation.entry));
     let Some(handler) = handlers.filter(|_| !matches!(entry.address, Address::Opened | Address::Closed))
@@ -109,7 +113,7 @@ fn begin<A: Actor>(
             reply,
             traced,
             (inbox.service(), handler.name, handler.command),
-            clock,
+            now,
         );
     }
 }
@@ -182,9 +186,4 @@ pub(super) fn panicked(handler: &str, panic: &(dyn std::any::Any + Send)) -> Fau
         .unwrap_or("no text");
     tracing::error!(handler, panic = text, "a handler panicked");
     Fault::new(ErrorKind::HandlerPanic, format!("handler {handler} panicked"))
-}
-
-/// Now; with the paused clock of a test, the test's now.
-fn now() -> Instant {
-    tokio::time::Instant::now().into_std()
 }

@@ -8,7 +8,7 @@
 //! actor is draining.
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Instant;
 
@@ -64,6 +64,8 @@ pub struct Inbox {
     desk: Arc<Desk>,
     /// Most of them so far.
     high_water: AtomicUsize,
+    /// Calls between two readings of the clock.
+    stride: AtomicU32,
     handlers: Arc<Handlers>,
     spans: OnceLock<Arc<SpanLog>>,
     queue: Mutex<Queue>,
@@ -101,6 +103,7 @@ impl Inbox {
             taking,
             desk: Arc::new(Desk::telling(move |visit| measure_end(&measured, visit))),
             high_water: AtomicUsize::new(0),
+            stride: AtomicU32::new(0),
             handlers,
             spans: OnceLock::new(),
             queue: Mutex::default(),
@@ -142,6 +145,16 @@ impl Inbox {
     /// The most that have waited or been worked on at one time.
     pub(crate) fn high_water(&self) -> usize {
         self.high_water.load(Ordering::Relaxed)
+    }
+
+    /// How many calls pass between two readings of the clock.
+    pub(crate) fn stride(&self) -> u32 {
+        self.stride.load(Ordering::Relaxed)
+    }
+
+    /// Keeps it for the next slice.
+    pub(crate) fn set_stride(&self, length: u32) {
+        self.stride.store(length, Ordering::Relaxed);
     }
 
     /// The service it belongs to.

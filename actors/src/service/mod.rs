@@ -10,6 +10,7 @@ mod host;
 mod inbox;
 mod respond;
 mod router;
+mod stride;
 #[cfg(test)]
 mod tests;
 

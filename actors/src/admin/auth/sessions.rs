@@ -28,6 +28,9 @@ const PERIOD: Duration = Duration::from_secs(60);
 /// Addresses whose attempts are counted; beyond, all share one count.
 const MOST_ADDRESSES: usize = 1024;
 
+/// How often the addresses are looked through for those that may be forgotten.
+const SWEEP: Duration = Duration::from_secs(1);
+
 struct Session {
     who: Who,
     opened: Instant,
@@ -39,7 +42,9 @@ struct Session {
 pub(super) struct Sessions {
     open: HashMap<String, Session>,
     codes: HashMap<String, (Who, Instant)>,
+    /// The latest attempts that failed, at most [`ATTEMPTS`] of each address.
     failed: HashMap<Option<IpAddr>, Vec<Instant>>,
+    swept: Option<Instant>,
 }
 
 impl Sessions {
@@ -98,12 +103,18 @@ impl Sessions {
 
     /// An attempt from this address has failed.
     pub(super) fn failed(&mut self, from: Option<IpAddr>, now: Instant) {
-        self.failed_of(from, now).push(now);
+        let failed = self.failed_of(from, now);
+        if failed.len() >= ATTEMPTS {
+            failed.remove(0);
+        }
+        failed.push(now);
     }
 
     fn failed_of(&mut self, from: Option<IpAddr>, now: Instant) -> &mut Vec<Instant> {
         let counts = |at: &Instant| now.saturating_duration_since(*at) < PERIOD;
-        if self.failed.len() >= MOST_ADDRESSES {
+        let rested = |swept: Instant| now.saturating_duration_since(swept) >= SWEEP;
+        if self.failed.len() >= MOST_ADDRESSES && self.swept.is_none_or(rested) {
+            self.swept = Some(now);
             self.failed.retain(|_, failed| failed.iter().any(counts));
         }
         let full = self.failed.len() >= MOST_ADDRESSES && !self.failed.contains_key(&from);
