@@ -241,7 +241,20 @@ impl ReplySink for Slot {
 }
 
 /// An untyped call by a handler's name, with MessagePack both ways; for tools.
+///
+/// # Errors
+/// The body is no MessagePack, or the call ended without a reply.
 pub async fn call_by_name(
+    peer: &Peer,
+    handler: &str,
+    body: Bytes,
+    timeout: Duration,
+) -> Result<Bytes, Fault> {
+    call_traced(peer, handler, body, timeout, None).await
+}
+
+/// The same, as part of a trace.
+pub(crate) async fn call_traced(
     peer: &Peer,
     handler: &str,
     body: Bytes,

@@ -19,7 +19,7 @@ use crate::admin::auth::{Admin, Viewer};
 use crate::admin::body::Body;
 use crate::admin::problem::Problem;
 use crate::admin::seat::Seat;
-use crate::remote::call_by_name;
+use crate::remote::call_traced;
 use crate::report::{Span, new_trace, trace_text};
 use client::as_client;
 use request::{CallRequest, HandlerCall, from_hex};
@@ -178,7 +178,7 @@ async fn of_handler(
         since: Instant::now(),
     });
     Ok(
-        match call_by_name(&link, &call.handler, body, time, traced).await {
+        match call_traced(&link, &call.handler, body, time, traced).await {
             Ok(body) => Outcome::Reply(Reply {
                 hex: to_hex(&body),
                 text: None,
