@@ -3,7 +3,7 @@
 use std::any::{Any, TypeId};
 use std::collections::HashMap;
 use std::future::Future;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
@@ -59,6 +59,7 @@ pub(crate) struct Core {
     pub(crate) db: Database,
     pub(crate) opened: OnceLock<Opened>,
     pub(crate) backlog: Arc<Mutex<Backlog>>,
+    pub(crate) backlog_count: Arc<AtomicUsize>,
     pub(crate) counters: Counters,
     /// Held by who flushes.
     pub(crate) flushing: tokio::sync::Mutex<()>,
@@ -107,8 +108,8 @@ impl Core {
 
     /// Refuses a change of an entity when too many others wait to be written.
     pub(crate) fn check_backlog(&self, table: &'static str, key: &Key) -> Result<(), StoreError> {
-        let backlog = lock(&self.backlog);
-        if backlog.len() >= self.settings.journal.max_backlog && !backlog.has(table, key) {
+        let full = self.backlog_count.load(Ordering::Relaxed) >= self.settings.journal.max_backlog;
+        if full && !lock(&self.backlog).has(table, key) {
             return Err(StoreError::Overloaded(
                 "too many entities wait to be written to the database",
             ));
