@@ -13,7 +13,7 @@ use crate::entity::{Entity, Mode};
 use crate::error::StoreError;
 use crate::journal::writer::Append;
 use crate::lock;
-use crate::shared::Core;
+use crate::shared::{Core, Working};
 use crate::shelf::Cell;
 use crate::value::{Key, Value};
 
@@ -231,33 +231,31 @@ impl<E: Entity> Object<E> {
         }
     }
 
-    async fn write_through(&self, change: Change, next: Option<E>, gate: Gate) -> Result<(), StoreError> {
+    fn write_through(&self, change: Change, next: Option<E>, gate: Gate) -> Working<()> {
         let (core, cell) = (Arc::clone(&self.core), Arc::clone(&self.cell));
-        self.core
-            .run(async move {
-                let _gate = gate;
-                match rows::write(&core.db, core.me(), &[&change]).await.as_deref() {
-                    Ok([Written::Yes]) => {
-                        *lock(&cell.entity) = next;
-                        core.tell_cache_of(&change);
-                        Ok(())
-                    }
-                    Ok(_) => {
-                        core.fenced(&change);
-                        Err(StoreError::Lost {
-                            table: E::TABLE.name,
-                            key: change.key.clone(),
-                        })
-                    }
-                    Err(why) => {
-                        core.failed(why);
-                        let uncertain = matches!(why, StoreError::Uncertain(_));
-                        cell.mark.lost.fetch_or(uncertain, Ordering::AcqRel);
-                        Err(why.clone())
-                    }
+        self.core.run(async move {
+            let _gate = gate;
+            match rows::write(&core.db, core.me(), &[&change]).await.as_deref() {
+                Ok([Written::Yes]) => {
+                    *lock(&cell.entity) = next;
+                    core.tell_cache_of(&change);
+                    Ok(())
                 }
-            })
-            .await
+                Ok(_) => {
+                    core.fenced(&change);
+                    Err(StoreError::Lost {
+                        table: E::TABLE.name,
+                        key: change.key.clone(),
+                    })
+                }
+                Err(why) => {
+                    core.failed(why);
+                    let uncertain = matches!(why, StoreError::Uncertain(_));
+                    cell.mark.lost.fetch_or(uncertain, Ordering::AcqRel);
+                    Err(why.clone())
+                }
+            }
+        })
     }
 
     fn lost(&self) -> StoreError {

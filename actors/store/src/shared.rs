@@ -3,12 +3,15 @@
 use std::any::{Any, TypeId};
 use std::collections::HashMap;
 use std::future::Future;
+use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
+use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 use crate::backlog::{Backlog, Taken};
@@ -45,6 +48,18 @@ pub(crate) struct Counters {
     pub(crate) fenced: AtomicU64,
     pub(crate) hits: AtomicU64,
     pub(crate) misses: AtomicU64,
+}
+
+/// Work on the store's own thread. It is small, unlike the work: it becomes part of handlers' futures.
+pub(crate) struct Working<R>(JoinHandle<Result<R, StoreError>>);
+
+impl<R> Future for Working<R> {
+    type Output = Result<R, StoreError>;
+
+    fn poll(mut self: Pin<&mut Self>, task: &mut Context<'_>) -> Poll<Self::Output> {
+        let ended = Pin::new(&mut self.0).poll(task);
+        ended.map(|ended| ended.unwrap_or(Err(StoreError::Closed)))
+    }
 }
 
 /// A shelf, as its type and without it.
@@ -137,11 +152,11 @@ impl Core {
     }
 
     /// Does work on the store's own thread; it goes on also when nobody waits for it any more.
-    pub(crate) async fn run<R: Send + 'static>(
+    pub(crate) fn run<R: Send + 'static>(
         &self,
         work: impl Future<Output = Result<R, StoreError>> + Send + 'static,
-    ) -> Result<R, StoreError> {
-        self.handle.spawn(work).await.unwrap_or(Err(StoreError::Closed))
+    ) -> Working<R> {
+        Working(self.handle.spawn(work))
     }
 
     pub(crate) fn ask_desk(&self, command: desk::Command) -> Result<(), StoreError> {

@@ -10,7 +10,7 @@ use std::io;
 use std::os::unix::fs::FileExt;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tokio::sync::{mpsc, oneshot};
 
@@ -26,6 +26,11 @@ use crate::settings::{JournalSettings, Sync};
 const QUEUE: usize = 65_536;
 /// Room that is made for records at once, in bytes, if not as much as there is already.
 const ROOM: u64 = 1 << 20;
+/// With so many changes of one sync, the next one waits for more of them, ...
+const CROWD: usize = 16;
+/// ... until so much time has gone by since the last. Else as many syncs are made as the disk can do, each for few
+/// changes, and all who take part in an update are woken for a few at a time.
+const PACE: Duration = Duration::from_millis(1);
 /// Most changes of one sync.
 const GROUP: usize = 8192;
 
@@ -191,9 +196,17 @@ impl Writer {
     fn run(mut self, mut queue: mpsc::Receiver<Command>) {
         let (mut commands, mut group) = (Vec::new(), Vec::new());
         let mut bytes = Vec::new();
+        let mut next = Instant::now();
         loop {
             if queue.blocking_recv_many(&mut commands, GROUP) == 0 {
                 return;
+            }
+            wait_until(next);
+            let began = Instant::now();
+            while commands.len() < GROUP
+                && let Ok(command) = queue.try_recv()
+            {
+                commands.push(command);
             }
             let mut tidy = false;
             for command in commands.drain(..) {
@@ -204,6 +217,7 @@ impl Writer {
             }
             if !group.is_empty() {
                 let count = group.len() as u64;
+                next = if group.len() < CROWD { began } else { began + PACE };
                 self.write_group(&mut group, &mut bytes);
                 self.counters.waiting.fetch_sub(count, Ordering::AcqRel);
             }
@@ -327,6 +341,17 @@ impl Writer {
             counters.bytes.fetch_sub(*length, Ordering::Relaxed);
             false
         });
+    }
+}
+
+fn wait_until(moment: Instant) {
+    loop {
+        let left = moment.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return;
+        }
+        // May return early.
+        std::thread::park_timeout(left);
     }
 }
 
