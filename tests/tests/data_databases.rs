@@ -21,6 +21,7 @@ async fn everything(stage: Stage) {
         let guild = (at % 3 == 0).then_some(7);
         players.insert(Player { guild, ..player(id) }).await.unwrap();
     }
+    many_at_once(&store, &players, &ids).await;
     let first = players.load("p0").await.unwrap().unwrap();
     for _ in 0..50 {
         first.update(|player| player.gold += 2).await.unwrap();
@@ -72,6 +73,45 @@ async fn everything(stage: Stage) {
         theirs.load("Ann").await.unwrap().unwrap().read(|ann| ann.gold),
         Ok(4)
     );
+}
+
+/// Changes that are alike, and some that are not, go to the database by few statements; each reaches its own row.
+async fn many_at_once(store: &Store, players: &Entities<Player>, ids: &[String]) {
+    store.flush().await.unwrap();
+    let objects = players.load_many(&ids[10..310]).await.unwrap();
+    for (at, object) in objects.iter().flatten().enumerate() {
+        let change = |player: &mut Player| {
+            player.gold = -(at as i64) - 1;
+            if at % 7 == 0 {
+                player.guild = None;
+            }
+        };
+        object.update(change).await.unwrap();
+    }
+    store.flush().await.unwrap();
+    let changed = players
+        .select("WHERE gold < ? ORDER BY gold DESC", vec![Value::Int(0)])
+        .await
+        .unwrap();
+    assert_eq!(changed.len(), 300);
+    for (at, player) in changed.iter().enumerate() {
+        let guild = ((at + 10) % 3 == 0 && at % 7 != 0).then_some(7);
+        let expected = Player {
+            id: ids[at + 10].clone(),
+            guild,
+            gold: -(at as i64) - 1,
+            version: 1,
+        };
+        assert_eq!(*player, expected);
+    }
+    assert_eq!(store.snapshot().unwrap().last_failure, None);
+    for object in objects.iter().flatten() {
+        let back = |player: &mut Player| {
+            player.gold = 0;
+            player.guild = (player.id[1..].parse::<i64>().unwrap() % 3 == 0).then_some(7);
+        };
+        object.update(back).await.unwrap();
+    }
 }
 
 async fn guilds(store: &Store) {
