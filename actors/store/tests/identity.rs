@@ -9,7 +9,7 @@ mod stage;
 
 use lampyris_store::{Key, Store, StoreError, Value};
 
-use stage::{Guild, LIMIT, Player, guild, lazy, player, players};
+use stage::{Guild, Player, guild, lazy, player, players};
 
 #[tokio::test]
 async fn two_loads_of_one_key_are_one_object_and_changes_are_seen_by_both() {

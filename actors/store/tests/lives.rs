@@ -9,7 +9,7 @@ mod stage;
 
 use lampyris_store::{Ran, StoreError};
 
-use stage::{LIMIT, Player, guild, lazy, player, players};
+use stage::{LIMIT, Player, lazy, player, players};
 
 #[tokio::test]
 async fn what_was_acknowledged_is_there_in_the_next_life_although_nothing_was_written() {
