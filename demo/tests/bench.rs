@@ -1,26 +1,19 @@
 //! `bench` measures the demo's cluster and leaves nothing behind.
 
+use std::ffi::OsStr;
+use std::path::Path;
 use std::process::Command;
 
-#[test]
-fn a_short_run_measures_every_point_without_a_fault() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let (json, svg) = (
-        folder.path().join("results.json"),
-        folder.path().join("picture.svg"),
-    );
+/// Measures for a moment, without a fault; gives what was printed.
+fn bench(folder: &Path, config: &str, arguments: &[&OsStr]) -> String {
     #[allow(
         clippy::disallowed_methods,
         reason = "the test is the user, who starts the program"
     )]
     let run = Command::new(env!("CARGO_BIN_EXE_demo"))
-        .args(["bench", "--duration", "0.3s", "--rounds", "1", "--config"])
-        .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/../config/config.json"))
-        .arg("--json")
-        .arg(&json)
-        .arg("--svg")
-        .arg(&svg)
-        .env("TMPDIR", folder.path())
+        .args(["bench", "--duration", "0.3s", "--rounds", "1", "--config", config])
+        .args(arguments)
+        .env("TMPDIR", folder)
         .output()
         .expect("the program runs");
     let (out, error) = (
@@ -29,6 +22,26 @@ fn a_short_run_measures_every_point_without_a_fault() {
     );
     assert!(run.status.success(), "{out}\n{error}");
     assert!(out.contains("Every request had its answer."), "{out}");
+    out.into_owned()
+}
+
+#[test]
+fn a_short_run_measures_every_point_without_a_fault() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (json, svg) = (
+        folder.path().join("results.json"),
+        folder.path().join("picture.svg"),
+    );
+    bench(
+        folder.path(),
+        concat!(env!("CARGO_MANIFEST_DIR"), "/../config/config.json"),
+        &[
+            "--json".as_ref(),
+            json.as_os_str(),
+            "--svg".as_ref(),
+            svg.as_os_str(),
+        ],
+    );
 
     let results = std::fs::read_to_string(&json).expect("the results");
     let results: serde_json::Value = serde_json::from_str(&results).expect("JSON");
@@ -54,4 +67,20 @@ fn a_short_run_measures_every_point_without_a_fault() {
     // Only the two files are left of the run.
     let left = std::fs::read_dir(folder.path()).expect("the folder").count();
     assert_eq!(left, 2);
+}
+
+#[test]
+fn a_command_with_numbers_is_measured_in_turns_with_another_one() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let arguments = "--command 402 --beside 300 --connections 4 --depth 4 --payload";
+    let mut arguments: Vec<&OsStr> = arguments.split(' ').map(OsStr::new).collect();
+    arguments.push("p## 1".as_ref());
+    let players = concat!(env!("CARGO_MANIFEST_DIR"), "/../config/players.toml");
+    let out = bench(folder.path(), players, &arguments);
+    assert!(
+        out.contains("command 402, 5 bytes, 4 x 4") && out.contains("/beside"),
+        "{out}"
+    );
+    let left = std::fs::read_dir(folder.path()).expect("the folder").count();
+    assert_eq!(left, 0);
 }

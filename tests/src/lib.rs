@@ -20,6 +20,7 @@
 //! | [`proxy`] | a bad network between two ends |
 //! | [`rig`] | a cluster under load, and the checker's word |
 //! | [`spread`] | what most of many times were |
+//! | [`stage`] | entities, and stores over a database of the test's own |
 //! | [`servers`] | databases and caches of a test's own |
 //! | [`stranger`] | a dialer at a link port, made by hand |
 //! | [`tell`] | lines that everybody sees, also from tests that pass |
@@ -27,7 +28,8 @@
 //! | [`vitals`] | what the operating system knows of a process |
 //! | [`wait`] | waiting with a deadline |
 //!
-//! It must not know the runtime's types: it sees a cluster as players, operators and the shell do. [`fuzzing`] alone reaches inside.
+//! It must not know the runtime's types: it sees a cluster as players, operators and the shell do. [`fuzzing`] alone reaches inside,
+//! and [`stage`] uses the data layer as a handler does.
 
 pub mod admin;
 pub mod attacks;
@@ -48,6 +50,7 @@ pub mod proxy;
 pub mod rig;
 pub mod servers;
 pub mod spread;
+pub mod stage;
 pub mod stranger;
 pub mod tell;
 pub mod visitors;

@@ -212,7 +212,10 @@ impl Server {
 
     fn command(&self, program: impl AsRef<std::ffi::OsStr>) -> Command {
         let mut command = command(program);
-        command.current_dir(self.folder.path());
+        // MariaDB deletes the temporary files of others where it puts its own.
+        command
+            .current_dir(self.folder.path())
+            .env("TMPDIR", self.folder.path());
         // PostgreSQL does not run as root.
         if let (Kind::Postgres, Some(user)) = (self.kind, other_user()) {
             command.uid(user.uid.as_raw()).gid(user.gid.as_raw());

@@ -188,8 +188,21 @@ fn arguments<'a>(language: &str, line: &'a str) -> Option<Vec<&'a str>> {
         "ini" => line.strip_prefix("ExecStart=/usr/local/bin/demo"),
         _ => None,
     };
-    let words = words?.split(" #").next()?;
-    Some(words.split_whitespace().filter(|word| *word != "--").collect())
+    // What stands in quotes is one word, whatever is in it.
+    let quoted = words?.split('\'').enumerate();
+    let mut found = Vec::new();
+    for (at, part) in quoted {
+        match part.split_once(" #") {
+            _ if at % 2 == 1 => found.push(part),
+            Some((before, _)) => {
+                found.extend(before.split_whitespace());
+                break;
+            }
+            None => found.extend(part.split_whitespace()),
+        }
+    }
+    found.retain(|word| *word != "--");
+    Some(found)
 }
 
 #[test]

@@ -159,6 +159,7 @@ fn written(
     version: Option<usize>,
 ) -> TokenStream {
     let fields: Vec<&Ident> = columns.iter().map(|column| column.ident).collect();
+    let places = 0..columns.len();
     let names: Vec<&LitStr> = columns.iter().map(|column| &column.name).collect();
     let krate = &options.krate;
     // What a type lacks is told where it stands.
@@ -215,6 +216,14 @@ fn written(
                 ::core::result::Result::Ok(Self {
                     #(#fields: #krate::field(&mut row, #names)?),*
                 })
+            }
+
+            fn changes(&self, before: &Self) -> ::std::vec::Vec<(usize, #krate::Value)> {
+                let mut changes = ::std::vec::Vec::new();
+                #(if !#types::same(&self.#fields, &before.#fields) {
+                    changes.push((#places, #types::to_value(&self.#fields)));
+                })*
+                changes
             }
 
             #touch

@@ -4,7 +4,10 @@ use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::plan::{CHAIN_COMMAND, OPEN_CONNECTIONS, PAYLOAD, Plan, Point, Shape, shapes, standard_points};
+use super::plan::{
+    CHAIN_COMMAND, OPEN_CONNECTIONS, PAYLOAD, Plan, Point, Shape, point, shapes, standard_points,
+};
+use super::requests::{MOST_DIGITS, digits};
 
 /// Connections of a single point that names none.
 const CONNECTIONS: usize = 64;
@@ -40,7 +43,11 @@ pub(crate) struct BenchArgs {
     #[arg(long, value_name = "ID", value_parser = clap::value_parser!(u32).range(1..))]
     command: Option<u32>,
 
-    /// The payload to send, instead of the study's
+    /// The command of the same cluster that it is compared with, instead of with the references
+    #[arg(long, value_name = "ID", value_parser = clap::value_parser!(u32).range(1..))]
+    beside: Option<u32>,
+
+    /// The payload to send, instead of the study's; each # of a TEXT is a digit of a number, another in each request
     #[arg(long, value_name = "TEXT|@FILE", value_parser = payload)]
     payload: Option<Payload>,
 
@@ -63,7 +70,10 @@ pub(crate) struct BenchArgs {
 
 /// A payload, kept apart from lists of values, which clap has ideas of its own about.
 #[derive(Debug, Clone)]
-struct Payload(Vec<u8>);
+struct Payload {
+    bytes: Vec<u8>,
+    numbered: bool,
+}
 
 impl BenchArgs {
     /// What is to be measured.
@@ -77,6 +87,15 @@ impl BenchArgs {
     }
 
     fn points(&self) -> Vec<Point> {
+        let numbered = self.payload.as_ref().is_some_and(|payload| payload.numbered);
+        let mut points = self.chosen();
+        for point in &mut points {
+            (point.numbered, point.beside) = (numbered, self.beside);
+        }
+        points
+    }
+
+    fn chosen(&self) -> Vec<Point> {
         let single = self.connections.is_some() || self.depth.is_some() || self.rate.is_some();
         if !single && self.command.is_none() && self.payload.is_none() {
             return standard_points();
@@ -85,7 +104,7 @@ impl BenchArgs {
         let payload = self
             .payload
             .as_ref()
-            .map_or(PAYLOAD, |payload| payload.0.as_slice());
+            .map_or(PAYLOAD, |payload| payload.bytes.as_slice());
         if !single {
             return shapes(command, payload);
         }
@@ -99,12 +118,7 @@ impl BenchArgs {
                 (Shape::Closed { depth }, CONNECTIONS)
             }
         };
-        vec![Point {
-            command,
-            payload: payload.to_vec(),
-            connections: size(self.connections, usual),
-            shape,
-        }]
+        vec![point(command, payload, size(self.connections, usual), shape)]
     }
 }
 
@@ -123,12 +137,22 @@ fn duration(text: &str) -> Result<Duration, String> {
 }
 
 fn payload(text: &str) -> Result<Payload, String> {
-    match text.strip_prefix('@') {
-        Some(file) => std::fs::read(file)
-            .map(Payload)
-            .map_err(|why| format!("{file}: {why}")),
-        None => Ok(Payload(text.as_bytes().to_vec())),
+    if let Some(file) = text.strip_prefix('@') {
+        return std::fs::read(file)
+            .map(|bytes| Payload {
+                bytes,
+                numbered: false,
+            })
+            .map_err(|why| format!("{file}: {why}"));
     }
+    let digits = digits(text.as_bytes());
+    if digits > MOST_DIGITS {
+        return Err(format!("{digits} digits; at most {MOST_DIGITS}"));
+    }
+    Ok(Payload {
+        bytes: text.as_bytes().to_vec(),
+        numbered: digits > 0,
+    })
 }
 
 fn address(text: &str) -> Result<SocketAddr, String> {
@@ -174,6 +198,19 @@ mod tests {
             all.iter()
                 .all(|point| point.command == 7 && point.payload == b"hello")
         );
+    }
+
+    #[test]
+    fn a_payload_can_have_a_number_and_a_command_another_one_beside_it() {
+        let points = plan("--command 402 --payload p####. --beside 300 --depth 16")
+            .unwrap()
+            .points;
+        assert_eq!(
+            (points.len(), points[0].numbered, points[0].beside),
+            (1, true, Some(300))
+        );
+        assert_eq!(points[0].to_string(), "command 402, 6 bytes, 64 x 16");
+        assert!(plan("--payload p######").is_err());
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! The configuration of the cluster that is measured: the user's, on ports of its own, in a folder of its own. Pure.
 //!
-//! What bears on speed is kept; ports of HTTP servers, databases and caches are left out.
+//! What bears on speed is kept; ports of HTTP servers are left out, and no database and no cache of the user's is
+//! touched: a node that has a database gets SQLite in the folder of the copy, and its own memory for a cache.
 
 use lampyris_runtime::config::{Config, NodeConfig};
 use serde_json::{Map, Value, json};
@@ -63,6 +64,8 @@ fn server(node: &NodeConfig) -> Value {
         "remoteport": parents,
         "call_timeout": millis(node.call_timeout),
         "max_in_flight": node.max_in_flight,
+        "db": node.db,
+        "mem": node.mem,
         // Nothing may be left behind by a run whose master was killed.
         "on_master_loss": "exit",
     });

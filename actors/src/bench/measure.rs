@@ -9,7 +9,8 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use super::args::BenchArgs;
 use super::load::{self, Load, Tally};
-use super::plan::{self, Plan, Point, System};
+use super::plan::{PAYLOAD, Plan, Point, System};
+use super::requests::{self, Requests};
 use super::results::{Memory, PointResult, Results, Round, SystemResult};
 use super::stage::Stage;
 use super::systems::{self, Serving};
@@ -39,7 +40,7 @@ async fn measure_on(stage: &mut Stage, config: &Config, args: &BenchArgs) -> Res
         .map(|node| node.clients.clone())
         .unwrap_or_default();
     let servings = match args.addr {
-        Some(addr) => vec![elsewhere(addr)],
+        Some(addr) => vec![elsewhere(addr, System::Cluster), elsewhere(addr, System::Beside)],
         None => start_all(stage, &plan, config).await?,
     };
     let spinners = args.spinners && spin(stage).await;
@@ -65,9 +66,9 @@ async fn measure_on(stage: &mut Stage, config: &Config, args: &BenchArgs) -> Res
 }
 
 /// A cluster that somebody else started.
-fn elsewhere(addr: SocketAddr) -> Serving {
+fn elsewhere(addr: SocketAddr, system: System) -> Serving {
     Serving {
-        system: System::Cluster,
+        system,
         addr,
         processes: Vec::new(),
     }
@@ -81,7 +82,15 @@ async fn start_all(stage: &mut Stage, plan: &Plan, config: &Config) -> Result<Ve
     let mut servings = Vec::new();
     for system in systems {
         progress(&format!("starting {}", system.name()));
-        servings.push(systems::start(stage, system, config).await?);
+        let serving = match servings.first() {
+            // The cluster, which has been started before all others.
+            Some(cluster) if system == System::Beside => Serving {
+                system,
+                ..Serving::clone(cluster)
+            },
+            _ => systems::start(stage, system, config).await?,
+        };
+        servings.push(serving);
     }
     Ok(servings)
 }
@@ -105,7 +114,8 @@ fn memory(servings: &[Serving]) -> Vec<Memory> {
         });
         memory.collect::<Vec<_>>()
     };
-    servings.iter().flat_map(of).collect()
+    let all = servings.iter().filter(|serving| serving.system != System::Beside);
+    all.flat_map(of).collect()
 }
 
 /// Measures one point, the systems taking turns.
@@ -115,43 +125,60 @@ async fn measure_point(
     servings: &[Serving],
     clients: &ClientConfig,
 ) -> Result<PointResult, String> {
-    let request = point.request(clients)?;
-    let taking_part: Vec<&Serving> = servings
-        .iter()
-        .filter(|serving| point.systems().contains(&serving.system))
-        .collect();
-    let mut answer = Vec::new();
-    for serving in &taking_part {
-        if serving.system == System::Cluster {
-            answer = systems::ask_until_good(serving.addr, &request).await?;
-        } else {
-            let lesson = plan::frame(clients, frame::SPECIAL, frame::payload(&answer))?;
-            systems::ask(serving.addr, &lesson)
-                .await
-                .map_err(|why| format!("{} cannot be taught: {why}", serving.system.name()))?;
+    let mut taking_part: Vec<(&Serving, Load)> = Vec::new();
+    for serving in servings {
+        if point.systems().contains(&serving.system) {
+            let cluster = taking_part.first().map(|(_, load)| load);
+            let load = load_for(point, serving, cluster, clients).await?;
+            taking_part.push((serving, load));
         }
     }
     let mut rounds: Vec<Vec<Round>> = vec![Vec::new(); taking_part.len()];
     for number in 1..=plan.rounds {
-        for (serving, rounds) in taking_part.iter().zip(&mut rounds) {
+        for ((serving, load), rounds) in taking_part.iter().zip(&mut rounds) {
             progress(&format!(
                 "{point}: round {number} of {}, {}",
                 plan.rounds,
                 serving.system.name()
             ));
-            let load = Load {
-                addr: serving.addr,
-                request: request.as_slice().into(),
-                answer: answer.as_slice().into(),
-                connections: point.connections,
-                shape: point.shape,
-            };
-            rounds.push(measure_round(load, plan, serving).await?);
+            rounds.push(measure_round(load.clone(), plan, serving).await?);
         }
     }
     let systems = taking_part.iter().zip(rounds);
-    let systems = systems.map(|(serving, rounds)| SystemResult::new(serving.system, rounds));
+    let systems = systems.map(|((serving, _), rounds)| SystemResult::new(serving.system, rounds));
     Ok(PointResult::new(point, systems.collect()))
+}
+
+/// The load of one system, which has answered once; `cluster` is the one of the cluster, which comes first.
+async fn load_for(
+    point: &Point,
+    serving: &Serving,
+    cluster: Option<&Load>,
+    clients: &ClientConfig,
+) -> Result<Load, String> {
+    let requests = match (serving.system, point.beside) {
+        (System::Beside, Some(command)) => Requests::same(clients, command, PAYLOAD)?,
+        _ => point.requests(clients)?,
+    };
+    let answer = match (serving.system, cluster) {
+        (System::Cluster | System::Beside, _) | (_, None) => {
+            systems::ask_until_good(serving.addr, requests.first()).await?
+        }
+        (_, Some(cluster)) => {
+            let lesson = requests::frame(clients, frame::SPECIAL, frame::payload(&cluster.answer))?;
+            systems::ask(serving.addr, &lesson)
+                .await
+                .map_err(|why| format!("{} cannot be taught: {why}", serving.system.name()))?;
+            cluster.answer.to_vec()
+        }
+    };
+    Ok(Load {
+        addr: serving.addr,
+        requests,
+        answer: answer.into(),
+        connections: point.connections,
+        shape: point.shape,
+    })
 }
 
 /// Loads one system once.

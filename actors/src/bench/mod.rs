@@ -17,13 +17,15 @@
 //!   players see; those of a full closed loop are mostly waiting.
 //! - Processor time for each answer, of all processes of a system and from the kernel's books, is the figure that
 //!   depends least on the load generator, which shares the processors. Its steps are 10 ms for each process.
+//! - One command can be measured beside another one of the same cluster (`--beside`), the two taking the same turns.
 //! - A processor that falls asleep between two requests takes a while to wake; `--spinners` prevents that.
-//! - Every answer must have the expected length and command, and a sample the expected content. An error frame, a
-//!   wrong or a missing answer is a fault: it is shown, and the exit code is 1.
+//! - Every answer must have the expected length and command, and a sample the expected content; where requests
+//!   differ, so do their answers, and the command alone is compared. An error frame, a wrong or a missing answer is a
+//!   fault: it is shown, and the exit code is 1.
 //!
 //! | file | what it does |
 //! | --- | --- |
-//! | `args`, `plan` | what is to be measured |
+//! | `args`, `plan`, `requests` | what is to be measured |
 //! | `stage`, `systems`, `copy` | the processes, what they are, the cluster's configuration |
 //! | `measure` | the run from beginning to end |
 //! | `load`, `frame` | the clients |
@@ -39,6 +41,7 @@ mod load;
 mod measure;
 mod plan;
 pub(crate) mod reference;
+mod requests;
 mod results;
 mod stage;
 mod svg;

@@ -4,8 +4,8 @@ use std::fmt;
 use std::time::Duration;
 
 use lampyris_runtime::config::ClientConfig;
-use lampyris_runtime::packet::{Dialect, Firefly};
-use lampyris_runtime::reply::Wrote;
+
+use super::requests::Requests;
 
 /// The command that the net node answers itself; all others are taken to go through the chain.
 pub(super) const OWN_COMMAND: u32 = 100;
@@ -39,6 +39,10 @@ pub(super) enum Shape {
 pub(super) struct Point {
     pub(super) command: u32,
     pub(super) payload: Vec<u8>,
+    /// Whether the `#`s of the payload stand for a number, another one in each request.
+    pub(super) numbered: bool,
+    /// The command of the same cluster that it is compared with, instead of with the references.
+    pub(super) beside: Option<u32>,
     pub(super) connections: usize,
     pub(super) shape: Shape,
 }
@@ -58,6 +62,8 @@ impl fmt::Display for Point {
 pub(super) enum System {
     /// The cluster.
     Cluster,
+    /// The cluster once more, with another command.
+    Beside,
     /// A process that answers each frame.
     BareEcho,
     /// The same behind two processes that hand bytes on.
@@ -71,6 +77,7 @@ impl System {
     pub(super) const fn name(self) -> &'static str {
         match self {
             Self::Cluster => "lampyris",
+            Self::Beside => "beside",
             Self::BareEcho => "bare echo",
             Self::BareChain => "bare chain",
             Self::HandChain => "hand-written",
@@ -81,36 +88,25 @@ impl System {
 impl Point {
     /// The systems that do the same work, the cluster first.
     pub(super) fn systems(&self) -> &'static [System] {
-        if self.command == OWN_COMMAND {
+        if self.beside.is_some() {
+            &[System::Cluster, System::Beside]
+        } else if self.command == OWN_COMMAND {
             &[System::Cluster, System::BareEcho]
         } else {
             &[System::Cluster, System::BareChain, System::HandChain]
         }
     }
 
-    /// The frame of one request.
+    /// The requests for the cluster.
     ///
     /// # Errors
-    /// Its payload is longer than any frame.
-    pub(super) fn request(&self, clients: &ClientConfig) -> Result<Vec<u8>, String> {
-        frame(clients, self.command, &self.payload)
-    }
-}
-
-/// A frame as the configured clients send it.
-///
-/// # Errors
-/// The payload is longer than any frame.
-pub(super) fn frame(clients: &ClientConfig, command: u32, payload: &[u8]) -> Result<Vec<u8>, String> {
-    let dialect = Firefly::new(clients.head, clients.protocol_version, clients.server_version);
-    let mut write = |out: &mut bytes::BytesMut| {
-        out.extend_from_slice(payload);
-        Ok(Wrote::Reply)
-    };
-    let mut out = bytes::BytesMut::new();
-    match dialect.encode(command, &mut write, u32::MAX as usize, &mut out) {
-        Ok(_) => Ok(out.to_vec()),
-        Err(fault) => Err(format!("the request: {fault}")),
+    /// The payload is longer than any frame.
+    pub(super) fn requests(&self, clients: &ClientConfig) -> Result<Requests, String> {
+        if self.numbered {
+            Requests::numbered(clients, self.command, &self.payload)
+        } else {
+            Requests::same(clients, self.command, &self.payload)
+        }
     }
 }
 
@@ -143,21 +139,28 @@ pub(super) fn shapes(command: u32, payload: &[u8]) -> Vec<Point> {
     let mut points: Vec<Point> = [(16, 1), (16, 8), (64, 16)]
         .map(|(connections, depth)| closed(command, payload, connections, depth))
         .into();
-    points.push(Point {
+    points.push(point(
         command,
-        payload: payload.to_vec(),
-        connections: OPEN_CONNECTIONS,
-        shape: Shape::Open { rate: OPEN_RATE },
-    });
+        payload,
+        OPEN_CONNECTIONS,
+        Shape::Open { rate: OPEN_RATE },
+    ));
     points
 }
 
 fn closed(command: u32, payload: &[u8], connections: usize, depth: usize) -> Point {
+    point(command, payload, connections, Shape::Closed { depth })
+}
+
+/// A point whose requests are all the same, and which is compared with the references.
+pub(super) fn point(command: u32, payload: &[u8], connections: usize, shape: Shape) -> Point {
     Point {
         command,
         payload: payload.to_vec(),
+        numbered: false,
+        beside: None,
         connections,
-        shape: Shape::Closed { depth },
+        shape,
     }
 }
 
@@ -199,7 +202,7 @@ mod tests {
             head: *b"GAME",
             ..ClientConfig::default()
         };
-        let request = standard_points()[0].request(&clients).unwrap();
-        assert_eq!(request, b"GAME\0\0\0\0\0\0\0\0\x0b\0\0\x01\x2cmsgdata");
+        let requests = standard_points()[0].requests(&clients).unwrap();
+        assert_eq!(requests.first(), b"GAME\0\0\0\0\0\0\0\0\x0b\0\0\x01\x2cmsgdata");
     }
 }

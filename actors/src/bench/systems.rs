@@ -33,7 +33,7 @@ pub(super) struct Process {
 }
 
 /// A system that answers.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Serving {
     pub(super) system: System,
     pub(super) addr: SocketAddr,
@@ -47,7 +47,7 @@ pub(super) struct Serving {
 /// It does not come up.
 pub(super) async fn start(stage: &mut Stage, system: System, config: &Config) -> Result<Serving, String> {
     let (addr, processes) = match system {
-        System::Cluster => cluster(stage, config).await?,
+        System::Cluster | System::Beside => cluster(stage, config).await?,
         System::BareEcho => chain(stage, &["echo"]).await?,
         System::BareChain => chain(stage, &["echo", "relay", "relay"]).await?,
         System::HandChain => chain(stage, &["hand-game", "hand-gate", "hand-net"]).await?,

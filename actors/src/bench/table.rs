@@ -41,10 +41,18 @@ fn write(results: &Results, out: &mut String) -> fmt::Result {
 }
 
 fn write_point(point: &PointResult, out: &mut String) -> fmt::Result {
+    let has = |system: System| point.systems.iter().any(|known| known.system == system.name());
+    let (first, name) = if has(System::Beside) {
+        (System::Beside, "/beside")
+    } else if has(System::BareEcho) {
+        (System::BareEcho, "/bare")
+    } else {
+        (System::BareChain, "/bare")
+    };
     writeln!(
         out,
         "\n{}\n{:14}{:>10}{:>8}{:>8}{:>8}{:>10}{:>10}{:>10}{:>11}",
-        point.point, "", "answers/s", "spread", "/bare", "/hand", "p50", "p99", "p99.9", "CPU/answer"
+        point.point, "", "answers/s", "spread", name, "/hand", "p50", "p99", "p99.9", "CPU/answer"
     )?;
     for system in &point.systems {
         let median = &system.median;
@@ -56,18 +64,13 @@ fn write_point(point: &PointResult, out: &mut String) -> fmt::Result {
             };
             ratio.map_or_else(|| "-".to_owned(), |ratio| format!("{ratio:.2}"))
         };
-        let bare = if point.systems.iter().any(|s| s.system == System::BareEcho.name()) {
-            System::BareEcho
-        } else {
-            System::BareChain
-        };
         writeln!(
             out,
             "{:14}{:>10.0}{:>7.0}%{:>8}{:>8}{:>10}{:>10}{:>10}{:>11}",
             system.system,
             median.rate,
             system.spread * 100.0,
-            ratio(bare),
+            ratio(first),
             ratio(System::HandChain),
             micros(median.p50),
             micros(median.p99),

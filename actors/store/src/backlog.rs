@@ -6,6 +6,8 @@
 //! - No change leaves but by `done`: what failed waits again, and holds its segment of the journal.
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::backoff::delay;
@@ -55,7 +57,11 @@ pub(crate) struct Backlog {
     waiting: HashMap<Id, Waiting>,
     queue: BTreeMap<u64, Id>,
     /// Those on their way, with what is needed once they fail.
-    flying: HashMap<Id, (Change, u64, Instant)>,
+    flying: HashMap<Id, (Change, Instant)>,
+    /// How many changes need each segment of the journal.
+    segments: BTreeMap<u64, usize>,
+    /// How many changes there are, for those who do not want to wait for the backlog.
+    count: Arc<AtomicUsize>,
     turns: u64,
 }
 
@@ -77,6 +83,7 @@ impl Backlog {
             not_before: now,
             turn: self.turns,
         };
+        *self.segments.entry(segment).or_default() += 1;
         self.enqueue(id, waiting);
     }
 
@@ -84,6 +91,17 @@ impl Backlog {
         self.turns = self.turns.max(waiting.turn + 1);
         self.queue.insert(waiting.turn, id.clone());
         self.waiting.insert(id, waiting);
+        self.count.store(self.len(), Ordering::Relaxed);
+    }
+
+    fn leave(&mut self, segment: u64) {
+        if let Some(needed) = self.segments.get_mut(&segment) {
+            *needed -= 1;
+            if *needed == 0 {
+                self.segments.remove(&segment);
+            }
+        }
+        self.count.store(self.len(), Ordering::Relaxed);
     }
 
     /// Up to `size` changes whose time has come, oldest first.
@@ -104,7 +122,7 @@ impl Backlog {
                 ..
             }) = self.waiting.remove(&id)
             {
-                self.flying.insert(id, (change.clone(), segment, since));
+                self.flying.insert(id, (change.clone(), since));
                 batch.push(Taken {
                     change,
                     segment,
@@ -120,6 +138,7 @@ impl Backlog {
     pub(crate) fn done(&mut self, taken: &Taken) {
         self.flying
             .remove(&(taken.change.table.clone(), taken.change.key.clone()));
+        self.leave(taken.segment);
     }
 
     /// A change did not reach the database, for a reason of its own (`refused`) or for another one.
@@ -144,6 +163,7 @@ impl Backlog {
                 change.op = change.op.then(newer.change.op);
                 change.fence = newer.change.fence;
                 self.queue.remove(&newer.turn);
+                self.leave(newer.segment);
                 newer.turn
             }
             None => self.turns,
@@ -178,6 +198,11 @@ impl Backlog {
         self.waiting.len() + self.flying.len()
     }
 
+    /// Where this number stands at any time, without the lock of whoever keeps the backlog.
+    pub(crate) fn count(&self) -> Arc<AtomicUsize> {
+        Arc::clone(&self.count)
+    }
+
     /// Whether the database has everything.
     pub(crate) fn is_empty(&self) -> bool {
         self.len() == 0
@@ -185,10 +210,7 @@ impl Backlog {
 
     /// The oldest segment that is still needed.
     pub(crate) fn oldest_segment(&self) -> Option<u64> {
-        let waiting = self.waiting.values().map(|waiting| waiting.segment);
-        waiting
-            .chain(self.flying.values().map(|(_, segment, _)| *segment))
-            .min()
+        self.segments.keys().next().copied()
     }
 
     /// How much there is, and since when.

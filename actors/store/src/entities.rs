@@ -128,7 +128,8 @@ impl<E: Entity> Entities<E> {
     ) -> Result<Object<E>, StoreError> {
         let object = self.own(key.into()).await?;
         if object.read(|_| ()).is_err() {
-            match object.insert(make()).await {
+            // In a box, as above.
+            match Box::pin(object.insert(make())).await {
                 // Somebody was quicker.
                 Ok(()) | Err(StoreError::Exists { .. }) => {}
                 Err(why) => return Err(why),
@@ -210,6 +211,14 @@ impl<E: Entity> Entities<E> {
 
     /// The object of a key, whether there is a row or not.
     async fn own(&self, key: Key) -> Result<Object<E>, StoreError> {
+        match self.on_shelf(&key)? {
+            Some(object) => Ok(object),
+            // In a box: what few need shall not be part of every handler's future.
+            None => Box::pin(self.own_from_database(key)).await,
+        }
+    }
+
+    async fn own_from_database(&self, key: Key) -> Result<Object<E>, StoreError> {
         // Twice, as it may be lost again between its load and a look at it.
         for _ in 0..2 {
             if let Some(object) = self.on_shelf(&key)? {
@@ -251,7 +260,7 @@ impl<E: Entity> Entities<E> {
         W: Future<Output = Result<R, StoreError>> + Send + 'static,
     {
         let core = Arc::clone(self.core()?);
-        core.opened().await?;
+        Box::pin(core.opened()).await?;
         let (inner, shelf): (_, Arc<dyn AnyShelf>) = (Arc::clone(&core), self.shelf.clone());
         core.run(async move {
             inner.make_table(&*shelf).await?;
@@ -259,5 +268,35 @@ impl<E: Entity> Entities<E> {
             work(Arc::clone(&inner)).await
         })
         .await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Clone, Debug, crate::Entity)]
+    #[entity(table = "players", mode = "behind", crate = crate)]
+    struct Player {
+        #[entity(key)]
+        id: String,
+        gold: i64,
+    }
+
+    /// They are part of each handler's future, which is moved and allocated for each message.
+    #[test]
+    fn what_handlers_await_is_small() {
+        let players = Entities::<Player>::new(None, Arc::new(Shelf::new()));
+        let new = || Player {
+            id: String::new(),
+            gold: 0,
+        };
+        let sizes = [
+            size_of_val(&players.load("ann")),
+            size_of_val(&players.load_or_insert("ann", new)),
+            size_of_val(&players.select("", Vec::new())),
+            size_of_val(&players.view("ann")),
+        ];
+        assert!(sizes.iter().all(|size| *size <= 256), "{sizes:?}");
     }
 }

@@ -84,6 +84,9 @@ pub trait Entity: Clone + Send + Sync + 'static {
     /// Which column does not fit, and why.
     fn from_row(row: Vec<Value>) -> Result<Self, String>;
 
+    /// The columns in which it differs from `before`, by their places in the table's, with what they are now.
+    fn changes(&self, before: &Self) -> Vec<(usize, Value)>;
+
     /// Counts a change in the field that is marked as version, if there is one.
     fn touch(&mut self) {}
 }

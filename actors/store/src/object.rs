@@ -13,7 +13,7 @@ use crate::entity::{Entity, Mode};
 use crate::error::StoreError;
 use crate::journal::writer::Append;
 use crate::lock;
-use crate::shared::Core;
+use crate::shared::{Core, Working};
 use crate::shelf::Cell;
 use crate::value::{Key, Value};
 
@@ -47,8 +47,8 @@ enum Staged<E> {
     Through { change: Change, next: Option<E> },
 }
 
-/// What the closure gave, the entity as it left it, and how that becomes safe.
-type Outcome<R, E> = ((R, E), Staged<E>);
+/// What the closure gave, what was seen of the entity as it left it, and how that becomes safe.
+type Outcome<R, L, E> = ((R, L), Staged<E>);
 
 /// Shared with the task that writes, so that a change that nobody waits for is not overtaken.
 type Gate = Arc<OwnedMutexGuard<()>>;
@@ -97,7 +97,7 @@ impl<E: Entity> Object<E> {
     /// [`StoreError::Lost`], and the entity is to be loaded again. After any other nothing has changed.
     pub async fn update<R>(&self, change: impl FnOnce(&mut E) -> R) -> Result<R, StoreError> {
         let gate = Arc::clone(&self.cell.gate).lock_owned().await;
-        let Ok(((result, _), staged)) = self.stage(|entity| Ok::<R, Infallible>(change(entity)))?;
+        let Ok(((result, ()), staged)) = self.stage(|entity| Ok::<R, Infallible>(change(entity)), |_| ())?;
         self.settle(staged, gate).await.map(|()| result)
     }
 
@@ -111,7 +111,7 @@ impl<E: Entity> Object<E> {
         change: impl FnOnce(&mut E) -> Result<(), X>,
     ) -> Result<Result<E, X>, StoreError> {
         let gate = Arc::clone(&self.cell.gate).lock_owned().await;
-        match self.stage(change)? {
+        match self.stage(change, E::clone)? {
             Err(otherwise) => Ok(Err(otherwise)),
             Ok((((), after), staged)) => self.settle(staged, gate).await.map(|()| Ok(after)),
         }
@@ -146,19 +146,17 @@ impl<E: Entity> Object<E> {
                 table: E::TABLE.name,
                 key: self.cell.key.clone(),
             }),
-            None => Ok(Some((
-                Op::Put(assignments::<E>(entity.to_row(), None)),
-                Some(entity),
-            ))),
+            None => Ok(Some((Op::Put(assignments::<E>(entity.to_row())), Some(entity)))),
         })?;
         self.settle(staged, gate).await
     }
 
-    /// Has `change` done to a copy, and the difference on its way.
-    fn stage<R, X>(
+    /// Has `change` done to a copy, and the difference on its way; `look` is shown what it has left.
+    fn stage<R, L, X>(
         &self,
         change: impl FnOnce(&mut E) -> Result<R, X>,
-    ) -> Result<Result<Outcome<R, E>, X>, StoreError> {
+        look: impl FnOnce(&E) -> L,
+    ) -> Result<Result<Outcome<R, L, E>, X>, StoreError> {
         let (mut outcome, mut left) = (None, None);
         let staged = self.replace(|entity| {
             let before = entity.as_ref().ok_or_else(|| self.absent())?;
@@ -166,23 +164,22 @@ impl<E: Entity> Object<E> {
             let changed = change(&mut after);
             let wanted = changed.is_ok();
             outcome = Some(changed);
-            let old = before.to_row();
-            if !wanted || after.to_row() == old {
-                left = Some(after);
+            let changes = after.changes(before);
+            if !wanted || changes.is_empty() {
+                left = Some(look(&after));
                 return Ok(None);
             }
-            if after.key() != self.cell.key {
+            if changes.iter().any(|(at, _)| *at == E::TABLE.key) {
                 return Err(StoreError::BadKey(format!(
                     "an update may not change {}",
                     self.cell.key
                 )));
             }
             after.touch();
-            left = Some(after.clone());
-            Ok(Some((
-                Op::Set(assignments::<E>(after.to_row(), Some(&old))),
-                Some(after),
-            )))
+            left = Some(look(&after));
+            let named = |(at, value): (usize, Value)| (Name::Borrowed(E::TABLE.columns[at].name), value);
+            let changes = after.changes(before).into_iter().map(named);
+            Ok(Some((Op::Set(changes.collect()), Some(after))))
         })?;
         let (outcome, left) = outcome.zip(left).expect("because replace has called the closure");
         Ok(outcome.map(|result| ((result, left), staged)))
@@ -234,33 +231,31 @@ impl<E: Entity> Object<E> {
         }
     }
 
-    async fn write_through(&self, change: Change, next: Option<E>, gate: Gate) -> Result<(), StoreError> {
+    fn write_through(&self, change: Change, next: Option<E>, gate: Gate) -> Working<()> {
         let (core, cell) = (Arc::clone(&self.core), Arc::clone(&self.cell));
-        self.core
-            .run(async move {
-                let _gate = gate;
-                match rows::write(&core.db, core.me(), &[&change]).await.as_deref() {
-                    Ok([Written::Yes]) => {
-                        *lock(&cell.entity) = next;
-                        core.tell_cache_of(&change);
-                        Ok(())
-                    }
-                    Ok(_) => {
-                        core.fenced(&change);
-                        Err(StoreError::Lost {
-                            table: E::TABLE.name,
-                            key: change.key.clone(),
-                        })
-                    }
-                    Err(why) => {
-                        core.failed(why);
-                        let uncertain = matches!(why, StoreError::Uncertain(_));
-                        cell.mark.lost.fetch_or(uncertain, Ordering::AcqRel);
-                        Err(why.clone())
-                    }
+        self.core.run(async move {
+            let _gate = gate;
+            match rows::write(&core.db, core.me(), &[&change]).await.as_deref() {
+                Ok([Written::Yes]) => {
+                    *lock(&cell.entity) = next;
+                    core.tell_cache_of(&change);
+                    Ok(())
                 }
-            })
-            .await
+                Ok(_) => {
+                    core.fenced(&change);
+                    Err(StoreError::Lost {
+                        table: E::TABLE.name,
+                        key: change.key.clone(),
+                    })
+                }
+                Err(why) => {
+                    core.failed(why);
+                    let uncertain = matches!(why, StoreError::Uncertain(_));
+                    cell.mark.lost.fetch_or(uncertain, Ordering::AcqRel);
+                    Err(why.clone())
+                }
+            }
+        })
     }
 
     fn lost(&self) -> StoreError {
@@ -295,7 +290,10 @@ impl<E: Entity> Locked<E> {
     /// # Errors
     /// As [`Object::update`].
     pub async fn update<R>(&self, change: impl FnOnce(&mut E) -> R) -> Result<R, StoreError> {
-        let Ok(((result, _), staged)) = self.object.stage(|entity| Ok::<R, Infallible>(change(entity)))?;
+        let staged = self
+            .object
+            .stage(|entity| Ok::<R, Infallible>(change(entity)), |_| ())?;
+        let Ok(((result, ()), staged)) = staged;
         match staged {
             Staged::Through { change, next } => {
                 self.object
@@ -315,11 +313,11 @@ async fn safe<E>(staged: Staged<E>) -> Result<(), StoreError> {
     }
 }
 
-/// The columns of a row but for its key; or those that differ from the row before.
-fn assignments<E: Entity>(row: Vec<Value>, before: Option<&[Value]>) -> Vec<Assignment> {
+/// The columns of a row but for its key.
+fn assignments<E: Entity>(row: Vec<Value>) -> Vec<Assignment> {
     let columns = E::TABLE.columns.iter().enumerate().zip(row);
     columns
-        .filter(|((at, _), value)| *at != E::TABLE.key && before.is_none_or(|before| before[*at] != *value))
+        .filter(|((at, _), _)| *at != E::TABLE.key)
         .map(|((_, column), value)| (Name::Borrowed(column.name), value))
         .collect()
 }

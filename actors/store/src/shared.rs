@@ -3,12 +3,15 @@
 use std::any::{Any, TypeId};
 use std::collections::HashMap;
 use std::future::Future;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
+use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 use crate::backlog::{Backlog, Taken};
@@ -47,6 +50,18 @@ pub(crate) struct Counters {
     pub(crate) misses: AtomicU64,
 }
 
+/// Work on the store's own thread. It is small, unlike the work: it becomes part of handlers' futures.
+pub(crate) struct Working<R>(JoinHandle<Result<R, StoreError>>);
+
+impl<R> Future for Working<R> {
+    type Output = Result<R, StoreError>;
+
+    fn poll(mut self: Pin<&mut Self>, task: &mut Context<'_>) -> Poll<Self::Output> {
+        let ended = Pin::new(&mut self.0).poll(task);
+        ended.map(|ended| ended.unwrap_or(Err(StoreError::Closed)))
+    }
+}
+
 /// A shelf, as its type and without it.
 pub(crate) struct Registered {
     pub(crate) typed: Arc<dyn Any + Send + Sync>,
@@ -59,6 +74,7 @@ pub(crate) struct Core {
     pub(crate) db: Database,
     pub(crate) opened: OnceLock<Opened>,
     pub(crate) backlog: Arc<Mutex<Backlog>>,
+    pub(crate) backlog_count: Arc<AtomicUsize>,
     pub(crate) counters: Counters,
     /// Held by who flushes.
     pub(crate) flushing: tokio::sync::Mutex<()>,
@@ -107,8 +123,8 @@ impl Core {
 
     /// Refuses a change of an entity when too many others wait to be written.
     pub(crate) fn check_backlog(&self, table: &'static str, key: &Key) -> Result<(), StoreError> {
-        let backlog = lock(&self.backlog);
-        if backlog.len() >= self.settings.journal.max_backlog && !backlog.has(table, key) {
+        let full = self.backlog_count.load(Ordering::Relaxed) >= self.settings.journal.max_backlog;
+        if full && !lock(&self.backlog).has(table, key) {
             return Err(StoreError::Overloaded(
                 "too many entities wait to be written to the database",
             ));
@@ -136,11 +152,11 @@ impl Core {
     }
 
     /// Does work on the store's own thread; it goes on also when nobody waits for it any more.
-    pub(crate) async fn run<R: Send + 'static>(
+    pub(crate) fn run<R: Send + 'static>(
         &self,
         work: impl Future<Output = Result<R, StoreError>> + Send + 'static,
-    ) -> Result<R, StoreError> {
-        self.handle.spawn(work).await.unwrap_or(Err(StoreError::Closed))
+    ) -> Working<R> {
+        Working(self.handle.spawn(work))
     }
 
     pub(crate) fn ask_desk(&self, command: desk::Command) -> Result<(), StoreError> {

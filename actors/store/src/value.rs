@@ -117,6 +117,11 @@ pub trait Field: Sized {
     /// The field as a column.
     fn to_value(&self) -> Value;
 
+    /// Whether both are the same column.
+    fn same(&self, other: &Self) -> bool {
+        self.to_value() == other.to_value()
+    }
+
     /// The column as a field.
     ///
     /// # Errors
@@ -190,6 +195,10 @@ impl Field for String {
         Value::Text(self.clone())
     }
 
+    fn same(&self, other: &Self) -> bool {
+        self == other
+    }
+
     fn from_value(value: Value) -> Result<Self, String> {
         match value {
             Value::Text(text) => Ok(text),
@@ -203,6 +212,10 @@ impl Field for Vec<u8> {
 
     fn to_value(&self) -> Value {
         Value::Blob(self.clone())
+    }
+
+    fn same(&self, other: &Self) -> bool {
+        self == other
     }
 
     fn from_value(value: Value) -> Result<Self, String> {
@@ -219,6 +232,13 @@ impl<T: Field> Field for Option<T> {
 
     fn to_value(&self) -> Value {
         self.as_ref().map_or(Value::Null(T::KIND), Field::to_value)
+    }
+
+    fn same(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Some(one), Some(other)) => one.same(other),
+            (one, other) => one.is_none() && other.is_none(),
+        }
     }
 
     fn from_value(value: Value) -> Result<Self, String> {

@@ -1,6 +1,7 @@
 //! The answers of one connection: each belongs to its oldest request, and must be the frame that is expected.
 //!
-//! Length and command of every answer are compared, and the content of the first and of each [`SAMPLE`]th.
+//! Length and command of every answer are compared, and the content of the first and of each [`SAMPLE`]th; where the
+//! requests differ, the command alone.
 
 use std::collections::VecDeque;
 use std::io;
@@ -11,7 +12,7 @@ use bytes::{Buf, BytesMut};
 
 use super::super::frame::{self, Front, HEADER};
 use super::super::plan::Shape;
-use super::Shared;
+use super::{Load, Shared};
 
 /// The content of one answer among so many is compared.
 const SAMPLE: u64 = 16;
@@ -75,7 +76,7 @@ impl Answers {
                 Front::Part => return Ok(()),
                 Front::Nonsense => return broken("what came is no frame"),
             };
-            let verdict = judge(&self.input[..size], &self.shared.load.answer, self.seen);
+            let verdict = judge(&self.input[..size], &self.shared.load, self.seen);
             self.input.advance(size);
             self.seen += 1;
             let Some(sent) = self.sent.pop_front() else {
@@ -99,13 +100,19 @@ impl Answers {
     }
 }
 
-fn judge(answer: &[u8], expected: &[u8], seen: u64) -> Verdict {
+fn judge(answer: &[u8], load: &Load, seen: u64) -> Verdict {
+    let expected = &load.answer;
     let compared = if seen.is_multiple_of(SAMPLE) {
         expected.len()
     } else {
         HEADER
     };
-    if answer.len() == expected.len() && answer[..compared] == expected[..compared] {
+    let good = if load.requests.differ() {
+        frame::command(answer) == frame::command(expected)
+    } else {
+        answer.len() == expected.len() && answer[..compared] == expected[..compared]
+    };
+    if good {
         Verdict::Good
     } else if frame::command(answer) == frame::SPECIAL {
         Verdict::Error
@@ -123,11 +130,14 @@ impl Drop for Answers {
 
 #[cfg(test)]
 mod tests {
+    use std::cell::RefCell;
     use std::time::Duration;
 
-    use super::super::{Load, Tally};
+    use lampyris_runtime::config::ClientConfig;
+
+    use super::super::super::requests::Requests;
+    use super::super::Tally;
     use super::*;
-    use std::cell::RefCell;
 
     fn answer(command: u32, payload: &[u8]) -> Vec<u8> {
         let mut head = [0; HEADER];
@@ -137,15 +147,19 @@ mod tests {
         out
     }
 
+    fn load(shape: Shape) -> Load {
+        Load {
+            addr: ([127, 0, 0, 1], 1).into(),
+            requests: Requests::same(&ClientConfig::default(), 300, b"request").unwrap(),
+            answer: answer(300, b"done").into(),
+            connections: 1,
+            shape,
+        }
+    }
+
     fn shared(shape: Shape, begin: Instant) -> Rc<Shared> {
         Rc::new(Shared {
-            load: Load {
-                addr: ([127, 0, 0, 1], 1).into(),
-                request: Rc::default(),
-                answer: answer(300, b"done").into(),
-                connections: 1,
-                shape,
-            },
+            load: load(shape),
             begin,
             end: begin + Duration::from_secs(1),
             tally: RefCell::default(),
@@ -188,10 +202,19 @@ mod tests {
 
     #[test]
     fn the_content_of_a_sample_is_compared() {
-        let good = answer(300, b"done");
-        assert_eq!(judge(&answer(300, b"dome"), &good, 0), Verdict::Wrong);
-        assert_eq!(judge(&answer(300, b"dome"), &good, 1), Verdict::Good);
-        assert_eq!(judge(&answer(300, b"dome"), &good, SAMPLE), Verdict::Wrong);
+        let load = load(Shape::Closed { depth: 1 });
+        assert_eq!(judge(&answer(300, b"dome"), &load, 0), Verdict::Wrong);
+        assert_eq!(judge(&answer(300, b"dome"), &load, 1), Verdict::Good);
+        assert_eq!(judge(&answer(300, b"dome"), &load, SAMPLE), Verdict::Wrong);
+    }
+
+    #[test]
+    fn answers_to_requests_that_differ_are_known_by_their_command() {
+        let mut load = load(Shape::Closed { depth: 1 });
+        load.requests = Requests::numbered(&ClientConfig::default(), 300, b"p#").unwrap();
+        assert_eq!(judge(&answer(300, b"another one"), &load, 0), Verdict::Good);
+        assert_eq!(judge(&answer(200, b"done"), &load, 0), Verdict::Wrong);
+        assert_eq!(judge(&answer(0, b"{}"), &load, 0), Verdict::Error);
     }
 
     #[test]

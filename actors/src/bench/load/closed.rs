@@ -18,10 +18,10 @@ const LAID_OUT: usize = 256 * 1024;
 
 /// Starts a task for each connection.
 pub(super) fn start(streams: Vec<TcpStream>, depth: usize, shared: &Rc<Shared>, tasks: &mut JoinSet<()>) {
-    let request = &shared.load.request;
-    let copies = (LAID_OUT / request.len().max(1)).clamp(1, depth);
-    let requests: Rc<[u8]> = request.repeat(copies).into();
-    for stream in streams {
+    let size = shared.load.requests.size();
+    let requests = shared.load.requests.laid_out((LAID_OUT / size).clamp(1, depth));
+    let (frames, connections) = (requests.len() / size, streams.len());
+    for (at, stream) in streams.into_iter().enumerate() {
         let (shared, requests) = (Rc::clone(shared), Rc::clone(&requests));
         tasks.spawn_local(async move {
             let mut connection = Connection {
@@ -30,7 +30,7 @@ pub(super) fn start(streams: Vec<TcpStream>, depth: usize, shared: &Rc<Shared>, 
                 stream,
                 depth,
                 requests,
-                written: 0,
+                written: at * frames / connections * size,
                 owed: 0,
             };
             shared.watch(poll_fn(|task| connection.poll(task))).await;
@@ -45,7 +45,7 @@ struct Connection {
     depth: usize,
     /// Several requests, one after the other; what is written goes round in it.
     requests: Rc<[u8]>,
-    /// Where in a request the next byte to be written is.
+    /// Where in them the next byte to be written is. Each connection begins elsewhere.
     written: usize,
     /// Bytes of requests that are still to be written.
     owed: usize,
@@ -75,7 +75,7 @@ impl Connection {
         if now < self.shared.end {
             let new = self.depth.saturating_sub(self.answers.in_flight());
             (0..new).for_each(|_| self.answers.sent(now));
-            self.owed += new * self.shared.load.request.len();
+            self.owed += new * self.shared.load.requests.size();
         }
     }
 
@@ -88,7 +88,7 @@ impl Connection {
                 return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
             }
             self.owed -= written;
-            self.written = (self.written + written) % self.shared.load.request.len();
+            self.written = (self.written + written) % self.requests.len();
         }
         Poll::Ready(Ok(()))
     }

@@ -1,7 +1,7 @@
 //! The load generator: many clients on one thread of this process.
 //!
-//! It shares the machine with what it measures, so it must be cheap: requests are copies of one frame that is
-//! written once, answers are compared with the bytes of the first, all that has come is read at once and answered
+//! It shares the machine with what it measures, so it must be cheap: requests are frames that are laid out
+//! once, answers are compared with the bytes of the first, all that has come is read at once and answered
 //! by as many new requests in one write, and the clock is read once for each of those turns.
 //!
 //! `answers` is pure; `closed` keeps requests in flight, `open` sends them when they are due, by `alarm`.
@@ -23,6 +23,7 @@ use tokio::task::JoinSet;
 use self::answers::Answers;
 use super::histogram::Histogram;
 use super::plan::Shape;
+use super::requests::Requests;
 
 /// How long after the end answers may still come; later ones count as lost.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -34,9 +35,8 @@ const CONNECT: Duration = Duration::from_secs(5);
 #[derive(Debug, Clone)]
 pub(super) struct Load {
     pub(super) addr: SocketAddr,
-    /// The frame of every request.
-    pub(super) request: Rc<[u8]>,
-    /// The frame that answers it.
+    pub(super) requests: Requests,
+    /// The frame that answers each; where they differ, one that has the command of all answers.
     pub(super) answer: Rc<[u8]>,
     pub(super) connections: usize,
     pub(super) shape: Shape,

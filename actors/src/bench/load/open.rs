@@ -28,10 +28,15 @@ pub(super) fn start(
 ) -> io::Result<()> {
     let alarm = Alarm::new()?;
     let mut clients = Vec::with_capacity(streams.len());
-    for stream in streams {
+    let size = shared.load.requests.size();
+    let requests = shared.load.requests.laid_out(1);
+    let (frames, connections) = (requests.len() / size, streams.len());
+    for (at, stream) in streams.into_iter().enumerate() {
         let (read, write) = stream.into_split();
         let client = Rc::new(Client {
-            request: Rc::clone(&shared.load.request),
+            requests: Rc::clone(&requests),
+            size,
+            written: Cell::new(at * frames / connections * size),
             answers: RefCell::new(Answers::new(shared)),
             owed: Cell::new(0),
             write,
@@ -83,7 +88,12 @@ impl Pace {
 
 /// One connection.
 struct Client {
-    request: Rc<[u8]>,
+    /// Requests, one after the other; what is written goes round in them.
+    requests: Rc<[u8]>,
+    /// Length of one in bytes.
+    size: usize,
+    /// Where in them the next byte to be written is. Each connection begins elsewhere.
+    written: Cell<usize>,
     answers: RefCell<Answers>,
     write: OwnedWriteHalf,
     /// Bytes of requests that the socket has not taken yet.
@@ -94,17 +104,20 @@ impl Client {
     /// A request is due.
     fn send(&self, due: Instant) -> io::Result<()> {
         self.answers.borrow_mut().sent(due);
-        self.owed.set(self.owed.get() + self.request.len());
+        self.owed.set(self.owed.get() + self.size);
         self.write()
     }
 
     /// Writes what the socket takes; the rest waits for the next request, as it would behind a slow network.
     fn write(&self) -> io::Result<()> {
         while self.owed.get() > 0 {
-            // The unwritten part of a request that was begun, or a whole one.
-            let part = (self.owed.get() - 1) % self.request.len() + 1;
-            match self.write.try_write(&self.request[self.request.len() - part..]) {
-                Ok(written) => self.owed.set(self.owed.get() - written),
+            let from = self.written.get();
+            let until = self.requests.len().min(from + self.owed.get());
+            match self.write.try_write(&self.requests[from..until]) {
+                Ok(written) => {
+                    self.owed.set(self.owed.get() - written);
+                    self.written.set((from + written) % self.requests.len());
+                }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
                 Err(error) => return Err(error),
             }

@@ -184,6 +184,32 @@ impl Dialect {
         )
     }
 
+    /// Writes some columns of several rows at once; of each row the key comes first.
+    pub(crate) fn set_many(self, table: &str, key: &str, columns: &[&str], rows: usize) -> String {
+        let (table, key) = (self.name(table), self.name(key));
+        let names: Vec<String> = (0..=columns.len()).map(|at| format!("c{at}")).collect();
+        let new = |prefix: &str| {
+            let named = columns.iter().zip(&names[1..]);
+            let set = named.map(|(column, new)| format!("{prefix}{} = v.{new}", self.name(column)));
+            set.collect::<Vec<_>>().join(", ")
+        };
+        if self == Self::MySql {
+            let first: Vec<String> = names.iter().map(|name| format!("? AS {name}")).collect();
+            let others = format!(" UNION ALL SELECT {}", marks(names.len())).repeat(rows.saturating_sub(1));
+            return format!(
+                "UPDATE {table} JOIN (SELECT {}{others}) AS v ON {table}.{key} = v.c0 SET {}",
+                first.join(", "),
+                new(&format!("{table}."))
+            );
+        }
+        let values = vec![format!("({})", marks(names.len())); rows].join(", ");
+        format!(
+            "WITH v ({}) AS (VALUES {values}) UPDATE {table} SET {} FROM v WHERE {table}.{key} = v.c0",
+            names.join(", "),
+            new("")
+        )
+    }
+
     /// Deletes a row.
     pub(crate) fn delete(self, table: &str, key: &str) -> String {
         format!("DELETE FROM {} WHERE {} = ?", self.name(table), self.name(key))
@@ -262,6 +288,18 @@ mod tests {
         assert_eq!(
             Dialect::Postgres.set("t", "id", &["a", "b"]),
             r#"UPDATE "t" SET "a" = ?, "b" = ? WHERE "id" = ?"#
+        );
+    }
+
+    #[test]
+    fn several_rows_are_set_by_one_statement() {
+        assert_eq!(
+            Dialect::Sqlite.set_many("t", "id", &["a", "b"], 2),
+            r#"WITH v (c0, c1, c2) AS (VALUES (?, ?, ?), (?, ?, ?)) UPDATE "t" SET "a" = v.c1, "b" = v.c2 FROM v WHERE "t"."id" = v.c0"#
+        );
+        assert_eq!(
+            Dialect::MySql.set_many("t", "id", &["a"], 2),
+            "UPDATE `t` JOIN (SELECT ? AS c0, ? AS c1 UNION ALL SELECT ?, ?) AS v ON `t`.`id` = v.c0 SET `t`.`a` = v.c1"
         );
     }
 

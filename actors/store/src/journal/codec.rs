@@ -19,7 +19,7 @@
 //! ```
 //!
 //! The number of the segment in the checksum keeps a record of an older file, whose blocks the file system gave to
-//! this one, from being read as one of it. A record that is not whole ends the segment: see [`Scan::torn`].
+//! this one, from being read as one of it. A record that is not whole ends the segment: see [`Rest`].
 
 use crate::change::{Change, Name, Op};
 use crate::value::{Key, Kind, Value};
@@ -76,9 +76,30 @@ pub(crate) struct Scan {
     pub(crate) changes: Vec<Change>,
     /// How many bytes of the segment are whole.
     pub(crate) whole: usize,
-    /// Whether there is more behind them. In the newest segment that is a write which was cut off by a crash, and
-    /// was never acknowledged; in an older one it is damage.
-    pub(crate) torn: bool,
+    /// What is behind them.
+    pub(crate) rest: Rest,
+}
+
+/// What is behind the records of a segment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Rest {
+    /// Nothing.
+    None,
+    /// Zeros: room that was made for records to come. Only the newest segment has it.
+    Room,
+    /// Something else. In the newest segment that is a write which was cut off by a crash, and was never
+    /// acknowledged; in an older one it is damage.
+    Torn,
+}
+
+impl Rest {
+    fn of(bytes: &[u8]) -> Self {
+        match bytes {
+            [] => Self::None,
+            bytes if bytes.iter().all(|byte| *byte == 0) => Self::Room,
+            _ => Self::Torn,
+        }
+    }
 }
 
 /// Reads a segment.
@@ -89,7 +110,7 @@ pub(crate) fn scan(bytes: &[u8], segment: u64) -> Result<Scan, String> {
     let mut scan = Scan {
         changes: Vec::new(),
         whole: 0,
-        torn: !bytes.is_empty(),
+        rest: Rest::of(bytes),
     };
     let Some(found) = bytes.get(..HEAD) else {
         return Ok(scan);
@@ -114,7 +135,7 @@ pub(crate) fn scan(bytes: &[u8], segment: u64) -> Result<Scan, String> {
         rest = behind;
     }
     scan.whole = bytes.len() - rest.len();
-    scan.torn = !rest.is_empty();
+    scan.rest = Rest::of(rest);
     Ok(scan)
 }
 
@@ -348,8 +369,8 @@ mod tests {
         let (bytes, _) = segment(&changes);
         let scan = scan(&bytes, 3).unwrap();
         assert_eq!(
-            (scan.changes, scan.whole, scan.torn),
-            (changes, bytes.len(), false)
+            (scan.changes, scan.whole, scan.rest),
+            (changes, bytes.len(), Rest::None)
         );
     }
 
@@ -369,8 +390,8 @@ mod tests {
                     ends[..whole].last().copied().unwrap_or(HEAD)
                 };
                 assert_eq!(
-                    (scan.whole, scan.torn),
-                    (kept, kept < cut),
+                    (scan.whole, scan.rest == Rest::None),
+                    (kept, kept == cut),
                     "cut at {cut}, seed {seed}"
                 );
             }
@@ -388,20 +409,23 @@ mod tests {
             let scan = scan(&bytes, 3).unwrap();
             let before = ends.iter().filter(|end| **end <= at).count();
             assert_eq!(scan.changes, changes[..before], "byte {at}");
-            assert!(scan.torn);
+            assert_eq!(scan.rest, Rest::Torn, "byte {at}");
         }
     }
 
     #[test]
-    fn zeros_and_noise_behind_the_records_are_cut_off() {
+    fn room_and_noise_behind_the_records_are_told_apart() {
         let (bytes, ends) = segment(&[Dice(1).change()]);
-        for tail in [
-            vec![0; 4096],
-            vec![255; 100],
-            bytes[HEAD..].iter().map(|byte| byte ^ 9).collect(),
+        let noise = bytes[HEAD..].iter().map(|byte| byte ^ 9).collect();
+        let half_a_record_in_its_room = [&bytes[HEAD..HEAD + 9], &[0; 4096]].concat();
+        for (tail, rest) in [
+            (vec![0; 4096], Rest::Room),
+            (vec![255; 100], Rest::Torn),
+            (noise, Rest::Torn),
+            (half_a_record_in_its_room, Rest::Torn),
         ] {
             let scan = scan(&[bytes.clone(), tail].concat(), 3).unwrap();
-            assert_eq!((scan.changes.len(), scan.whole, scan.torn), (1, ends[0], true));
+            assert_eq!((scan.changes.len(), scan.whole, scan.rest), (1, ends[0], rest));
         }
     }
 

@@ -10,7 +10,7 @@ use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
-use super::codec::{HEAD, head, scan};
+use super::codec::{HEAD, Rest, head, scan};
 use crate::change::Change;
 
 const ENDING: &str = "journal";
@@ -66,8 +66,8 @@ impl Folder {
         Ok(segments)
     }
 
-    /// Reads all changes with the numbers of their segments, oldest first. The torn end of the newest segment is
-    /// cut off; damage elsewhere is an error, as acknowledged changes may stand behind it.
+    /// Reads all changes with the numbers of their segments, oldest first. What is behind the records of the newest
+    /// segment is cut off; damage elsewhere is an error, as acknowledged changes may stand behind it.
     pub(crate) fn read(&self) -> io::Result<Vec<(u64, Change)>> {
         let segments = self.segments()?;
         let mut changes = Vec::new();
@@ -77,12 +77,14 @@ impl Folder {
             let damaged =
                 |why: &str| io::Error::new(io::ErrorKind::InvalidData, format!("{}: {why}", path.display()));
             let scan = scan(&bytes, *number).map_err(|why| damaged(&why))?;
-            if scan.torn && at + 1 < segments.len() {
+            if scan.rest != Rest::None && at + 1 < segments.len() {
                 return Err(damaged(&format!("damaged at byte {}", scan.whole)));
             }
-            if scan.torn {
+            if scan.rest == Rest::Torn {
                 let cut = bytes.len() - scan.whole;
                 tracing::warn!(file = %path.display(), bytes = cut, "the unfinished end of the journal is cut off");
+            }
+            if scan.rest != Rest::None {
                 let file = OpenOptions::new().write(true).open(&path)?;
                 file.set_len(scan.whole as u64)?;
                 file.sync_all()?;
@@ -96,7 +98,7 @@ impl Folder {
     pub(crate) fn begin(&self, number: u64) -> io::Result<File> {
         let mut file = OpenOptions::new()
             .create_new(true)
-            .append(true)
+            .write(true)
             .open(self.path_of(number))?;
         file.write_all(&head(number))?;
         file.sync_all()?;

@@ -1,13 +1,16 @@
 //! The thread that writes the journal: takes what has come, writes it in one go, syncs, acknowledges.
 //!
-//! It is a thread because a sync blocks. After a failure everything that waits is refused; the next write begins a
+//! It is a thread because a sync blocks. A sync is cheap where it has nothing to tell the file system: no new blocks, no
+//! new length. So room is made in a segment long before it is needed, as zeros, in few and large steps; a group
+//! overwrites them. A segment that is full is cut to its length before the next one begins. After a failure everything that waits is refused; the next write begins a
 //! new segment, as the state of the old one is not known.
 
 use std::fs::File;
-use std::io::{self, Write};
+use std::io;
+use std::os::unix::fs::FileExt;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tokio::sync::{mpsc, oneshot};
 
@@ -21,6 +24,13 @@ use crate::settings::{JournalSettings, Sync};
 
 /// Changes that may wait for the thread.
 const QUEUE: usize = 65_536;
+/// Room that is made for records at once, in bytes, if not as much as there is already.
+const ROOM: u64 = 1 << 20;
+/// With so many changes of one sync, the next one waits for more of them, ...
+const CROWD: usize = 16;
+/// ... until so much time has gone by since the last. Else as many syncs are made as the disk can do, each for few
+/// changes, and all who take part in an update are woken for a few at a time.
+const PACE: Duration = Duration::from_millis(1);
 /// Most changes of one sync.
 const GROUP: usize = 8192;
 
@@ -134,10 +144,40 @@ impl Journal {
     }
 }
 
+/// The segment that is being written.
 struct Current {
     number: u64,
     file: File,
+    /// Bytes of its head and its records.
     length: u64,
+    /// Bytes of the file: behind the records there are zeros.
+    room: u64,
+}
+
+impl Current {
+    /// Writes records behind the others; they are on stable storage if that is wanted.
+    fn append(&mut self, bytes: &[u8], sync: Sync, segment_size: u64) -> io::Result<()> {
+        let end = self.length + bytes.len() as u64;
+        if sync == Sync::Always && end > self.room {
+            let room = segment_size.min(ROOM.max(self.room * 2)).max(end);
+            let zeros = usize::try_from(room - self.room).map_err(io::Error::other)?;
+            self.file.write_all_at(&vec![0; zeros], self.room)?;
+            self.room = room;
+        }
+        self.file.write_all_at(bytes, self.length)?;
+        if sync == Sync::Always {
+            self.file.sync_data()?;
+        }
+        self.length = end;
+        Ok(())
+    }
+
+    /// Nothing is to stand behind the records that were acknowledged: neither room nor what failed.
+    fn cut(&mut self) -> io::Result<()> {
+        self.file.set_len(self.length)?;
+        self.room = self.length;
+        self.file.sync_all()
+    }
 }
 
 struct Writer {
@@ -156,9 +196,17 @@ impl Writer {
     fn run(mut self, mut queue: mpsc::Receiver<Command>) {
         let (mut commands, mut group) = (Vec::new(), Vec::new());
         let mut bytes = Vec::new();
+        let mut next = Instant::now();
         loop {
             if queue.blocking_recv_many(&mut commands, GROUP) == 0 {
                 return;
+            }
+            wait_until(next);
+            let began = Instant::now();
+            while commands.len() < GROUP
+                && let Ok(command) = queue.try_recv()
+            {
+                commands.push(command);
             }
             let mut tidy = false;
             for command in commands.drain(..) {
@@ -169,6 +217,7 @@ impl Writer {
             }
             if !group.is_empty() {
                 let count = group.len() as u64;
+                next = if group.len() < CROWD { began } else { began + PACE };
                 self.write_group(&mut group, &mut bytes);
                 self.counters.waiting.fetch_sub(count, Ordering::AcqRel);
             }
@@ -228,11 +277,13 @@ impl Writer {
 
     /// The segment to write to.
     fn segment(&mut self) -> io::Result<u64> {
-        if let Some(current) = self
-            .current
-            .take_if(|current| current.length >= self.segment_size)
+        if let Some(current) = &mut self.current
+            && current.length >= self.segment_size
         {
+            // What comes will stand behind it, so that it has to be found whole.
+            current.cut()?;
             self.old.push((current.number, current.length));
+            self.current = None;
         }
         if let Some(current) = &self.current {
             return Ok(current.number);
@@ -246,6 +297,7 @@ impl Writer {
             number,
             file,
             length: EMPTY,
+            room: EMPTY,
         });
         Ok(number)
     }
@@ -254,22 +306,10 @@ impl Writer {
         let Some(mut current) = self.current.take() else {
             return Ok(());
         };
-        let sync = self.sync;
-        let written = current.file.write_all(bytes).and_then(|()| match sync {
-            Sync::Always => current.file.sync_data(),
-            Sync::Never => Ok(()),
-        });
-        if let Err(why) = written {
+        if let Err(why) = current.append(bytes, self.sync, self.segment_size) {
             // What was not acknowledged shall not stand before what will be.
-            let cut = current
-                .file
-                .set_len(current.length)
-                .and_then(|()| current.file.sync_all());
-            if cut.is_err() {
-                tracing::error!(
-                    segment = current.number,
-                    "the unfinished end of the journal cannot be cut off"
-                );
+            if let Err(why) = current.cut() {
+                tracing::error!(%why, segment = current.number, "the unfinished end of the journal cannot be cut off");
             }
             self.old.push((current.number, current.length));
             return Err(why);
@@ -278,7 +318,6 @@ impl Writer {
         self.counters
             .bytes
             .fetch_add(bytes.len() as u64, Ordering::Relaxed);
-        current.length += bytes.len() as u64;
         self.current = Some(current);
         Ok(())
     }
@@ -302,6 +341,17 @@ impl Writer {
             counters.bytes.fetch_sub(*length, Ordering::Relaxed);
             false
         });
+    }
+}
+
+fn wait_until(moment: Instant) {
+    loop {
+        let left = moment.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return;
+        }
+        // May return early.
+        std::thread::park_timeout(left);
     }
 }
 

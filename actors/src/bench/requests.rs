@@ -1,0 +1,139 @@
+//! The requests of a load, as the configured clients send them: frames of one length, one after the other. Pure.
+//!
+//! They are laid out once, as many as there are different ones, and a load goes round in them. So `p#### 1` is ten
+//! thousand frames, from `p0000 1` to `p9999 1`, in an order in which no two neighbours are near each other.
+
+use std::rc::Rc;
+
+use lampyris_runtime::config::ClientConfig;
+use lampyris_runtime::packet::{Dialect, Firefly};
+use lampyris_runtime::reply::Wrote;
+
+/// Stands for one digit of a number.
+pub(super) const DIGIT: u8 = b'#';
+/// Most digits of a number.
+pub(super) const MOST_DIGITS: usize = 5;
+/// From one number to the next: a prime, so that all numbers of some digits have their turn.
+const STEP: usize = 6151;
+
+/// Frames of one length.
+#[derive(Debug, Clone)]
+pub(super) struct Requests {
+    frames: Rc<[u8]>,
+    /// Length of one frame in bytes.
+    size: usize,
+}
+
+impl Requests {
+    /// One request, again and again.
+    ///
+    /// # Errors
+    /// The payload is longer than any frame.
+    pub(super) fn same(clients: &ClientConfig, command: u32, payload: &[u8]) -> Result<Self, String> {
+        let frame = frame(clients, command, payload)?;
+        Ok(Self {
+            size: frame.len(),
+            frames: frame.into(),
+        })
+    }
+
+    /// Requests that differ in a number, which stands in the payload in place of its `#`s.
+    ///
+    /// # Errors
+    /// The payload is longer than any frame.
+    pub(super) fn numbered(clients: &ClientConfig, command: u32, payload: &[u8]) -> Result<Self, String> {
+        let digits = digits(payload);
+        let count = (0..digits).fold(1, |count, _| count * 10);
+        let (mut frames, mut payload, mut size) = (Vec::new(), payload.to_vec(), 0);
+        let places: Vec<usize> = (0..payload.len()).filter(|at| payload[*at] == DIGIT).collect();
+        for turn in 0..count {
+            let number = format!("{:0digits$}", turn * STEP % count);
+            for (place, digit) in places.iter().zip(number.bytes()) {
+                payload[*place] = digit;
+            }
+            let frame = frame(clients, command, &payload)?;
+            size = frame.len();
+            frames.extend(frame);
+        }
+        Ok(Self {
+            frames: frames.into(),
+            size,
+        })
+    }
+
+    /// The first of them.
+    pub(super) fn first(&self) -> &[u8] {
+        &self.frames[..self.size]
+    }
+
+    /// Length of each in bytes.
+    pub(super) fn size(&self) -> usize {
+        self.size
+    }
+
+    /// Whether they differ.
+    pub(super) fn differ(&self) -> bool {
+        self.frames.len() > self.size
+    }
+
+    /// All of them, and again from the first until there are at least `count`, for one write.
+    pub(super) fn laid_out(&self, count: usize) -> Rc<[u8]> {
+        let copies = (count * self.size).div_ceil(self.frames.len());
+        if copies > 1 {
+            self.frames.repeat(copies).into()
+        } else {
+            Rc::clone(&self.frames)
+        }
+    }
+}
+
+/// How many digits the number of a payload has; 0 for one that has none.
+pub(super) fn digits(payload: &[u8]) -> usize {
+    payload.iter().filter(|byte| **byte == DIGIT).count()
+}
+
+/// A frame as the configured clients send it.
+///
+/// # Errors
+/// The payload is longer than any frame.
+pub(super) fn frame(clients: &ClientConfig, command: u32, payload: &[u8]) -> Result<Vec<u8>, String> {
+    let dialect = Firefly::new(clients.head, clients.protocol_version, clients.server_version);
+    let mut write = |out: &mut bytes::BytesMut| {
+        out.extend_from_slice(payload);
+        Ok(Wrote::Reply)
+    };
+    let mut out = bytes::BytesMut::new();
+    match dialect.encode(command, &mut write, u32::MAX as usize, &mut out) {
+        Ok(_) => Ok(out.to_vec()),
+        Err(fault) => Err(format!("the request: {fault}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn every_number_has_its_turn_and_no_frame_is_longer_than_another() {
+        let requests = Requests::numbered(&ClientConfig::default(), 402, b"p## 1").unwrap();
+        let all = requests.laid_out(1);
+        let payloads: BTreeSet<&[u8]> = all
+            .chunks(requests.size())
+            .map(super::super::frame::payload)
+            .collect();
+        assert_eq!((payloads.len(), all.len()), (100, 100 * requests.size()));
+        assert!(payloads.contains(&b"p00 1"[..]) && payloads.contains(&b"p99 1"[..]));
+        assert_eq!(super::super::frame::payload(requests.first()), b"p00 1");
+        assert!(requests.differ());
+    }
+
+    #[test]
+    fn one_request_is_laid_out_as_often_as_is_asked_for() {
+        let requests = Requests::same(&ClientConfig::default(), 300, b"#").unwrap();
+        assert_eq!(requests.laid_out(3).len(), 3 * requests.size());
+        assert_eq!(super::super::frame::payload(requests.first()), b"#");
+        assert!(!requests.differ());
+    }
+}

@@ -1,0 +1,212 @@
+//! Every database does the same: rows, keys, lists, lives, owners.
+
+#![allow(
+    clippy::unwrap_used,
+    reason = "tests may; the steps that they share are not told from other functions"
+)]
+
+use std::time::Duration;
+
+use cluster_tests::servers::Kind;
+use cluster_tests::stage::{Guild, Player, Stage, block_on, guild, player, with_server};
+use lampyris::prelude::*;
+use lampyris::store::{Key, Store, Target, Value};
+
+/// What every database has to do.
+async fn everything(stage: Stage) {
+    let (store, players) = stage.open("game1");
+    let ids: Vec<String> = (0..600).map(|id| format!("p{id}")).collect();
+    assert!(players.load_many(&ids).await.unwrap().iter().all(Option::is_none));
+    for (at, id) in ids.iter().enumerate() {
+        let guild = (at % 3 == 0).then_some(7);
+        players.insert(Player { guild, ..player(id) }).await.unwrap();
+    }
+    many_at_once(&store, &players, &ids).await;
+    let first = players.load("p0").await.unwrap().unwrap();
+    for _ in 0..50 {
+        first.update(|player| player.gold += 2).await.unwrap();
+    }
+    assert_eq!(players.keys_of(7).await.unwrap().len(), 200);
+    let richest = players
+        .select("WHERE gold > ? ORDER BY gold DESC", vec![Value::Int(1)])
+        .await
+        .unwrap();
+    assert_eq!(
+        richest,
+        [Player {
+            guild: Some(7),
+            gold: 100,
+            version: 50,
+            ..player("p0")
+        }]
+    );
+    players.load("p1").await.unwrap().unwrap().delete().await.unwrap();
+    guilds(&store).await;
+    // Its case and its umlauts are the key's own.
+    for key in ["Ann", "ann", "änn"] {
+        players.insert(player(key)).await.unwrap();
+    }
+    let (other, theirs) = stage.open("game2");
+    assert!(matches!(
+        theirs.load("p0").await,
+        Err(StoreError::OwnedElsewhere { .. })
+    ));
+    store.flush().await.unwrap();
+    assert_eq!(theirs.view("p0").await.unwrap().unwrap().gold, 100);
+    store.close(Duration::from_secs(20)).await.unwrap();
+    let taken = theirs.load_many(["p0", "p1", "Ann", "ann", "änn"]).await.unwrap();
+    assert_eq!(
+        taken.iter().map(Option::is_some).collect::<Vec<_>>(),
+        [true, false, true, true, true]
+    );
+    assert_eq!(taken[0].as_ref().unwrap().get().unwrap().version, 50);
+    // A life that ends without a close, with everything in its journal.
+    taken[2]
+        .as_ref()
+        .unwrap()
+        .update(|ann| ann.gold = 4)
+        .await
+        .unwrap();
+    drop((taken, theirs, other));
+    let (_again, theirs) = stage.open("game2");
+    assert_eq!(
+        theirs.load("Ann").await.unwrap().unwrap().read(|ann| ann.gold),
+        Ok(4)
+    );
+}
+
+/// Changes that are alike, and some that are not, go to the database by few statements; each reaches its own row.
+async fn many_at_once(store: &Store, players: &Entities<Player>, ids: &[String]) {
+    store.flush().await.unwrap();
+    let objects = players.load_many(&ids[10..310]).await.unwrap();
+    for (at, object) in objects.iter().flatten().enumerate() {
+        let change = |player: &mut Player| {
+            player.gold = -(at as i64) - 1;
+            if at % 7 == 0 {
+                player.guild = None;
+            }
+        };
+        object.update(change).await.unwrap();
+    }
+    store.flush().await.unwrap();
+    let changed = players
+        .select("WHERE gold < ? ORDER BY gold DESC", vec![Value::Int(0)])
+        .await
+        .unwrap();
+    assert_eq!(changed.len(), 300);
+    for (at, player) in changed.iter().enumerate() {
+        let guild = ((at + 10) % 3 == 0 && at % 7 != 0).then_some(7);
+        let expected = Player {
+            id: ids[at + 10].clone(),
+            guild,
+            gold: -(at as i64) - 1,
+            version: 1,
+        };
+        assert_eq!(*player, expected);
+    }
+    assert_eq!(store.snapshot().unwrap().last_failure, None);
+    for object in objects.iter().flatten() {
+        let back = |player: &mut Player| {
+            player.gold = 0;
+            player.guild = (player.id[1..].parse::<i64>().unwrap() % 3 == 0).then_some(7);
+        };
+        object.update(back).await.unwrap();
+    }
+}
+
+async fn guilds(store: &Store) {
+    let guilds = store.entities::<Guild>();
+    let (one, two) = (
+        guilds.insert(guild()).await.unwrap(),
+        guilds.insert(guild()).await.unwrap(),
+    );
+    let (first, second) = (one.get().unwrap(), two.get().unwrap());
+    assert_eq!(
+        first,
+        Guild {
+            id: first.id,
+            ..guild()
+        }
+    );
+    assert!(second.id > first.id);
+    one.update(|guild| (guild.badge, guild.motto, guild.open) = (None, Some("!".to_owned()), false))
+        .await
+        .unwrap();
+    let seen = guilds
+        .select("WHERE id = ?", vec![Value::Int(first.id)])
+        .await
+        .unwrap();
+    assert_eq!(seen, [one.get().unwrap()]);
+    assert_eq!(one.key(), &Key::Int(first.id));
+}
+
+/// Two nodes that both want the same entities: each has one owner.
+async fn contention(stage: Stage) {
+    let (_one, of_one) = stage.open("game1");
+    let (_two, of_two) = stage.open("game2");
+    let ids: Vec<String> = (0..40).map(|id| format!("c{id}")).collect();
+    let grab = async |players: Entities<Player>, ids: Vec<String>| {
+        let mut owned = Vec::new();
+        for id in ids {
+            loop {
+                match players.load_or_insert(id.as_str(), || player(&id)).await {
+                    Ok(_) => owned.push(id.clone()),
+                    Err(StoreError::OwnedElsewhere { .. }) => {}
+                    // Both at once; a database may refuse one of them.
+                    Err(StoreError::Unavailable(_) | StoreError::Uncertain(_)) => continue,
+                    Err(why) => panic!("{why}"),
+                }
+                break;
+            }
+        }
+        owned
+    };
+    let reversed = ids.iter().rev().cloned().collect();
+    let (one, two) = tokio::join!(grab(of_one, ids.clone()), grab(of_two, reversed));
+    assert_eq!(one.len() + two.len(), ids.len());
+    assert!(one.iter().all(|id| !two.contains(id)));
+}
+
+#[test]
+fn sqlite_does_everything() {
+    block_on(everything(Stage::over(|folder| {
+        Target::Sqlite(folder.join("store.sqlite"))
+    })));
+}
+
+#[test]
+fn mariadb_does_everything() {
+    with_server("mariadb_does_everything", Kind::MariaDb, async |server| {
+        everything(Stage::of(&server)).await
+    });
+}
+
+#[test]
+fn postgresql_does_everything() {
+    with_server("postgresql_does_everything", Kind::Postgres, async |server| {
+        everything(Stage::of(&server)).await
+    });
+}
+
+#[test]
+fn over_sqlite_an_entity_has_one_owner() {
+    block_on(contention(Stage::over(|folder| {
+        Target::Sqlite(folder.join("store.sqlite"))
+    })));
+}
+
+#[test]
+fn over_mariadb_an_entity_has_one_owner() {
+    let test = "over_mariadb_an_entity_has_one_owner";
+    with_server(test, Kind::MariaDb, async |server| {
+        contention(Stage::of(&server)).await
+    });
+}
+
+#[test]
+fn over_postgresql_an_entity_has_one_owner() {
+    let test = "over_postgresql_an_entity_has_one_owner";
+    with_server(test, Kind::Postgres, async |server| {
+        contention(Stage::of(&server)).await
+    });
+}
