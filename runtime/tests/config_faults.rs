@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use lampyris_runtime::config::{Code, Config, Finding, Machine, refused_while_running, render_human};
+use lampyris_runtime::config::{Code, Config, Finding, Machine, refused_while_running, render_human, schema};
 
 /// The machine on which the expected texts hold.
 const MACHINE: Machine = Machine {
@@ -206,6 +206,7 @@ fn ten_thousand_edits_of_good_files_do_no_harm() {
     let folder = tempfile::tempdir().expect("a folder");
     let mut dice = Dice(0x1a3f_5c77_9e02_d841);
     let (mut loaded, mut rejected) = (0, 0);
+    let accepts = jsonschema::draft7::new(&schema()).expect("a schema");
     for sample in ["../config/config.json", "../config/config.toml"] {
         let good = fs::read(sample).expect("the sample");
         let path = folder.path().join(Path::new(sample).file_name().expect("a name"));
@@ -215,6 +216,11 @@ fn ten_thousand_edits_of_good_files_do_no_harm() {
             match Config::load_on(&MACHINE, &path, std::iter::empty()) {
                 Ok(config) => {
                     loaded += 1;
+                    if sample.ends_with(".json") {
+                        let content = serde_json::from_slice(&text).expect("because it has been loaded");
+                        let complaint = accepts.validate(&content).err();
+                        assert!(complaint.is_none(), "{complaint:?} in {content}");
+                    }
                     assert!(!config.nodes.is_empty());
                     assert_eq!(config.start_order().concat().len(), config.nodes.len());
                     assert!(

@@ -12,7 +12,7 @@
 //! | `json`, `toml` | a text to the tree |
 //! | `env` | overrides by variables, `${VARIABLE}` in texts |
 //! | `tree` | values with their spots |
-//! | `read`, `units` | one key of a section as a checked value |
+//! | `read`, `shape`, `units` | one key of a section as a checked value |
 //! | `sections`, `nodes`, `data`, `admin` | which keys there are |
 //! | `model` | the typed result, with the defaults |
 //! | `check`, `parents`, `ports`, `exposure`, `certificates` | rules that concern several values, or the machine |
@@ -22,6 +22,7 @@
 //! | `diff` | what differs between two configurations, and what it takes for that to hold |
 //! | `applied` | the text that a master has applied, kept for the nodes that it starts |
 //! | `finding`, `render` | one fault or warning, and how people see it |
+//! | `schema` | the same keys as a JSON Schema, for editors |
 //! | `secret` | the secret of the links |
 //!
 //! It starts nothing and binds nothing.
@@ -45,8 +46,10 @@ mod parents;
 mod ports;
 mod read;
 mod render;
+mod schema;
 mod secret;
 mod sections;
+mod shape;
 mod toml;
 mod tree;
 mod units;
@@ -61,6 +64,7 @@ use env::{Substitution, Variables};
 use file::Format;
 use finding::Findings;
 use read::{Reader, Section};
+use shape::Outline;
 use tree::{Kind, Node, Source, Spot};
 use written::Written;
 
@@ -77,6 +81,7 @@ pub use model::{
     NodeConfig, OnMasterLoss, Parent,
 };
 pub use render::render_human;
+pub use schema::schema;
 pub use secret::{MIN_SECRET, Secret, link_secret, make_run_dir, share_secret};
 
 /// A configuration that has passed every check.
@@ -250,6 +255,7 @@ impl Config {
                 },
                 loaded,
                 &findings,
+                None,
             );
             check::check(&config, machine, &findings);
             Some(config)
@@ -366,7 +372,13 @@ fn with_environment(
 }
 
 /// Everything that can be read, with defaults where a value is absent or faulty.
-fn typed(path: &Path, written: Written, loaded: Loaded, findings: &Findings) -> Config {
+fn typed(
+    path: &Path,
+    written: Written,
+    loaded: Loaded,
+    findings: &Findings,
+    outline: Option<&Outline>,
+) -> Config {
     let file = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
     let base = file.parent().unwrap_or(Path::new("/")).to_owned();
     let stem = file
@@ -378,6 +390,7 @@ fn typed(path: &Path, written: Written, loaded: Loaded, findings: &Findings) -> 
         source: &written.source,
         findings,
         base: &base,
+        outline,
     };
     let root = Section::new(reader, table, Spot::File(0..0), String::new());
 
