@@ -21,7 +21,7 @@
 //! | `written` | the tree and the text, kept for later questions |
 //! | `diff` | what differs between two configurations, and what it takes for that to hold |
 //! | `applied` | the text that a master has applied, kept for the nodes that it starts |
-//! | `finding`, `render` | one fault or warning, and how people see it |
+//! | `finding`, `render`, `explain` | one fault or warning, how people see it, and what its code means |
 //! | `schema` | the same keys as a JSON Schema, for editors |
 //! | `secret` | the secret of the links |
 //!
@@ -35,6 +35,7 @@ mod data;
 mod diff;
 mod effective;
 mod env;
+mod explain;
 mod exposure;
 mod file;
 mod finding;
@@ -283,6 +284,22 @@ impl Config {
     /// The nodes whose application is not among those that the program has registered, a fault for each.
     pub fn check_apps(&self, registered: &[&str]) -> Vec<Finding> {
         check::apps(self, registered)
+    }
+
+    /// A fault of the value of a key that others have found, such as those who have tried to use it.
+    pub fn fault(&self, kind: Code, key: &str) -> Finding {
+        Finding::fault(kind, self.written.value_place_or_file(key), key)
+    }
+
+    /// The keys whose secret texts stand in the file itself, and do not come from a variable.
+    pub fn written_secrets(&self) -> Vec<String> {
+        let tokens = (0..self.admin.tokens.len()).map(|at| format!("admin.tokens[{at}].token"));
+        let others = ["secret", "db.passwd", "db.url", "redis.passwd"].map(str::to_owned);
+        let stands_there = |key: &String| {
+            let value = self.written.value(key);
+            value.is_some_and(|node| !node.loose && matches!(node.spot, Spot::File(_)))
+        };
+        others.into_iter().chain(tokens).filter(stands_there).collect()
     }
 
     /// Where the value of a key such as `servers.gate.rootport` comes from: `file config.json:3:5`,
