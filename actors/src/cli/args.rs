@@ -24,7 +24,7 @@ pub(super) struct Args {
         long,
         global = true,
         env = "LAMPYRIS_CONFIG",
-        default_value = "config/config.json",
+        default_value_os_t = default_config(),
         value_name = "FILE"
     )]
     pub(super) config: PathBuf,
@@ -105,6 +105,16 @@ pub(super) enum Task {
     Reload(Format),
     Bench(BenchArgs),
     BenchReference(Reference),
+}
+
+/// `config/config.json`, or the same in TOML where that is what there is.
+fn default_config() -> PathBuf {
+    let [json, toml] = ["config/config.json", "config/config.toml"].map(PathBuf::from);
+    if !json.exists() && toml.exists() {
+        toml
+    } else {
+        json
+    }
 }
 
 impl Args {

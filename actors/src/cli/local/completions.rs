@@ -40,7 +40,7 @@ fn script(shell: Shell, program: &str) -> String {
     let made = String::from_utf8_lossy(&made).into_owned();
     let commands = with_nodes(&command);
     match shell {
-        Shell::Bash => made + &bash(program, &commands),
+        Shell::Bash => bash(&made, program, &commands),
         Shell::Zsh => zsh(&made, program),
         Shell::Fish => made + &fish(program, &commands),
         _ => made,
@@ -60,8 +60,10 @@ fn is_node(argument: &clap::Arg) -> bool {
 }
 
 /// The script's own function stays; this one calls it, and adds the nodes where one may stand.
-fn bash(program: &str, commands: &[String]) -> String {
+fn bash(made: &str, program: &str, commands: &[String]) -> String {
     let function = identifier(program);
+    // The script begins with its function, whose name is its own choice.
+    let inner = made.split("()").next().unwrap_or_default().trim();
     let pattern: Vec<String> = commands
         .iter()
         .map(|command| format!("*\" {command} \"*"))
@@ -72,9 +74,9 @@ fn bash(program: &str, commands: &[String]) -> String {
         pattern.join("|")
     };
     format!(
-        r#"
+        r#"{made}
 _{function}_with_nodes() {{
-    _{program} "$@"
+    {inner} "$@"
     local word="${{COMP_WORDS[COMP_CWORD]}}" before="${{COMP_WORDS[COMP_CWORD-1]}}" nodes=""
     [[ "$word" == -* ]] && return 0
     if [[ "$before" == --role ]]; then
@@ -155,6 +157,9 @@ mod tests {
 
     #[test]
     fn commands_with_nodes_are_found_by_the_name_of_their_argument() {
+        let bash_script = script(Shell::Bash, "my-game");
+        let inner = bash_script.split("()").next().unwrap();
+        assert!(bash_script.contains(&format!("    {inner} \"$@\"")), "{inner}");
         let taking = Command::new("stop").arg(clap::Arg::new("nodes").value_name("NODE").num_args(0..));
         let other = Command::new("explain").arg(clap::Arg::new("code").value_name("CODE"));
         assert_eq!(
@@ -162,7 +167,8 @@ mod tests {
             ["stop"]
         );
         assert!(
-            bash("x", &["stop".to_owned(), "kill".to_owned()]).contains("*\" stop \"*|*\" kill \"*) nodes=")
+            bash("_x() {", "x", &["stop".to_owned(), "kill".to_owned()])
+                .contains("*\" stop \"*|*\" kill \"*) nodes=")
         );
         assert!(fish("x", &["stop".to_owned()]).contains("__fish_seen_subcommand_from stop"));
         let line = "'*::nodes -- Which:_default' \\";

@@ -11,7 +11,7 @@ pub(super) const MINIMAL: &[(&str, &str)] = &[
     ("src/game.rs", include_str!("minimal/src/game.rs.in")),
     ("tests/cluster.rs", include_str!("minimal/tests/cluster.rs.in")),
     (
-        "config/{{name}}.toml",
+        "config/config.toml",
         include_str!("minimal/config/config.toml.in"),
     ),
     ("README.md", include_str!("minimal/README.md.in")),
