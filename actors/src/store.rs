@@ -61,7 +61,8 @@ pub(crate) fn open(config: &Config, own: &NodeConfig) -> Result<Store, StoreErro
     Store::open(settings)
 }
 
-fn database(db: &DbConfig) -> DatabaseSettings {
+/// The database that section `db` names.
+pub(crate) fn database(db: &DbConfig) -> DatabaseSettings {
     let hidden = |secret: &lampyris_runtime::config::Secret| Hidden(secret.expose().to_owned());
     let target = match &db.url {
         Some(url) => Target::Url(hidden(url)),

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use lampyris_runtime::config::{Code, Config, Finding, Machine, refused_while_running, render_human};
+use lampyris_runtime::config::{Code, Config, Finding, Machine, refused_while_running, render_human, schema};
 
 /// The machine on which the expected texts hold.
 const MACHINE: Machine = Machine {
@@ -106,23 +106,52 @@ fn faults_of_a_reload() -> Vec<Finding> {
     refused_while_running(&load("9999"), &load("9997"))
 }
 
+/// These come from who has tried to use what is configured.
+fn faults_of_a_deep_check() -> [Finding; 3] {
+    let config = Config::load_on(&MACHINE, Path::new("../config/config.json"), std::iter::empty());
+    let config = config.expect("the sample");
+    [Code::PortInUse, Code::OpenFile, Code::NoAnswer].map(|code| config.fault(code, "master.rootport"))
+}
+
 #[test]
-fn each_code_has_a_case_and_a_line_in_the_documents() {
+fn each_code_has_a_case_and_an_explanation() {
     let told: BTreeSet<String> = cases()
         .iter()
         .flat_map(|(_, input)| rendered(input).0)
         .chain(faults_of_a_reload())
+        .chain(faults_of_a_deep_check())
         .map(|finding| finding.code[1..].to_owned())
         .collect();
-    let document = fs::read_to_string("../docs/configuration.md").expect("the document");
     for code in Code::ALL {
         let number = format!("{:03}", *code as u32);
         assert!(told.contains(&number), "no case for {number}");
-        assert!(
-            document.contains(&format!("| E{number} ")) || document.contains(&format!("| W{number} ")),
-            "{number}"
-        );
+        let explained = code.explanation();
+        assert!(explained.contains("**Cure.**"), "{number}: {explained}");
     }
+    assert!(Code::parse("E000").is_none() && Code::parse("E99").is_none());
+    assert_eq!(Code::parse("w007"), Code::parse("7"));
+}
+
+#[test]
+fn each_example_in_the_documents_has_the_fault_that_it_stands_under() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("config.toml");
+    let mut examples = 0;
+    for code in Code::ALL {
+        let text = code.explanation();
+        for example in text.split("```toml bad\n").skip(1) {
+            let (example, _) = example.split_once("```").expect("an end");
+            fs::write(&file, example).expect("to write");
+            let findings = match Config::load_on(&MACHINE, &file, std::iter::empty()) {
+                Ok(_) => panic!("{text} has no fault"),
+                Err(refusal) => refusal.findings,
+            };
+            let found: Vec<Code> = findings.iter().map(|finding| finding.kind).collect();
+            assert_eq!(found, [*code], "{text}");
+            examples += 1;
+        }
+    }
+    assert!(examples >= 25, "{examples}");
 }
 
 #[test]
@@ -206,6 +235,7 @@ fn ten_thousand_edits_of_good_files_do_no_harm() {
     let folder = tempfile::tempdir().expect("a folder");
     let mut dice = Dice(0x1a3f_5c77_9e02_d841);
     let (mut loaded, mut rejected) = (0, 0);
+    let accepts = jsonschema::draft7::new(&schema()).expect("a schema");
     for sample in ["../config/config.json", "../config/config.toml"] {
         let good = fs::read(sample).expect("the sample");
         let path = folder.path().join(Path::new(sample).file_name().expect("a name"));
@@ -215,6 +245,11 @@ fn ten_thousand_edits_of_good_files_do_no_harm() {
             match Config::load_on(&MACHINE, &path, std::iter::empty()) {
                 Ok(config) => {
                     loaded += 1;
+                    if sample.ends_with(".json") {
+                        let content = serde_json::from_slice(&text).expect("because it has been loaded");
+                        let complaint = accepts.validate(&content).err();
+                        assert!(complaint.is_none(), "{complaint:?} in {content}");
+                    }
                     assert!(!config.nodes.is_empty());
                     assert_eq!(config.start_order().concat().len(), config.nodes.len());
                     assert!(

@@ -5,6 +5,7 @@
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::SystemTime;
 
 use crate::process::command;
@@ -23,6 +24,28 @@ pub fn demo() -> PathBuf {
 /// When it cannot be built.
 pub fn test_apps() -> PathBuf {
     program("test-apps")
+}
+
+/// cargo as a shell would start it: without what the cargo that runs this test says of its package. Build scripts look
+/// at that, and all that hangs on them would be built again, now and the next time.
+pub fn cargo() -> Command {
+    let of_package = |name: &str| {
+        let kinds = ["CARGO_MANIFEST_", "CARGO_PKG_", "CARGO_BIN_"];
+        let others = [
+            "CARGO_CRATE_NAME",
+            "CARGO_PRIMARY_PACKAGE",
+            "CARGO_TARGET_TMPDIR",
+            "OUT_DIR",
+        ];
+        kinds.iter().any(|kind| name.starts_with(kind)) || others.contains(&name)
+    };
+    let mut cargo = command(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    for (name, _) in std::env::vars_os() {
+        if name.to_str().is_some_and(of_package) {
+            cargo.env_remove(name);
+        }
+    }
+    cargo
 }
 
 fn program(name: &str) -> PathBuf {
@@ -77,8 +100,7 @@ fn build(folder: &Path) {
     let target = folder
         .parent()
         .expect("because a profile's folder lies in the target folder");
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let built = command(cargo)
+    let built = cargo()
         .current_dir(env!("CARGO_MANIFEST_DIR"))
         .args([
             "build",

@@ -7,12 +7,12 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
-use std::sync::OnceLock;
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
 use cluster_tests::experiments::find;
 use cluster_tests::process::command;
+use cluster_tests::programs;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
@@ -149,25 +149,8 @@ fn the_rust_in_firefly_md_is_the_demos() {
     }
 }
 
-/// The demo's program, which is built when it is first asked for.
-#[allow(clippy::disallowed_methods, reason = "a test of the program starts it")]
-fn program() -> &'static Path {
-    static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
-    PROGRAM.get_or_init(|| {
-        let built = Command::new(env!("CARGO"))
-            .args(["build", "--quiet", "-p", "demo"])
-            .current_dir(root())
-            .status();
-        assert!(built.expect("cargo").success(), "the demo can be built");
-        let test = std::env::current_exe().expect("this program");
-        let folder = test.parent().and_then(Path::parent);
-        folder.expect("a test stands in deps").join("demo")
-    })
-}
-
-#[allow(clippy::disallowed_methods, reason = "a test of the program starts it")]
 fn demo(args: &[&str], folder: &Path) -> Command {
-    let mut command = Command::new(program());
+    let mut command = command(programs::demo());
     command.args(args).current_dir(folder);
     command
         .env_remove("LAMPYRIS_CONFIG")

@@ -31,6 +31,7 @@ use std::time::Duration;
 use actix_web::dev::ServerHandle;
 use actix_web::{App, HttpServer, middleware, web};
 
+pub(crate) use api::config::ConfigView;
 pub(crate) use auth::{FrontDesk, known_token};
 pub(crate) use seat::Seat;
 

@@ -6,8 +6,10 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand, ValueEnum};
 
 use super::certs::Certs;
+use super::local::Local;
 use crate::bench::BenchArgs;
 use crate::bench::reference::Reference;
+use crate::console::Colour;
 
 /// A cluster of game server nodes: the master, its nodes, and a client, in one program.
 #[derive(Debug, Parser)]
@@ -22,7 +24,7 @@ pub(super) struct Args {
         long,
         global = true,
         env = "LAMPYRIS_CONFIG",
-        default_value = "config/config.json",
+        default_value_os_t = default_config(),
         value_name = "FILE"
     )]
     pub(super) config: PathBuf,
@@ -47,21 +49,18 @@ pub(super) struct Args {
     #[arg(long, value_name = "TEXT", default_value = "msgdata")]
     data: String,
 
+    /// When text has colours
+    #[arg(long, global = true, value_enum, default_value_t, value_name = "WHEN")]
+    pub(super) color: Colour,
+
     #[command(subcommand)]
     tool: Option<Tool>,
 }
 
 #[derive(Debug, Subcommand)]
 enum Tool {
-    /// Check the configuration without starting anything
-    CheckConfig {
-        /// The file, instead of --config
-        #[arg(value_name = "FILE")]
-        file: Option<PathBuf>,
-        /// How faults are written
-        #[arg(long, value_enum, default_value_t = Format::Human)]
-        format: Format,
-    },
+    #[command(flatten)]
+    Local(Local),
     /// Certificates for encrypted links
     #[command(subcommand)]
     Certs(Certs),
@@ -101,22 +100,27 @@ pub(super) enum Task {
     Master { only: bool, keep_nodes: bool },
     Node(String),
     Client(Request),
-    CheckConfig(Format),
+    Local(Local),
     Certs(Certs),
     Reload(Format),
     Bench(BenchArgs),
     BenchReference(Reference),
 }
 
+/// `config/config.json`, or the same in TOML where that is what there is.
+fn default_config() -> PathBuf {
+    let [json, toml] = ["config/config.json", "config/config.toml"].map(PathBuf::from);
+    if !json.exists() && toml.exists() {
+        toml
+    } else {
+        json
+    }
+}
+
 impl Args {
     pub(super) fn task(&mut self) -> Task {
         match self.tool.take() {
-            Some(Tool::CheckConfig { file, format }) => {
-                if let Some(file) = file {
-                    self.config = file;
-                }
-                return Task::CheckConfig(format);
-            }
+            Some(Tool::Local(command)) => return Task::Local(command),
             Some(Tool::Certs(wish)) => return Task::Certs(wish),
             Some(Tool::Reload { format }) => return Task::Reload(format),
             Some(Tool::Bench(args)) => return Task::Bench(args),

@@ -6,6 +6,7 @@
 mod args;
 mod certs;
 mod client;
+mod local;
 mod reload;
 
 use std::io::IsTerminal;
@@ -15,15 +16,16 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use clap::Parser;
-use lampyris_runtime::config::{Config, Finding, Rejected, render_human};
+use lampyris_runtime::config::{Config, Rejected, render_human};
 use lampyris_runtime::name::MASTER;
 use lampyris_runtime::supervisor::limits;
 
 use crate::app::App;
-use crate::console::{Console, eprint_line, print_line};
+use crate::console::{Console, eprint_line};
 use crate::master::APPLIED;
 use crate::{bench, logging, master, node};
-use args::{Args, Format, Task};
+use args::{Args, Task};
+use local::Here;
 
 /// The configuration cannot be used (sysexits.h EX_CONFIG).
 const EX_CONFIG: u8 = 78;
@@ -40,6 +42,7 @@ const EX_OSERR: u8 = 71;
 /// | 1 | stopped, but not in order; `bench`: a request had no good answer |
 /// | 2 | wrong arguments |
 /// | 3 | `reload`: no cluster runs |
+/// | 4 | `doctor`: something is not as it should be |
 /// | 5, 6 | `--role client`: an error for an answer; no answer |
 /// | 73 | a port, file or folder is not to be had |
 /// | 75 | the lock or the name is taken |
@@ -53,7 +56,11 @@ pub fn main(apps: impl IntoIterator<Item = App>) -> ExitCode {
     let apps: Vec<App> = apps.into_iter().collect();
     let task = args.task();
     ExitCode::from(match task {
-        Task::CheckConfig(format) => check_config(&args.config, &apps, format),
+        Task::Local(command) => command.run(&Here {
+            config: &args.config,
+            apps: &apps,
+            colour: args.color,
+        }),
         Task::Certs(wish) => certs::run(&args.config, load_to_mend(&args.config), &wish),
         Task::Reload(format) => match load(&args.config, &apps, false) {
             Ok(config) => reload::run(&config, format),
@@ -124,30 +131,6 @@ fn load_to_mend(path: &Path) -> Result<Config, u8> {
         eprint_line(&format!("{rejected}"));
         EX_CONFIG
     })
-}
-
-fn check_config(path: &Path, apps: &[App], format: Format) -> u8 {
-    let (findings, text, summary) = match Config::load(path, variables()) {
-        Err(rejected) => (rejected.findings.clone(), rejected.source_text().to_owned(), None),
-        Ok(config) => {
-            let missing = config.check_apps(&names(apps));
-            let summary = missing
-                .is_empty()
-                .then(|| format!("{}: {} nodes, no faults", path.display(), config.nodes.len()));
-            let findings = config.warnings.iter().cloned().chain(missing).collect();
-            (findings, config.source_text().to_owned(), summary)
-        }
-    };
-    match format {
-        Format::Json => print_line(&serde_json::to_string_pretty(&findings).unwrap_or_default()),
-        Format::Human => {
-            findings
-                .iter()
-                .for_each(|finding: &Finding| eprint_line(&render_human(finding, &text)));
-            summary.iter().for_each(|line| print_line(line));
-        }
-    }
-    if summary.is_some() { 0 } else { EX_CONFIG }
 }
 
 fn names(apps: &[App]) -> Vec<&str> {

@@ -35,6 +35,17 @@ pub(super) fn take(run_dir: &Path) -> io::Result<Result<Lock, String>> {
     Ok(Ok(Lock { _file: file }))
 }
 
+/// The pid of the master that runs in a run folder, if one does.
+pub(crate) fn holder(run_dir: &Path) -> Option<String> {
+    let mut file = File::open(run_dir.join("master.lock")).ok()?;
+    if !matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)) {
+        return None;
+    }
+    let mut holder = String::new();
+    file.read_to_string(&mut holder).ok()?;
+    Some(holder.trim().to_owned())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -47,7 +58,9 @@ mod tests {
             take(folder.path()).unwrap().err(),
             Some(std::process::id().to_string())
         );
+        assert_eq!(holder(folder.path()), Some(std::process::id().to_string()));
         drop(first);
+        assert_eq!(holder(folder.path()), None);
         assert!(take(folder.path()).unwrap().is_ok());
     }
 }

@@ -13,7 +13,7 @@ mod actions;
 mod adoption;
 mod handover;
 mod links;
-mod lock;
+pub(crate) mod lock;
 mod lost_lines;
 mod messages;
 mod operations;

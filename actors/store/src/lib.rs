@@ -48,6 +48,7 @@ mod value;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 pub use database::health::Health;
+pub use database::ping::ping;
 pub use entities::Entities;
 pub use entity::{Column, Entity, Mode, Table, field};
 pub use error::{Ran, StoreError};

@@ -33,7 +33,7 @@ pub enum Severity {
 
 macro_rules! codes {
     ($($(#[$doc:meta])* $code:ident = $number:literal, $title:literal;)*) => {
-        /// The kinds of findings. The numbers are stable; docs/configuration.md explains each.
+        /// The kinds of findings. The numbers are stable; docs/codes.md explains each.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
         pub enum Code {
             $($(#[$doc])* $code = $number,)*
@@ -132,6 +132,12 @@ codes! {
     Certificate = 39, "a certificate cannot be used";
     /// A certificate that does not hold, or not for long.
     Expiry = 40, "a certificate does not hold for long enough";
+    /// A port that somebody has already.
+    PortInUse = 41, "a port is in use";
+    /// A file with something secret in it that others can read.
+    OpenFile = 42, "others can read what is secret";
+    /// A database or cache that cannot be reached.
+    NoAnswer = 43, "a server of the data layer does not answer";
 }
 
 /// What a place is in.
@@ -242,17 +248,23 @@ impl Finding {
         }
     }
 
-    pub(super) fn found(mut self, found: impl Into<String>) -> Self {
+    /// The same finding with the words for: what stands there.
+    #[must_use]
+    pub fn found(mut self, found: impl Into<String>) -> Self {
         self.found = found.into();
         self
     }
 
-    pub(super) fn allowed(mut self, allowed: impl Into<String>) -> Self {
+    /// The same finding with the words for: what may stand there.
+    #[must_use]
+    pub fn allowed(mut self, allowed: impl Into<String>) -> Self {
         self.allowed = allowed.into();
         self
     }
 
-    pub(super) fn help(mut self, help: impl Into<Option<String>>) -> Self {
+    /// The same finding with the words for: what to do.
+    #[must_use]
+    pub fn help(mut self, help: impl Into<Option<String>>) -> Self {
         self.help = help.into();
         self
     }

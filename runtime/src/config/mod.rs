@@ -12,7 +12,7 @@
 //! | `json`, `toml` | a text to the tree |
 //! | `env` | overrides by variables, `${VARIABLE}` in texts |
 //! | `tree` | values with their spots |
-//! | `read`, `units` | one key of a section as a checked value |
+//! | `read`, `shape`, `units` | one key of a section as a checked value |
 //! | `sections`, `nodes`, `data`, `admin` | which keys there are |
 //! | `model` | the typed result, with the defaults |
 //! | `check`, `parents`, `ports`, `exposure`, `certificates` | rules that concern several values, or the machine |
@@ -21,7 +21,8 @@
 //! | `written` | the tree and the text, kept for later questions |
 //! | `diff` | what differs between two configurations, and what it takes for that to hold |
 //! | `applied` | the text that a master has applied, kept for the nodes that it starts |
-//! | `finding`, `render` | one fault or warning, and how people see it |
+//! | `finding`, `render`, `explain` | one fault or warning, how people see it, and what its code means |
+//! | `schema` | the same keys as a JSON Schema, for editors |
 //! | `secret` | the secret of the links |
 //!
 //! It starts nothing and binds nothing.
@@ -34,6 +35,7 @@ mod data;
 mod diff;
 mod effective;
 mod env;
+mod explain;
 mod exposure;
 mod file;
 mod finding;
@@ -45,8 +47,10 @@ mod parents;
 mod ports;
 mod read;
 mod render;
+mod schema;
 mod secret;
 mod sections;
+mod shape;
 mod toml;
 mod tree;
 mod units;
@@ -61,6 +65,7 @@ use env::{Substitution, Variables};
 use file::Format;
 use finding::Findings;
 use read::{Reader, Section};
+use shape::Outline;
 use tree::{Kind, Node, Source, Spot};
 use written::Written;
 
@@ -77,6 +82,7 @@ pub use model::{
     NodeConfig, OnMasterLoss, Parent,
 };
 pub use render::render_human;
+pub use schema::schema;
 pub use secret::{MIN_SECRET, Secret, link_secret, make_run_dir, share_secret};
 
 /// A configuration that has passed every check.
@@ -250,6 +256,7 @@ impl Config {
                 },
                 loaded,
                 &findings,
+                None,
             );
             check::check(&config, machine, &findings);
             Some(config)
@@ -277,6 +284,22 @@ impl Config {
     /// The nodes whose application is not among those that the program has registered, a fault for each.
     pub fn check_apps(&self, registered: &[&str]) -> Vec<Finding> {
         check::apps(self, registered)
+    }
+
+    /// A fault of the value of a key that others have found, such as those who have tried to use it.
+    pub fn fault(&self, kind: Code, key: &str) -> Finding {
+        Finding::fault(kind, self.written.value_place_or_file(key), key)
+    }
+
+    /// The keys whose secret texts stand in the file itself, and do not come from a variable.
+    pub fn written_secrets(&self) -> Vec<String> {
+        let tokens = (0..self.admin.tokens.len()).map(|at| format!("admin.tokens[{at}].token"));
+        let others = ["secret", "db.passwd", "db.url", "redis.passwd"].map(str::to_owned);
+        let stands_there = |key: &String| {
+            let value = self.written.value(key);
+            value.is_some_and(|node| !node.loose && matches!(node.spot, Spot::File(_)))
+        };
+        others.into_iter().chain(tokens).filter(stands_there).collect()
     }
 
     /// Where the value of a key such as `servers.gate.rootport` comes from: `file config.json:3:5`,
@@ -366,7 +389,13 @@ fn with_environment(
 }
 
 /// Everything that can be read, with defaults where a value is absent or faulty.
-fn typed(path: &Path, written: Written, loaded: Loaded, findings: &Findings) -> Config {
+fn typed(
+    path: &Path,
+    written: Written,
+    loaded: Loaded,
+    findings: &Findings,
+    outline: Option<&Outline>,
+) -> Config {
     let file = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
     let base = file.parent().unwrap_or(Path::new("/")).to_owned();
     let stem = file
@@ -378,6 +407,7 @@ fn typed(path: &Path, written: Written, loaded: Loaded, findings: &Findings) -> 
         source: &written.source,
         findings,
         base: &base,
+        outline,
     };
     let root = Section::new(reader, table, Spot::File(0..0), String::new());
 

@@ -12,6 +12,7 @@ use std::time::Duration;
 use super::finding::{Code, Finding, Findings, Place, did_you_mean, quoted};
 use super::render::is_sensitive;
 use super::secret::Secret;
+use super::shape::{Outline, Shape};
 use super::tree::{Kind, Node, Source, Spot, Table, join};
 use super::units;
 
@@ -22,6 +23,8 @@ pub(super) struct Reader<'a> {
     pub(super) findings: &'a Findings,
     /// The folder that paths are relative to.
     pub(super) base: &'a Path,
+    /// Where the keys that are asked for are noted, if anybody wants to know.
+    pub(super) outline: Option<&'a Outline>,
 }
 
 /// A table of the tree that is being read.
@@ -74,7 +77,15 @@ impl<'a> Section<'a> {
 
     /// The value of a key as written, and the key counts as known.
     pub(super) fn raw(&self, key: &'static str) -> Option<&'a Node> {
+        self.ask(key, &Shape::Own)
+    }
+
+    /// The value of a key that is declared to be of a shape, as written.
+    fn ask(&self, key: &'static str, shape: &Shape) -> Option<&'a Node> {
         self.asked.borrow_mut().push(key);
+        if let Some(outline) = self.reader.outline {
+            outline.note(self.path_of(key), shape.clone());
+        }
         self.table.get(key).map(|entry| &entry.value)
     }
 
@@ -102,22 +113,20 @@ impl<'a> Section<'a> {
     fn take<T>(
         &self,
         key: &'static str,
-        allowed: &str,
+        shape: &Shape,
         parse: impl FnOnce(&'a Node) -> Result<T, Code>,
     ) -> Option<T> {
-        let node = self.raw(key).filter(|node| !matches!(node.kind, Kind::Faulty))?;
+        let node = self
+            .ask(key, shape)
+            .filter(|node| !matches!(node.kind, Kind::Faulty))?;
         parse(node)
-            .map_err(|code| {
-                self.reader
-                    .findings
-                    .add(self.fault_at(code, key, node).allowed(allowed))
-            })
+            .map_err(|code| self.add(self.fault_at(code, key, node).allowed(shape.allowed())))
             .ok()
     }
 
     /// `true` or `false`.
     pub(super) fn boolean(&self, key: &'static str) -> Option<bool> {
-        self.take(key, "true or false", |node| match &node.kind {
+        self.take(key, &Shape::Boolean, |node| match &node.kind {
             Kind::Bool(value) => Ok(*value),
             Kind::Text(text) if node.loose => text.parse().map_err(|_| Code::WrongType),
             _ => Err(Code::WrongType),
@@ -126,24 +135,18 @@ impl<'a> Section<'a> {
 
     /// A text that is not empty.
     pub(super) fn text(&self, key: &'static str) -> Option<String> {
-        self.take(key, "a text that is not empty", |node| {
-            text_of(node).map(str::to_owned)
-        })
+        self.take(key, &Shape::Text, |node| text_of(node).map(str::to_owned))
     }
 
     /// A text that nobody shall see.
     pub(super) fn secret(&self, key: &'static str) -> Option<Secret> {
-        self.take(key, "a text that is not empty", |node| {
-            text_of(node).map(Secret::new)
-        })
+        self.take(key, &Shape::Secret, |node| text_of(node).map(Secret::new))
     }
 
     /// A path, made absolute from the folder of the file.
     pub(super) fn path(&self, key: &'static str) -> Option<PathBuf> {
         let absolute = |text: &str| self.reader.base.join(text);
-        self.take(key, "a path; it is relative to the folder of this file", |node| {
-            text_of(node).map(absolute)
-        })
+        self.take(key, &Shape::Path, |node| text_of(node).map(absolute))
     }
 
     /// A whole number within bounds.
@@ -152,8 +155,7 @@ impl<'a> Section<'a> {
         key: &'static str,
         bounds: RangeInclusive<i128>,
     ) -> Option<T> {
-        let allowed = format!("a whole number from {} to {}", bounds.start(), bounds.end());
-        self.take(key, &allowed, |node| {
+        self.take(key, &Shape::Integer(bounds.clone()), |node| {
             let value = integer_of(node).ok_or(Code::WrongType)?;
             let value = Some(value)
                 .filter(|value| bounds.contains(value))
@@ -164,7 +166,7 @@ impl<'a> Section<'a> {
 
     /// A port.
     pub(super) fn port(&self, key: &'static str) -> Option<u16> {
-        self.take(key, "a port from 1 to 65535", |node| {
+        self.take(key, &Shape::Port, |node| {
             let value = integer_of(node).ok_or(Code::WrongType)?;
             u16::try_from(value)
                 .ok()
@@ -175,12 +177,7 @@ impl<'a> Section<'a> {
 
     /// A duration within bounds.
     pub(super) fn duration(&self, key: &'static str, bounds: RangeInclusive<Duration>) -> Option<Duration> {
-        let (low, high) = (
-            units::show_duration(*bounds.start()),
-            units::show_duration(*bounds.end()),
-        );
-        let allowed = format!("{}; from {low} to {high}", units::DURATION_FORM);
-        self.take(key, &allowed, |node| {
+        self.take(key, &Shape::Duration(bounds.clone()), |node| {
             let text = text_of(node).map_err(|_| Code::BadDuration)?;
             units::parse_duration(text)
                 .filter(|value| bounds.contains(value))
@@ -190,9 +187,7 @@ impl<'a> Section<'a> {
 
     /// A size in bytes within bounds.
     pub(super) fn size(&self, key: &'static str, bounds: RangeInclusive<u64>) -> Option<u64> {
-        let (low, high) = (units::show_size(*bounds.start()), units::show_size(*bounds.end()));
-        let allowed = format!("{}; from {low} to {high}", units::SIZE_FORM);
-        self.take(key, &allowed, |node| {
+        self.take(key, &Shape::Size(bounds.clone()), |node| {
             let size = match integer_of(node) {
                 Some(bytes) => u64::try_from(bytes).ok(),
                 None => text_of(node).ok().and_then(units::parse_size),
@@ -203,16 +198,14 @@ impl<'a> Section<'a> {
 
     /// An address to bind.
     pub(super) fn bind(&self, key: &'static str) -> Option<IpAddr> {
-        let allowed = "an IP address of this machine, such as \"127.0.0.1\", or \"0.0.0.0\" for all";
-        self.take(key, allowed, |node| {
+        self.take(key, &Shape::Bind, |node| {
             text_of(node)?.parse().map_err(|_| Code::BadAddress)
         })
     }
 
     /// An address or a name at which a host is reached.
     pub(super) fn host(&self, key: &'static str) -> Option<String> {
-        let allowed = "an IP address or the name of a host, without a port";
-        self.take(key, allowed, |node| {
+        self.take(key, &Shape::Host, |node| {
             let text = text_of(node)?;
             if is_host(text) {
                 Ok(text.to_owned())
@@ -224,27 +217,26 @@ impl<'a> Section<'a> {
 
     /// One of some words.
     pub(super) fn word<T: Copy>(&self, key: &'static str, words: &[(&str, T)]) -> Option<T> {
-        let node = self.raw(key).filter(|node| !matches!(node.kind, Kind::Faulty))?;
+        let shape = Shape::Words(words.iter().map(|(word, _)| (*word).to_owned()).collect());
+        let node = self
+            .ask(key, &shape)
+            .filter(|node| !matches!(node.kind, Kind::Faulty))?;
         let text = text_of(node).unwrap_or_default();
         let known = words
             .iter()
             .find(|(word, _)| *word == text)
             .map(|(_, value)| *value);
         if known.is_none() {
-            let list: Vec<String> = words.iter().map(|(word, _)| format!("{word:?}")).collect();
-            let fault = self
-                .fault_at(Code::UnknownWord, key, node)
-                .allowed(list.join(", "));
-            self.reader
-                .findings
-                .add(fault.help(did_you_mean(text, words.iter().map(|(word, _)| *word))));
+            let fault = self.fault_at(Code::UnknownWord, key, node);
+            let help = did_you_mean(text, words.iter().map(|(word, _)| *word));
+            self.add(fault.allowed(shape.allowed()).help(help));
         }
         known
     }
 
     /// The elements of a list.
     pub(super) fn list(&self, key: &'static str, allowed: &str) -> Option<&'a [Node]> {
-        self.take(key, allowed, |node| match &node.kind {
+        self.take(key, &Shape::List(allowed.to_owned()), |node| match &node.kind {
             Kind::List(elements) => Ok(elements.as_slice()),
             _ => Err(Code::WrongType),
         })
@@ -252,11 +244,11 @@ impl<'a> Section<'a> {
 
     /// A section inside of this one.
     pub(super) fn section(&self, key: &'static str) -> Option<Section<'a>> {
-        let spot = self.table.get(key).map(|entry| entry.key_spot.clone())?;
-        let table = self.take(key, "a section of keys", |node| {
+        let spot = self.table.get(key).map(|entry| entry.key_spot.clone());
+        let table = self.take(key, &Shape::Section, |node| {
             node.as_table().ok_or(Code::WrongType)
         })?;
-        Some(Section::new(self.reader, table, spot, self.path_of(key)))
+        Some(Section::new(self.reader, table, spot?, self.path_of(key)))
     }
 
     /// Reports the keys that nobody asked for.

@@ -14,7 +14,7 @@ use crate::admin::views::SettingView;
 
 /// The configuration that holds.
 #[derive(Debug, Serialize, ToSchema)]
-pub(in crate::admin) struct ConfigView {
+pub(crate) struct ConfigView {
     /// Its file.
     file: String,
     /// The folder of tokens, locks and logs.
@@ -23,6 +23,24 @@ pub(in crate::admin) struct ConfigView {
     cluster: Vec<SettingView>,
     /// What holds for each node.
     nodes: BTreeMap<String, Vec<SettingView>>,
+}
+
+impl ConfigView {
+    /// All of a configuration.
+    pub(crate) fn of(config: &Config) -> Self {
+        let views = |settings: Vec<_>| settings.into_iter().map(SettingView::from).collect();
+        let of_node = |node| views(config.effective(node));
+        Self {
+            file: config.file.display().to_string(),
+            run_dir: config.run_dir.display().to_string(),
+            cluster: views(config.effective_cluster()),
+            nodes: config
+                .nodes
+                .iter()
+                .map(|node| (node.name.to_string(), of_node(node)))
+                .collect(),
+        }
+    }
 }
 
 /// What is wrong with the file.
@@ -47,19 +65,7 @@ struct FindingView {
 /// What is configured, with where each value comes from. Secrets are covered.
 #[utoipa::path(get, path = "/api/v1/config", tag = "config", responses((status = 200, body = ConfigView)))]
 pub(in crate::admin) async fn config(_: Operator, seat: Data<Seat>) -> Result<Json<ConfigView>, Problem> {
-    let config = &seat.config();
-    let views = |settings: Vec<_>| settings.into_iter().map(SettingView::from).collect();
-    let of_node = |node| views(config.effective(node));
-    Ok(Json(ConfigView {
-        file: config.file.display().to_string(),
-        run_dir: config.run_dir.display().to_string(),
-        cluster: views(config.effective_cluster()),
-        nodes: config
-            .nodes
-            .iter()
-            .map(|node| (node.name.to_string(), of_node(node)))
-            .collect(),
-    }))
+    Ok(Json(ConfigView::of(&seat.config())))
 }
 
 /// Reads the file as it stands now, and says what is wrong with it. Nothing is applied.

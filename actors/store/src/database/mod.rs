@@ -3,6 +3,7 @@
 //! | file | what it is for |
 //! | --- | --- |
 //! | `open` | from settings to a pool |
+//! | `ping` | whether it answers |
 //! | `conn` | one connection of any of the three kinds; values to columns and back |
 //! | `sql` | the statements, in three dialects; pure |
 //! | `health` | whether it is up |
@@ -16,6 +17,7 @@ pub(crate) mod conn;
 pub(crate) mod health;
 pub(crate) mod leases;
 pub(crate) mod open;
+pub(crate) mod ping;
 pub(crate) mod rows;
 pub(crate) mod sql;
 pub(crate) mod tx;

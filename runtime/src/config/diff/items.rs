@@ -40,7 +40,7 @@ impl Item {
     }
 
     /// The key with `NAME` for the node's name.
-    pub(super) fn pattern(&self) -> String {
+    pub(in crate::config) fn pattern(&self) -> String {
         match &self.node {
             Some(node) => {
                 let rest = self.key.get("servers.".len() + node.as_str().len()..);
