@@ -1,0 +1,78 @@
+// U-06: the master is killed and started again. The page says so, shows what it has as old, and goes on by itself.
+
+import { check, equal, until } from "../lib/check.mjs";
+import { filled } from "../lib/browser.mjs";
+
+/** From the new master's first answer until the page follows again, in milliseconds. */
+const RESUMED = 15_000;
+
+export async function scenario({ browser, cluster }) {
+  const overview = await browser.open("/");
+  const logs = await browser.open("/logs?node=game1");
+  await filled(overview, "/");
+  await filled(logs, "/logs");
+  const pages = [overview, logs];
+  for (const page of pages) await page.evaluate(() => (window.same = true));
+  const fresh = await looks(overview);
+  const before = await cluster.pids();
+  await cluster.chatter("flood", { word: "outage", per_second: 20, millis: 10_000 });
+  await line(logs, "outage 20 of 200");
+  cluster.killMaster();
+  for (const page of pages) await away(page);
+  const stale = await looks(overview);
+  const same = Object.keys(fresh).filter((what) => fresh[what] === stale[what]);
+  check(same.length < Object.keys(fresh).length, `nothing looks old: ${JSON.stringify(stale)}`);
+  await cluster.startMaster();
+  const at = Date.now();
+  for (const page of pages) await back(page);
+  const resumed = Date.now() - at;
+  await cluster.untilProven("game1");
+  equal(await cluster.pids(), before, "processes after the outage");
+  equal(await looks(overview), fresh, "nothing looks old any more");
+  const seen = await afterwards(logs, cluster);
+  for (const page of pages) equal(await page.evaluate(() => window.same), true, "loaded again");
+  for (const page of pages) await page.close();
+  return [`the master back: the page follows ${resumed} ms later, ${seen} of 200 lines of the time around it are there`];
+}
+
+async function away(page) {
+  await page.locator("#banner").waitFor({ state: "visible" });
+  await page.waitForFunction(() => document.body.classList.contains("stale"));
+  check(/\w/.test(await page.locator("#banner").innerText()), "the banner says nothing");
+}
+
+async function back(page) {
+  await page.locator("#banner").waitFor({ state: "hidden", timeout: RESUMED });
+  await page.waitForFunction(() => !document.body.classList.contains("stale"));
+}
+
+/** How the parts of the page look: what of their style tells that they are old. */
+function looks(page) {
+  return page.evaluate(() => {
+    const parts = { main: "main", verdict: "#verdict", topology: "#topology", node: "#topology [data-node]" };
+    const style = (selector) => {
+      const { opacity, filter, color } = getComputedStyle(document.querySelector(selector));
+      return `${opacity} ${filter} ${color}`;
+    };
+    return Object.fromEntries(Object.entries(parts).map(([name, selector]) => [name, style(selector)]));
+  });
+}
+
+function line(page, text) {
+  return page.locator("#log [data-line-id]", { hasText: text }).last().waitFor({ state: "attached" });
+}
+
+/** Lines go on, and none is there twice; gives how many of those around the outage are there. */
+async function afterwards(page, cluster) {
+  await until("the master to know the game", () => cluster.chatter("say", "after the outage").then(() => true, () => false));
+  await line(page, "after the outage");
+  await line(page, "outage 200 of 200");
+  const lines = await page.locator("#log [data-line-id]").evaluateAll((all) =>
+    all.map((one) => ({ id: one.dataset.lineId, text: one.textContent })),
+  );
+  equal(new Set(lines.map(({ id }) => id)).size, lines.length, "ids of lines");
+  const numbers = lines.map(({ text }) => /outage (\d+) of 200/.exec(text)?.[1]).filter(Boolean);
+  equal(new Set(numbers).size, numbers.length, "lines that are there twice");
+  equal(numbers, [...numbers].sort((left, right) => left - right), "the order of lines");
+  return numbers.length;
+}
