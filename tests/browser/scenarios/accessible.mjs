@@ -37,9 +37,10 @@ async function wrong(page, where) {
     (values) => window.axe.run(document, { runOnly: { type: "tag", values } }),
     TAGS,
   );
-  return violations.flatMap(({ id, nodes }) =>
-    nodes.map((node) => `${where}: ${id}: ${node.target}: ${node.failureSummary?.replaceAll("\n", " ")}`),
-  );
+  return violations.map(({ id, nodes }) => {
+    const [{ target, failureSummary }] = nodes;
+    return `${where}: ${id}, ${nodes.length} times: ${target}: ${failureSummary?.replaceAll("\n", " ")}`;
+  });
 }
 
 /** The dialogs, opened. */
@@ -61,29 +62,28 @@ async function dialogs(page, where) {
 async function walk(page, path) {
   await page.evaluate(() => {
     document.activeElement?.blur();
-    getSelection().setPosition(document.body.firstChild, 0);
     window.reached = new Set();
   });
   const faults = [];
-  for (let stops = 0; ; stops += 1) {
+  // Round once, wherever it begins: to something that was reached before.
+  for (let stops = 0, stop = {}; !stop.again; stops += 1) {
     if (stops === STOPS) return [...faults, `${path}: no end after ${STOPS} stops`];
     await page.keyboard.press("Tab");
-    const stop = await page.evaluate(arrive);
-    if (stop === null) break;
+    stop = await page.evaluate(arrive);
     if (!stop.visible) faults.push(`${path}: the focus on ${stop.what} cannot be seen`);
   }
   for (const what of await page.evaluate(missed)) faults.push(`${path}: ${what} is not reached by Tab`);
   return faults;
 }
 
-/** Where the focus is; `null` when it has been there before, or has left the page. */
+/** Where the focus is, whether one can see it, and whether it has been there before. */
 function arrive() {
-  const at = document.activeElement;
-  if (!at || at === document.body || window.reached.has(at)) return null;
+  const at = document.activeElement ?? document.body;
+  const again = window.reached.has(at);
   window.reached.add(at);
   const style = getComputedStyle(at);
   const marked = style.outlineStyle !== "none" || style.boxShadow !== "none" || at instanceof SVGElement;
-  return { what: at.outerHTML.slice(0, 120), visible: marked };
+  return { what: at.outerHTML.slice(0, 120), visible: marked || at === document.body, again };
 }
 
 /** Controls that can be seen, and were not reached. */
