@@ -21,7 +21,7 @@ use std::time::{Duration, Instant};
 
 use lampyris_runtime::config::{Config, Role};
 
-pub(super) use guard::{COOKIE, check_host, require};
+pub(super) use guard::{COOKIE, check_host, identify, require};
 pub(super) use roles::{Admin, Operator, Viewer};
 
 use sessions::Sessions;

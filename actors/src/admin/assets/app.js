@@ -1,0 +1,133 @@
+// The frame of the page: which page is shown, the way between them, the banner, the theme, and what all pages share.
+import { html, render, useEffect, useRef, useState } from "./html.js";
+import { remove } from "./api.js";
+import { Confirm, Operations } from "./actions.js";
+import { clock, span } from "./format.js";
+import { KEYS, listenToKeys } from "./keys.js";
+import { enter } from "./login.js";
+import { changed, store, watch } from "./store.js";
+import { listen } from "./stream.js";
+import * as overview from "./pages/overview.js";
+import * as nodes from "./pages/nodes.js";
+import * as node from "./pages/node.js";
+import * as logs from "./pages/logs.js";
+import * as events from "./pages/events.js";
+import * as call from "./pages/call.js";
+
+// Each page has a title, the topics of the stream that it needs, and what it shows.
+const PAGES = { "/": overview, "/nodes": nodes, "/logs": logs, "/events": events, "/call": call };
+const NAV = [["/", "Overview"], ["/nodes", "Nodes"], ["/logs", "Logs"], ["/events", "Events"], ["/call", "Call"]];
+const ALWAYS = ["cluster", "nodes", "events"];
+
+function pageOf(path) {
+  const name = /^\/nodes\/([^/]+)$/.exec(path)?.[1];
+  if (name) return { page: node, name: decodeURIComponent(name), nav: "/nodes" };
+  return { page: PAGES[path] ?? overview, name: null, nav: PAGES[path] ? path : "/" };
+}
+
+function go(path) {
+  if (path === location.pathname + location.search) return;
+  history.pushState(null, "", path);
+  arrive();
+}
+
+// A page that one comes to is read from its top.
+function arrive() {
+  changed();
+  setTimeout(() => {
+    scrollTo(0, 0);
+    document.querySelector("h1")?.focus({ preventScroll: true });
+  });
+}
+
+function onClick(event) {
+  const link = event.target.closest?.("a[href]");
+  const plain = event.button === 0 && !event.ctrlKey && !event.metaKey && !event.shiftKey && !event.altKey;
+  const href = link?.getAttribute("href");
+  if (!link || !plain || event.defaultPrevented || link.hasAttribute("download")) return;
+  const path = href.split("?")[0];
+  if (!PAGES[path] && !/^\/nodes\/[^/]+$/.test(path)) return;
+  event.preventDefault();
+  go(href);
+}
+
+const dark = matchMedia("(prefers-color-scheme: dark)");
+const theme = () => localStorage.getItem("lampyris-theme") ?? (dark.matches ? "dark" : "light");
+
+function setTheme(word) {
+  if (word) localStorage.setItem("lampyris-theme", word);
+  document.documentElement.dataset.theme = theme();
+  changed();
+}
+
+async function logOut() {
+  await remove("/session").catch(() => {});
+  location.replace("/login");
+}
+
+function Banner() {
+  const { lost, heard, now } = store;
+  if (lost === null) return null;
+  return html`<div id="banner" role="alert">No connection to the master for ${span((now - lost) / 1000)}; what is shown is from ${clock(heard)}. Trying again …</div>`;
+}
+
+function Help({ at, close }) {
+  const element = useRef(null);
+  useEffect(() => {
+    if (at && !element.current.open) element.current.showModal();
+  }, [at]);
+  return html`<dialog id="help" ref=${element} aria-labelledby="help-title" onClose=${close}>
+    <h2 id="help-title">Keys</h2>
+    <dl class="keys">${KEYS.map(([key, what]) => html`<div><dt><kbd>${key}</kbd></dt><dd>${what}</dd></div>`)}</dl>
+    <p class="hint">Lampyris ${store.cluster?.version} · <a href="/licenses" target="_blank" rel="noopener">works of others</a></p>
+    <form method="dialog"><button class="primary">Close</button></form>
+  </dialog>`;
+}
+
+function App() {
+  const [, again] = useState(0);
+  const [help, setHelp] = useState(0);
+  useEffect(() => {
+    listenToKeys(go, () => setHelp(Date.now()));
+    return watch(() => again((times) => times + 1));
+  }, []);
+  const { page, name, nav } = pageOf(location.pathname);
+  const topics = [...ALWAYS, ...page.topics(name)];
+  const title = page.title(name);
+  useEffect(() => listen(topics), [topics.join()]);
+  useEffect(() => {
+    document.title = `${title} · ${store.me.cluster}`;
+  }, [title]);
+  document.body.classList.toggle("stale", store.lost !== null);
+  const word = document.documentElement.dataset.theme;
+  const other = word === "dark" ? "light" : "dark";
+  return html`
+    <a class="skip" href="#main">Skip to the content</a>
+    <header class="top">
+      <a class="brand" href="/"><svg viewBox="0 0 24 24" aria-hidden="true"><circle cx="12" cy="12" r="10" class="halo" /><circle cx="12" cy="12" r="4.5" class="light" /></svg><span>${store.me.cluster}</span></a>
+      <nav aria-label="Pages">${NAV.map(([path, text]) => html`<a href=${path} aria-current=${nav === path ? "page" : undefined}>${text}</a>`)}</nav>
+      <div class="tools">
+        <span class="me" title="who is logged in, and what he may do">${store.me.name} · ${store.me.role}</span>
+        <button type="button" id="theme" class="plain" aria-label=${`Use ${other} colours`} title="t" onClick=${() => setTheme(other)}>${word === "dark" ? "☀" : "☾"}</button>
+        <button type="button" class="plain" aria-label="Keys and help" title="?" onClick=${() => setHelp(Date.now())}>?</button>
+        <button type="button" id="logout" class="plain" onClick=${logOut}>Log out</button>
+      </div>
+    </header>
+    <${Banner} />
+    <main id="main" tabindex="-1"><${page.Page} key=${location.pathname} name=${name} go=${go} /></main>
+    <${Operations} />
+    <${Confirm} />
+    <${Help} at=${help} close=${() => setHelp(0)} />`;
+}
+
+if (location.hash.startsWith("#code=")) {
+  // Who opens the page by a code is whom the code is for, whoever was here before.
+  if (await enter().catch(() => false)) location.reload();
+}
+dark.addEventListener("change", () => setTheme());
+document.addEventListener("click", onClick);
+addEventListener("popstate", arrive);
+setTheme();
+const root = document.getElementById("app");
+root.replaceChildren();
+render(html`<${App} />`, root);
