@@ -6,15 +6,15 @@ import { filled, tabTo } from "../lib/browser.mjs";
 
 const GAME = "game1";
 
-/** Actions in an order in which each can be done; the state afterwards, and whether the process is the same. */
+/** Actions in an order in which each can be done; the node afterwards, and whether its process is the same. */
 const NODE_ACTIONS = [
-  { action: "restart", state: "ready", process: "another" },
-  { action: "reload", state: "ready", process: "another" },
-  { action: "drain", state: "draining", process: "same" },
-  { action: "undrain", state: "ready", process: "same" },
-  { action: "stop", state: "stopped", process: "none" },
-  { action: "start", state: "ready", process: "another" },
-  { action: "kill", state: "ready", process: "another" },
+  { action: "restart", is: { state: "ready" }, process: "another" },
+  { action: "reload", is: { state: "ready" }, process: "another" },
+  { action: "drain", is: { drained: true }, process: "same" },
+  { action: "undrain", is: { drained: false, state: "ready" }, process: "same" },
+  { action: "stop", is: { state: "stopped" }, process: "none" },
+  { action: "start", is: { state: "ready" }, process: "another" },
+  { action: "kill", is: { state: "ready" }, process: "another" },
 ];
 
 export async function scenario({ browser, cluster }) {
@@ -73,25 +73,21 @@ async function refusedByOneself(page, cluster) {
   equal(incarnation, before.incarnation, "another life, after nobody said yes");
 }
 
-async function ofNode(page, cluster, { action, state, process }, confirm) {
-  if (state === "ready" && action !== "start") await cluster.untilNode(GAME, "steady", steady);
+async function ofNode(page, cluster, { action, is, process }, confirm) {
+  // A node that is stopped or drained is not to be waited for.
+  if (action !== "start" && action !== "undrain") await cluster.untilProven(GAME);
   const before = await cluster.node(GAME);
   const known = await operations(page);
   const how = `${action} ${confirm.name}`;
   const effect = await confirm(page, action);
   check(effect.includes(GAME), `${how}: ${effect}`);
   await done(page, known, how);
-  const after = await cluster.untilNode(GAME, `${how}: ${state}`, (node) => {
-    const other = node.pid !== before.pid;
-    return node.state === state && { another: node.pid && other, same: !other, none: !node.pid }[process];
-  });
-  if (process === "another") check(after.pid !== before.pid, `${how}: the same process`);
-  await page.locator(`[data-node="${GAME}"][data-state="${state}"]`).first().waitFor();
-}
-
-/** Ready for a second, so that its next end is no failed start; or out of service. */
-function steady(node) {
-  return (node.state === "ready" && node.since > 1.05) || node.state === "draining";
+  const { pid } = await cluster.untilNode(GAME, `${how}: ${JSON.stringify(is)}`, (node) =>
+    Object.entries(is).every(([key, value]) => node[key] === value),
+  );
+  const found = !pid ? "none" : pid === before.pid ? "same" : "another";
+  equal(found, process, `${how}: the process`);
+  if (is.state) await page.locator(`[data-node="${GAME}"][data-state="${is.state}"]`).first().waitFor();
 }
 
 async function operations(page) {
