@@ -31,7 +31,7 @@ function colour(name) {
 
 function options({ lines, format }, width) {
   const axis = { stroke: colour("--soft"), grid: { stroke: colour("--line"), width: 1 }, ticks: { show: false }, font: "11px system-ui, sans-serif" };
-  const clockOf = (seconds) => new Date(seconds * 1000).toLocaleTimeString([], { hour12: false, hour: "2-digit", minute: "2-digit" });
+  const clockOf = (seconds) => new Date(seconds * 1000).toLocaleTimeString([], { hour12: false });
   return {
     width,
     height: HEIGHT,

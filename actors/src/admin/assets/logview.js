@@ -18,9 +18,9 @@ const STEP = 120;
 
 const LEVELS = ["trace", "debug", "info", "warn", "error"];
 
-// A line without what is shown apart: its time and level.
+// A line without what is shown apart: its time, its level and its node.
 function body(text, at) {
-  if (at && text.startsWith(at)) return text.slice(at.length).replace(/^\s*(TRACE|DEBUG|INFO|WARN|ERROR)\s/, "");
+  if (at && text.startsWith(at)) return text.slice(at.length).replace(/^\s*(TRACE|DEBUG|INFO|WARN|ERROR)\s(node\{name="[^"]*"\}: )?/, "");
   if (!text.startsWith('{"timestamp"')) return text;
   try {
     const { timestamp, level, fields = {}, ...rest } = JSON.parse(text);

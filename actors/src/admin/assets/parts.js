@@ -82,7 +82,12 @@ export const Events = ({ id, events, empty = "Nothing has happened yet." }) => h
     ${events.length === 0 && html`<li class="empty">${empty}</li>`}
   </ol>`;
 
-const said = ({ text, from, to }) => (to ? html`${from} → <b>${to}</b>${text ? `: ${text}` : ""}` : text);
+// The text of a change of state begins with the state after.
+function said({ text, from, to }) {
+  if (!to) return text;
+  const why = text.startsWith(`${to}: `) ? text.slice(to.length + 2) : text;
+  return html`${from} → <b>${to}</b>${why && why !== to ? `, ${why}` : ""}`;
+}
 
 // Old numbers say how old they are.
 export function Age({ node }) {

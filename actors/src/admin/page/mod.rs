@@ -47,7 +47,8 @@ fn answer(status: StatusCode) -> HttpResponseBuilder {
     answer
         .insert_header((CONTENT_SECURITY_POLICY, POLICY))
         .insert_header((X_CONTENT_TYPE_OPTIONS, "nosniff"))
-        .insert_header((REFERRER_POLICY, "no-referrer"))
+        // With `no-referrer` a form would tell no origin, and be refused.
+        .insert_header((REFERRER_POLICY, "same-origin"))
         .insert_header((
             HeaderName::from_static("cross-origin-opener-policy"),
             "same-origin",

@@ -31,23 +31,22 @@ function Hops({ answer }) {
   if (spans.length === 0) return html`<p class="empty">No node has told where the time went.</p>`;
   const start = Math.min(...spans.map((span) => span.start_us));
   const end = (span) => (span.start_us - start) / 1e6 + span.queue + span.run;
-  const whole = Math.max(seconds, ...spans.map(end));
+  const whole = Math.max(1e-9, ...spans.map(end));
   const depth = (span, level = 0) => {
     const parent = spans.find((other) => other.span === span.parent);
     return parent && level < 20 ? depth(parent, level + 1) : level;
   };
   const part = (value) => `${Math.max(0, (100 * value) / whole).toFixed(2)}%`;
   return html`<ol id="call-hops" class="hops">
-    <li class="whole"><span class="hop">the whole call</span><span class="track"><i class="run" style=${{ left: "0", width: part(seconds) }} /></span><span class="number">${time(seconds)}</span></li>
     ${spans.map((span) => {
       const from = (span.start_us - start) / 1e6;
       return html`<li key=${span.span} data-hop=${span.node} data-fault=${span.fault ?? undefined}>
-        <span class="hop" style=${{ paddingLeft: `${depth(span)}em` }}><a href=${`/nodes/${span.node}`}>${span.node}</a> ${span.handler}${span.command !== null && html` <span class="hint">command ${span.command}</span>`}${span.fault && html` <b class="bad">${span.fault}</b>`}</span>
+        <span class="hop" style=${{ paddingLeft: `${depth(span)}em` }}><a href=${`/nodes/${span.node}`}>${span.node}</a> ${span.handler}${span.fault && html` <b class="bad">${span.fault}</b>`}</span>
         <span class="track" aria-hidden="true"><i class="queue" style=${{ left: part(from), width: part(span.queue) }} /><i class="run" style=${{ left: part(from + span.queue), width: part(span.run) }} /></span>
         <span class="number">${time(span.queue + span.run)}<span class="hint"> waited ${time(span.queue)}</span></span>
       </li>`;
     })}
-    <li class="legend"><span><i class="run" /> works, with the calls that it makes</span><span><i class="queue" /> waits for its handler</span></li>
+    <li class="legend"><span><i class="run" /> works, with the calls that it makes</span><span><i class="queue" /> waits for its handler</span><span>${time(seconds)} in all, ${time(whole)} of them in the nodes, the rest on the way there and back</span></li>
   </ol>`;
 }
 

@@ -110,7 +110,7 @@ function Handlers({ detail }) {
     { key: "p90", title: "p90", value: (handler) => handler.p90, number: true },
     { key: "p99", title: "p99", value: (handler) => handler.p99, number: true },
   ];
-  const mailboxes = detail.services.map(({ name, depth, capacity, high_water: high }) => html`<span><b>${name}</b> ${depth} of ${count(capacity)} waiting, most ${high}</span>`);
+  const mailboxes = detail.services.filter(({ name }) => !name.startsWith("lampyris.")).map(({ name, depth, capacity, high_water: high }) => html`<span><b>${name}</b> ${depth} of ${count(capacity)} waiting, most ${high}</span>`);
   return html`<${Card} title="Handlers" wide>
     <${Table} caption="Handlers" columns=${columns} rows=${detail.handlers} sort=${sort} onSort=${setSort} empty="It has told of no handlers." row=${(handler) => html`<tr key=${`${handler.service} ${handler.name}`}>
       <th scope="row">${handler.name} <span class="hint">${handler.service}</span></th><${Cell} number>${handler.command ?? "–"}<//>
@@ -149,15 +149,13 @@ function Clients({ node, port }) {
   }, [search, cursor]);
   const away = (id) => remove(`/clients/${encodeURIComponent(id)}`).then(ask, (problem) => setWrong(problem.message));
   const reasons = (title, counts) => Object.entries(counts).filter(([, number]) => number).map(([reason, number]) => html`<span>${title} ${reason.replaceAll("_", " ")} <b>${count(number)}</b></span>`);
-  const keys = page?.clients.length ? Object.keys(page.clients[0]).filter((key) => !["id", "node", "number", "addr"].includes(key)) : [];
-  const columns = ["Client", "Address", ...keys.map((key) => key.replaceAll("_", " ")), ""].map((text, index) => ({ key: text, title: text, number: index > 1 }));
-  const value = (key, one) => (key.includes("bytes") ? bytes(one) : typeof one === "number" ? count(one) : one === null ? "–" : String(one));
+  const columns = ["Client", "Address", "Connected for", "In", "Out", "In flight", "Unsent", ""].map((text, index) => ({ key: text, title: text, number: index > 1 }));
   return html`<${Card} title="Clients" wide tools=${html`<span class="hint">${count(port.connected)} connected</span>`}>
     <p class="hint run"><span>accepted <b>${count(port.accepted)}</b></span>${reasons("refused", port.refused)}${reasons("closed", port.closed)}<span>late answers <b>${count(port.late_answers)}</b></span><span>dropped pushes <b>${count(port.dropped_pushes)}</b></span></p>
     ${mayOperate() && html`<div class="bar"><input type="search" placeholder="address" aria-label="Search clients" value=${search} onInput=${(event) => { setCursor(null); setSearch(event.target.value); }} />${wrong && html`<span class="bad" role="alert">${wrong}</span>`}</div>
       <${Table} caption="Clients" columns=${columns} rows=${page?.clients ?? []} empty="No client is connected." row=${(client) => html`<tr key=${client.id}>
-        <th scope="row">${client.id}</th><td>${client.addr}</td>${keys.map((key) => html`<${Cell} number>${value(key, client[key])}<//>`)}
-        <td><button type="button" class="plain grave" onClick=${() => away(client.id)}>Send away</button></td></tr>`} />
+        <th scope="row">${client.id}</th><td>${client.addr}</td><${Cell} number>${span((store.now - client.since_ms) / 1000)}<//><${Cell} number>${bytes(client.bytes_in)}<//><${Cell} number>${bytes(client.bytes_out)}<//><${Cell} number>${client.in_flight}<//><${Cell} number>${bytes(client.unsent)}<//>
+        <td class="number"><button type="button" class="plain grave" onClick=${() => away(client.id)}>Send away</button></td></tr>`} />
       ${(page?.next || cursor) && html`<div class="bar">${cursor && html`<button type="button" onClick=${() => setCursor(null)}>First page</button>`}${page?.next && html`<button type="button" onClick=${() => setCursor(page.next)}>Next page</button>`}</div>`}`}
   <//>`;
 }
@@ -203,7 +201,7 @@ export function Page({ name }) {
         ${detail.port && html`<${Clients} node=${node} port=${detail.port} />`}
         <${Card} title="Log" wide tools=${html`<a href=${`/logs?nodes=${name}`}>with others</a>`}><${LogView} names=${[name]} /><//>
         <${Exits} node=${detail} />
-        <${Card} title="Events" tools=${html`<a href=${`/events?node=${name}`}>all</a>`}><${Events} events=${store.events.filter((event) => event.node === name).slice(-30).reverse()} /><//>
+        <${Card} title="Events" tools=${html`<a href=${`/events?node=${name}`}>all</a>`}><div class="tallest"><${Events} events=${store.events.filter((event) => event.node === name).slice(-30).reverse()} /></div><//>
         <${Config} settings=${detail.config} />
       </div>`}`;
 }

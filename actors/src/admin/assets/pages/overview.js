@@ -12,7 +12,7 @@ export const title = () => "Overview";
 export const topics = () => ["links"];
 
 // Events and handlers that are shown.
-const LAST = 12;
+const LAST = 9;
 const TOP = 8;
 
 // How often the handlers are asked for, in milliseconds.
@@ -71,7 +71,7 @@ function Handlers() {
   const tools = html`<select aria-label="Sorted by" value=${top} onChange=${(event) => setTop(event.target.value)}><option value="calls">by calls</option><option value="latency">by latency</option><option value="errors">by errors</option></select>`;
   return html`<${Card} title="Top handlers" tools=${tools} wide>
     <${Table} caption="Handlers with the most" columns=${columns} rows=${(list ?? []).slice(0, TOP)} empty=${list ? "No node has told of handlers." : "Asking …"} row=${(handler) => html`<tr key=${`${handler.node} ${handler.service} ${handler.name}`}>
-      <th scope="row">${handler.name}${handler.command !== null && html` <span class="hint">command ${handler.command}</span>`}</th>
+      <th scope="row">${handler.name}</th>
       <td><a href=${`/nodes/${handler.node}`}>${handler.node}</a></td>
       <${Cell} number>${count(handler.calls_per_second)}<//><${Cell} number>${count(handler.calls)}<//>
       <${Cell} number>${failed(handler) ? html`<b class="bad">${count(failed(handler))}</b>` : "0"}<//>
@@ -79,7 +79,7 @@ function Handlers() {
   <//>`;
 }
 
-const LEGEND = html`<p class="legend"><span><i class="wire" /> link up</span><span><i class="wire down" /> down</span><span><i class="wire unknown" /> unknown</span><span class="hint">width: messages a second; label: round trip</span></p>`;
+const LEGEND = html`<p class="legend"><span><i class="wire" /> link up</span><span><i class="wire down" /> down</span><span><i class="wire unknown" /> unknown</span><span><i class="dot" /> link to the master</span><span class="hint">labels: round trip, messages a second</span></p>`;
 
 export function Page({ go }) {
   return html`
