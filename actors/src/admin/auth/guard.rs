@@ -3,8 +3,6 @@
 //! A bearer's token goes with no request by itself, so it needs nothing else. A cookie goes with every request to this
 //! host: what changes something must then also show its origin, and a header that no form can send.
 
-use std::time::Instant;
-
 use actix_web::body::BoxBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::{Method, StatusCode, header};
@@ -64,10 +62,7 @@ pub(in crate::admin) fn identify(request: &HttpRequest) -> Result<Who, Problem> 
             .ok_or_else(unauthorized);
     }
     let cookie = request.cookie(COOKIE).ok_or_else(unauthorized)?;
-    let who = desk
-        .sessions()
-        .whose(cookie.value(), Instant::now())
-        .ok_or_else(unauthorized)?;
+    let who = desk.whose_session(cookie.value()).ok_or_else(unauthorized)?;
     let changes = !matches!(*request.method(), Method::GET | Method::HEAD);
     let shown = request.headers().contains_key(header::ORIGIN) && request.headers().contains_key(OWN_HEADER);
     if changes && !shown {
