@@ -22,8 +22,9 @@ const GRAVE = ["stop", "kill"];
 // How long an action without an operation may take until it is called failed, in milliseconds.
 const PATIENCE = 60_000;
 
-// Operations that are shown.
-const SHOWN = 6;
+// Operations that are shown, and for how long those that have succeeded, in milliseconds.
+const SHOWN = 4;
+const LINGER = 60_000;
 
 // Nodes of a selection whose dry runs are shown one by one.
 const TOLD = 12;
@@ -144,7 +145,7 @@ function note() {
 }
 
 function end(operation, status, text) {
-  Object.assign(operation, { status, text });
+  Object.assign(operation, { status, text, ended: Date.now() });
   note();
 }
 
@@ -214,7 +215,8 @@ function watchGoal(operation) {
 operations.filter((operation) => operation.status === "running").forEach(follow);
 
 export function Operations() {
-  const shown = operations.slice(-SHOWN);
+  const counts = ({ status, ended }) => status !== "done" || store.now - ended < LINGER;
+  const shown = operations.filter(counts).slice(-SHOWN);
   const dismiss = (gone) => {
     operations = operations.filter((operation) => operation !== gone);
     note();

@@ -7,22 +7,38 @@ import { KEYS, listenToKeys } from "./keys.js";
 import { enter } from "./login.js";
 import { changed, store, watch } from "./store.js";
 import { listen } from "./stream.js";
-import * as overview from "./pages/overview.js";
-import * as nodes from "./pages/nodes.js";
-import * as node from "./pages/node.js";
-import * as logs from "./pages/logs.js";
-import * as events from "./pages/events.js";
-import * as call from "./pages/call.js";
 
-// Each page has a title, the topics of the stream that it needs, and what it shows.
-const PAGES = { "/": overview, "/nodes": nodes, "/logs": logs, "/events": events, "/call": call };
+// Each page has a title, the topics of the stream that it needs, and what it shows; it is loaded when one comes to it.
+const PAGES = {
+  "/": () => import("./pages/overview.js"),
+  "/nodes": () => import("./pages/nodes.js"),
+  "/nodes/": () => import("./pages/node.js"),
+  "/logs": () => import("./pages/logs.js"),
+  "/events": () => import("./pages/events.js"),
+  "/call": () => import("./pages/call.js"),
+};
 const NAV = [["/", "Overview"], ["/nodes", "Nodes"], ["/logs", "Logs"], ["/events", "Events"], ["/call", "Call"]];
 const ALWAYS = ["cluster", "nodes", "events"];
 
+// While a page is on its way, or has not come.
+const waiting = (text) => ({ title: () => "…", topics: () => [], Page: () => html`<p class="empty" role="status">${text}</p>` });
+const COMING = waiting("Loading …");
+const LOST = waiting("The page could not be loaded. Reload it when the master answers again.");
+const loaded = new Map();
+
+function load(key) {
+  if (!loaded.has(key)) {
+    loaded.set(key, COMING);
+    PAGES[key]().then((page) => loaded.set(key, page), () => loaded.set(key, LOST)).then(changed);
+  }
+  return loaded.get(key);
+}
+
 function pageOf(path) {
   const name = /^\/nodes\/([^/]+)$/.exec(path)?.[1];
-  if (name) return { page: node, name: decodeURIComponent(name), nav: "/nodes" };
-  return { page: PAGES[path] ?? overview, name: null, nav: PAGES[path] ? path : "/" };
+  if (name) return { page: load("/nodes/"), name: decodeURIComponent(name), nav: "/nodes" };
+  const nav = PAGES[path] ? path : "/";
+  return { page: load(nav), name: null, nav };
 }
 
 function go(path) {
@@ -31,13 +47,20 @@ function go(path) {
   arrive();
 }
 
-// A page that one comes to is read from its top.
+// A page that one comes to is read from its top, once it is there.
+let arriving = false;
+
 function arrive() {
+  arriving = true;
   changed();
-  setTimeout(() => {
-    scrollTo(0, 0);
-    document.querySelector("h1")?.focus({ preventScroll: true });
-  });
+}
+
+function settle() {
+  const heading = document.querySelector("h1");
+  if (!arriving || !heading) return;
+  arriving = false;
+  scrollTo(0, 0);
+  heading.focus({ preventScroll: true });
 }
 
 function onClick(event) {
@@ -46,7 +69,7 @@ function onClick(event) {
   const href = link?.getAttribute("href");
   if (!link || !plain || event.defaultPrevented || link.hasAttribute("download")) return;
   const path = href.split("?")[0];
-  if (!PAGES[path] && !/^\/nodes\/[^/]+$/.test(path)) return;
+  if (!NAV.some(([known]) => known === path) && !/^\/nodes\/[^/]+$/.test(path)) return;
   event.preventDefault();
   go(href);
 }
@@ -68,7 +91,7 @@ async function logOut() {
 function Banner() {
   const { lost, heard, now } = store;
   if (lost === null) return null;
-  return html`<div id="banner" role="alert">No connection to the master for ${span((now - lost) / 1000)}; what is shown is from ${clock(heard)}. Trying again …</div>`;
+  return html`<div id="banner" role="alert">No word from the master for ${span((now - lost) / 1000)}; what is shown is from ${clock(heard)}. Trying again …</div>`;
 }
 
 function Help({ at, close }) {
@@ -95,6 +118,7 @@ function App() {
   const topics = [...ALWAYS, ...page.topics(name)];
   const title = page.title(name);
   useEffect(() => listen(topics), [topics.join()]);
+  useEffect(settle, [page, name]);
   useEffect(() => {
     document.title = `${title} · ${store.me.cluster}`;
   }, [title]);
@@ -114,7 +138,7 @@ function App() {
       </div>
     </header>
     <${Banner} />
-    <main id="main" tabindex="-1"><${page.Page} key=${location.pathname} name=${name} go=${go} /></main>
+    <main id="main" tabindex="-1"><${page.Page} key=${`${location.pathname} ${page === COMING}`} name=${name} go=${go} /></main>
     <${Operations} />
     <${Confirm} />
     <${Help} at=${help} close=${() => setHelp(0)} />`;

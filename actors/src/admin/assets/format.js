@@ -20,6 +20,8 @@ export function count(value) {
   return digits(value);
 }
 
+export const rate = (value) => (known(value) ? `${count(value)}/s` : DASH);
+
 // A short time in seconds: 340 µs, 3.1 ms, 1.2 s
 export function time(seconds) {
   if (!known(seconds)) return DASH;

@@ -5,7 +5,7 @@ import { announce } from "./announce.js";
 import { changed, replaceNodes, store, takeCluster, takeEvents, takeLinks, takeNode, takeNodes } from "./store.js";
 
 // A stream that says nothing for so long is dead: the cluster's uptime alone is news once a second.
-const SILENCE = 6000;
+const SILENCE = 4000;
 
 // Until the next attempt, at first and at most, in milliseconds.
 const FIRST_DELAY = 300;
@@ -77,7 +77,7 @@ function heard() {
 
 async function lose() {
   source.close();
-  store.lost ??= Date.now();
+  store.lost ??= store.heard;
   changed();
   clearTimeout(timer);
   timer = setTimeout(open, delay);

@@ -3,7 +3,7 @@ import { html, useEffect, useState } from "../html.js";
 import { get, query, remove } from "../api.js";
 import { Actions } from "../actions.js";
 import { Chart } from "../chart.js";
-import { bytes, count, percent, span, time } from "../format.js";
+import { bytes, count, percent, rate, span, time } from "../format.js";
 import { LogView } from "../logview.js";
 import { Age, Card, Cell, Events, Heading, Table } from "../parts.js";
 import { mayOperate, store } from "../store.js";
@@ -21,7 +21,7 @@ const STEP = 5000;
 const SPANS = [[60, "1 min"], [300, "5 min"], [900, "15 min"]];
 
 const CHARTS = [
-  { title: "Calls", format: (value) => `${count(value)}/s`, lines: [{ label: "calls", key: "calls_per_second", color: "--blue", fill: true }, { label: "errors", key: "errors_per_second", color: "--red" }] },
+  { title: "Calls", format: rate, lines: [{ label: "calls", key: "calls_per_second", color: "--blue", fill: true }, { label: "errors", key: "errors_per_second", color: "--red" }] },
   { title: "Time of calls", format: time, lines: [{ label: "p50", key: "p50", color: "--green" }, { label: "p99", key: "p99", color: "--purple" }] },
   { title: "Processor", format: percent, lines: [{ label: "cpu", key: "cpu", color: "--amber", fill: true }] },
   { title: "Memory", format: bytes, lines: [{ label: "resident", key: "rss", color: "--blue", fill: true }] },

@@ -2,7 +2,7 @@
 import { html, useEffect, useState } from "../html.js";
 import { get } from "../api.js";
 import { Actions } from "../actions.js";
-import { count, span, time } from "../format.js";
+import { count, rate, span, time } from "../format.js";
 import { Cell, Card, Events, Heading, Spark, Table } from "../parts.js";
 import { isUnknown, store } from "../store.js";
 import { Shape } from "../state.js";
@@ -46,9 +46,9 @@ function Tiles() {
   return html`<div class="tiles">
     <${Tile} name="nodes ready" value=${`${totals.ready} of ${totals.nodes}`} more=${totals.reporting < totals.nodes ? `${totals.reporting} report` : "all report"} values=${of("ready")} grave=${totals.ready < totals.nodes} />
     <${Tile} name="clients" value=${count(totals.clients)} more="connected" values=${of("clients")} />
-    <${Tile} name="calls" value=${`${count(totals.calls_per_second)}/s`} more="all handlers" values=${of("rate")} />
+    <${Tile} name="calls" value=${rate(totals.calls_per_second)} more="all handlers" values=${of("rate")} />
     <${Tile} name="p50 · p99" value=${html`${time(totals.p50)} <small>·</small> ${time(totals.p99)}`} more="of the last 10 to 20 s" values=${of("p99")} />
-    <${Tile} name="errors" value=${`${count(totals.errors_per_second)}/s`} more="calls that failed" values=${of("errors")} grave=${totals.errors_per_second > 0} />
+    <${Tile} name="errors" value=${rate(totals.errors_per_second)} more="calls that failed" values=${of("errors")} grave=${totals.errors_per_second > 0} />
     <${Tile} name="restarts" value=${count(totals.restarts)} more=${`master up ${span(cluster.uptime)}`} values=${of("restarts")} />
   </div>`;
 }
