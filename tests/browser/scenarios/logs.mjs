@@ -6,7 +6,7 @@ import { filled } from "../lib/browser.mjs";
 
 const PER_SECOND = 2000;
 
-/** The longest task of the page's own, in milliseconds. */
+/** The longest task of the page's own, in milliseconds of the processor: how long others have it is not the page's. */
 const TASK = 100;
 
 /** The most lines that the page may keep in its document. */
@@ -30,19 +30,32 @@ async function flood(page, cluster, settings) {
     const note = (list) => window.tasks.push(...list.getEntries().map((task) => task.duration));
     new PerformanceObserver(note).observe({ type: "longtask" });
   });
+  const chromium = page.context().browser();
+  await chromium.startTracing(page, { categories: ["toplevel"] });
   const millis = settings.floodSeconds * 1000;
   const all = (PER_SECOND * millis) / 1000;
   await cluster.chatter("flood", { word: "flood", per_second: PER_SECOND, millis });
   await last(page, `flood ${all} of ${all}`, millis + 60_000);
-  const tasks = await page.evaluate(() => window.tasks);
-  const longest = Math.max(0, ...tasks);
+  const busy = longestTask(await chromium.stopTracing());
+  const longest = Math.max(0, ...(await page.evaluate(() => window.tasks)));
+  check(busy > 0 && busy <= TASK, `a task takes ${busy} ms of the processor`);
+  if (settings.slack === 1) check(longest <= TASK, `a task takes ${longest} ms`);
   const kept = await page.locator("#log [data-line-id]").count();
   check(kept <= KEPT, `${kept} lines in the document`);
-  const most = TASK * settings.slack;
-  check(longest <= most, `a task of ${longest} ms, allowed are ${most}; all above 50: ${tasks.join(", ")}`);
   const ids = await lineIds(page);
   equal(new Set(ids).size, ids.length, "each line has an id of its own");
-  return [`logs: ${all} lines at ${PER_SECOND} a second, longest task ${longest.toFixed()} ms, ${kept} lines in the page`];
+  const tasks = `${busy.toFixed()} ms of the processor, ${longest.toFixed()} ms by the clock`;
+  return [`logs: ${all} lines at ${PER_SECOND} a second, longest task ${tasks}, ${kept} lines in the document`];
+}
+
+/** The longest task on the thread of a page, out of a trace, in milliseconds of the processor. */
+function longestTask(trace) {
+  const { traceEvents } = JSON.parse(trace);
+  const thread = ({ pid, tid }) => `${pid} ${tid}`;
+  const named = traceEvents.filter(({ name, args }) => name === "thread_name" && args.name === "CrRendererMain");
+  const pages = new Set(named.map(thread));
+  const tasks = traceEvents.filter((event) => event.name.endsWith("RunTask") && pages.has(thread(event)));
+  return Math.max(0, ...tasks.map(({ tdur }) => (tdur ?? 0) / 1000));
 }
 
 /** Waits for a line. */
