@@ -15,6 +15,9 @@ const WORDS = {
   "rolling-restart": "Rolling restart",
 };
 
+// A reload is of a node's program, or of the configuration of all.
+const wordOf = (action, ofCluster) => (ofCluster && action === "reload" ? "Reload configuration" : WORDS[action]);
+
 const OF_NODE = ["start", "restart", "reload", "drain", "undrain", "stop", "kill"];
 const OF_CLUSTER = ["rolling-restart", "reload", "stop"];
 const GRAVE = ["stop", "kill"];
@@ -79,7 +82,7 @@ export function Actions({ nodes }) {
     ${actions.map((action) => {
       const why = nodes ? (nodes.length ? nodes.map((node) => obstacle(action, node)).find((one, _, all) => one !== null && all.every((other) => other !== null)) : "no node is selected") : null;
       const off = Boolean(why) || store.lost !== null;
-      return html`<button type="button" data-action=${action} class=${GRAVE.includes(action) ? "grave" : ""} disabled=${off} title=${why ?? undefined} onClick=${() => ask(action, names)}>${WORDS[action]}</button>`;
+      return html`<button type="button" data-action=${action} class=${GRAVE.includes(action) ? "grave" : ""} disabled=${off} title=${why ?? undefined} onClick=${() => ask(action, names)}>${wordOf(action, !nodes)}</button>`;
     })}
   </div>`;
 }
@@ -114,16 +117,17 @@ export function Confirm() {
     carryOut(action, names, reason.trim());
     close();
   };
+  const word = wordOf(action, !names);
   const whom = !names ? `the cluster ${store.me.cluster}` : names.length === 1 ? names[0] : plural(names.length, "node");
   return html`<dialog id="confirm" ref=${element} aria-labelledby="confirm-title" onCancel=${close} onClose=${close}>
     <form onSubmit=${yes}>
-      <h2 id="confirm-title">${WORDS[action]} ${whom}?</h2>
+      <h2 id="confirm-title">${word} ${whom}?</h2>
       <p id="effect" class=${failed ? "wrong" : ""} aria-live="polite">${effect ?? "Asking what will happen …"}</p>
       ${needsName && html`<label>Type <b>${store.me.cluster}</b> to confirm <input id="confirm-name" autocomplete="off" value=${typed} onInput=${(event) => setTyped(event.target.value)} /></label>`}
       <label>Reason, for the events <input id="confirm-reason" autocomplete="off" maxlength="200" value=${reason} onInput=${(event) => setReason(event.target.value)} /></label>
       <div class="answers">
         <button type="button" id="confirm-no" onClick=${close}>Cancel</button>
-        <button type="submit" id="confirm-yes" class=${GRAVE.includes(action) ? "grave" : "primary"} disabled=${!ready}>${WORDS[action]}</button>
+        <button type="submit" id="confirm-yes" class=${GRAVE.includes(action) ? "grave" : "primary"} disabled=${!ready}>${word}</button>
       </div>
     </form>
   </dialog>`;
@@ -224,7 +228,7 @@ export function Operations() {
   return html`<section id="operations" aria-label="Operations" hidden=${shown.length === 0}>
     ${shown.map((operation) => html`<div key=${operation.number} class="operation" role="status" data-operation=${operation.id ?? operation.number} data-status=${operation.status}>
       <span class="mark" aria-hidden="true" />
-      <span><b>${WORDS[operation.action]} ${operation.name ?? store.me.cluster}</b> ${progress(operation)}${operation.text && `: ${operation.text}`}</span>
+      <span><b>${wordOf(operation.action, !operation.name)} ${operation.name ?? store.me.cluster}</b> ${progress(operation)}${operation.text && `: ${operation.text}`}</span>
       ${operation.status !== "running" && html`<button type="button" class="plain" aria-label=${`Dismiss ${operation.action} ${operation.name ?? ""}`} onClick=${() => dismiss(operation)}>✕</button>`}
     </div>`)}
   </section>`;

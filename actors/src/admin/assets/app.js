@@ -131,7 +131,7 @@ function App() {
       <a class="brand" href="/"><svg viewBox="0 0 24 24" aria-hidden="true"><circle cx="12" cy="12" r="10" class="halo" /><circle cx="12" cy="12" r="4.5" class="light" /></svg><span>${store.me.cluster}</span></a>
       <nav aria-label="Pages">${NAV.map(([path, text]) => html`<a href=${path} aria-current=${nav === path ? "page" : undefined}>${text}</a>`)}</nav>
       <div class="tools">
-        <span class="me" title="who is logged in, and what he may do">${store.me.name} · ${store.me.role}</span>
+        <span class="me" title="who is logged in, and what he may do">${store.me.name === store.me.role ? store.me.role : `${store.me.name} · ${store.me.role}`}</span>
         <button type="button" id="theme" class="plain" aria-label=${`Use ${other} colours`} title="t" onClick=${() => setTheme(other)}>${word === "dark" ? "☀" : "☾"}</button>
         <button type="button" class="plain" aria-label="Keys and help" title="?" onClick=${() => setHelp(Date.now())}>?</button>
         <button type="button" id="logout" class="plain" onClick=${logOut}>Log out</button>

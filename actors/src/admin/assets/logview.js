@@ -3,6 +3,7 @@
 import { html, useEffect, useLayoutEffect, useMemo, useRef, useState } from "./html.js";
 import { get, query } from "./api.js";
 import { readLines } from "./stream.js";
+import { store } from "./store.js";
 import { plural } from "./format.js";
 
 // Lines that are kept, and asked for at first.
@@ -37,6 +38,9 @@ const shortTime = (at) => {
   return Number.isNaN(moment.getTime()) ? at : `${moment.toLocaleTimeString([], { hour12: false })}.${String(moment.getMilliseconds()).padStart(3, "0")}`;
 };
 
+// By which a line is known again.
+const mark = (line) => `${line.node} ${line.at} ${line.text}`;
+
 // A filter: text, or a regular expression between slashes; null if it makes no sense.
 export function matcher(text) {
   const pattern = /^\/(.+)\/$/.exec(text)?.[1];
@@ -57,35 +61,46 @@ export function useLines(names, paused) {
   const [lines, setLines] = useState([]);
   const waiting = useRef([]);
   const next = useRef(0);
+  const had = useRef({ key: "", marks: [] });
   const key = names.join();
   useEffect(() => {
     let gone = false;
     let known = null;
-    waiting.current = [];
-    setLines([]);
+    // After a loss of the stream the lines stay, and those that were missed are added.
+    if (had.current.key !== key) {
+      had.current = { key, marks: [] };
+      waiting.current = [];
+      setLines([]);
+    }
     if (!key) return undefined;
-    const made = (line) => ({ ...line, id: `${line.node}-${next.current++}`, time: line.at ? shortTime(line.at) : "", body: body(line.text, line.at) });
-    const mark = (line) => `${line.node} ${line.at} ${line.text}`;
+    const { marks } = had.current;
+    const add = (line) => {
+      const fields = { id: `${line.node}-${next.current++}`, time: line.at ? shortTime(line.at) : "", body: body(line.text, line.at) };
+      waiting.current.push({ ...line, ...fields });
+      marks.push(mark(line));
+      if (marks.length > 2 * FIRST) marks.splice(0, FIRST);
+      if (waiting.current.length > KEPT) waiting.current.splice(0, waiting.current.length - KEPT);
+    };
     const early = [];
     const end = readLines((line) => {
       if (!names.includes(line.node)) return;
       if (known === null) early.push(line);
-      else if (!known.delete(mark(line))) waiting.current.push(made(line));
-      if (waiting.current.length > KEPT) waiting.current.splice(0, waiting.current.length - KEPT);
+      else if (!known.delete(mark(line))) add(line);
     });
     get(query("/logs", { node: key, lines: FIRST })).catch(() => []).then((stored) => {
       if (gone) return;
       // What has come by both ways is shown once.
+      const old = new Set(marks);
+      stored.filter((line) => !old.has(mark(line))).forEach(add);
       known = new Set(stored.map(mark));
-      const fresh = early.filter((line) => !known.delete(mark(line)));
+      early.filter((line) => !known.delete(mark(line))).forEach(add);
       known = new Set([...known].slice(-100));
-      waiting.current = [...stored, ...fresh].map(made);
     });
     return () => {
       gone = true;
       end();
     };
-  }, [key]);
+  }, [key, store.era]);
   useEffect(() => {
     if (paused) return undefined;
     const timer = setInterval(() => {

@@ -77,7 +77,7 @@ export const Events = ({ id, events, empty = "Nothing has happened yet." }) => h
     ${events.map((event) => html`<li key=${event.seq} data-event-id=${event.seq} data-kind=${event.kind} data-to=${event.to}>
       <time dateTime=${new Date(event.at_ms).toISOString()}>${clock(event.at_ms)}</time>
       <span class="kind">${KINDS[event.kind] ?? event.kind}</span>
-      <span class="told">${event.node && html`<a href=${`/nodes/${event.node}`}>${event.node}</a> `}${said(event)}${event.by && html` <span class="by">by ${event.by}</span>`}</span>
+      <span class="told" title=${event.text}>${event.node && html`<a href=${`/nodes/${event.node}`}>${event.node}</a> `}${said(event)}${event.by && html` <span class="by">by ${event.by}</span>`}</span>
     </li>`)}
     ${events.length === 0 && html`<li class="empty">${empty}</li>`}
   </ol>`;

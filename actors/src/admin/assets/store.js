@@ -24,6 +24,8 @@ export const store = {
   // When something was heard last, and since when the master has been out of reach.
   heard: Date.now(),
   lost: null,
+  // How often it has been reached again.
+  era: 0,
 };
 
 const watchers = new Set();

@@ -71,6 +71,7 @@ function open() {
 
 function heard() {
   store.heard = Date.now();
+  if (store.lost !== null) store.era += 1;
   store.lost = null;
   delay = FIRST_DELAY;
 }

@@ -14,6 +14,9 @@ const SIBLINGS = 12;
 // Narrower than this, in pixels, the picture goes down instead of right.
 const NARROW = 640;
 
+// With more links than these, labels stand near their children and are short.
+const DENSE = 6;
+
 const MASTER = "master";
 
 // What is drawn: nodes, and in place of too many alike one box for all of them.
@@ -50,7 +53,7 @@ function ranks(edges) {
 function arrange(all, edges, down, room) {
   const graph = new Graph();
   const between = down ? 58 : Math.min(200, Math.max(90, (room - BOX.width * ranks(edges)) / Math.max(1, ranks(edges) - 1) - 20));
-  graph.setGraph({ rankdir: down ? "TB" : "LR", nodesep: down ? 8 : 34, ranksep: between, marginx: 6, marginy: 8 });
+  graph.setGraph({ rankdir: down ? "TB" : "LR", nodesep: down ? 8 : edges.length > DENSE ? 18 : 34, ranksep: between, marginx: 6, marginy: 8 });
   graph.setDefaultEdgeLabel(() => ({}));
   graph.setNode(MASTER, { ...BOX });
   all.forEach((box) => graph.setNode(box.name, { ...BOX }));
@@ -65,21 +68,21 @@ function linkOf(parent, box) {
   const { name, pid, host } = box.node;
   const ends = store.links.filter((link) => (link.node === name && link.peer === parent) || (link.node === parent && link.peer === name));
   const own = ends.find((link) => link.node === name) ?? ends[0];
-  if (isUnknown() || !own) return { state: "unknown", text: "unknown", rate: null, rtt: null };
   // The master's own end is where a node's address is known from.
   const gone = parent === MASTER ? host === null : pid === null && host === null;
+  if (isUnknown() || (!own && !gone)) return { state: "unknown", text: "unknown", rate: null, rtt: null };
   const fresh = ends.filter((link) => link.report_age !== null && link.report_age < 3.5);
   const down = gone || fresh.some((link) => !link.up);
   if (!down && fresh.length === 0) return { state: "unknown", text: `unknown, told ${span(own.report_age)} ago`, rate: null, rtt: null };
   const state = down ? "down" : "up";
-  const why = ends.find((link) => link.why_down)?.why_down;
-  const rtt = own.rtt_us === null ? null : own.rtt_us / 1e6;
-  return { state, rate: own.rate, rtt, queued: own.calls + own.held, text: down ? `down${why ? `: ${why}` : ""}` : "up" };
+  const why = ends.find((link) => link.why_down)?.why_down ?? null;
+  const rtt = down || own.rtt_us === null ? null : own.rtt_us / 1e6;
+  return { state, rate: down ? null : own.rate, rtt, text: down ? `down${why ? `: ${why}` : ""}` : "up" };
 }
 
 // Where the label of a curve is: nearer to the end that dials, where the curves of siblings are apart.
-function bezier(from, to, start, end) {
-  const part = from === to ? 0.5 : 0.66;
+function bezier(from, to, start, end, dense) {
+  const part = dense ? 0.84 : from === to ? 0.5 : 0.66;
   const weight = part * part * (3 - 2 * part);
   const along = 1.5 * part * (1 - part) + part ** 3;
   return { x: start + (end - start) * along, y: from + (to - from) * weight };
@@ -88,15 +91,15 @@ function bezier(from, to, start, end) {
 const swap = ({ x, y }) => ({ x: y, y: x });
 
 // From the middle of one side to the middle of the other's.
-function curve(from, to, down) {
+function curve(from, to, down, dense) {
   if (down) {
     const [start, end] = [from.y + BOX.height / 2, to.y - BOX.height / 2];
     const middle = (start + end) / 2;
-    return { path: `M${from.x} ${start}C${from.x} ${middle} ${to.x} ${middle} ${to.x} ${end}`, ...swap(bezier(from.x, to.x, start, end)) };
+    return { path: `M${from.x} ${start}C${from.x} ${middle} ${to.x} ${middle} ${to.x} ${end}`, ...swap(bezier(from.x, to.x, start, end, dense)) };
   }
   const [start, end] = [from.x + BOX.width / 2, to.x - BOX.width / 2];
   const middle = (start + end) / 2;
-  return { path: `M${start} ${from.y}C${middle} ${from.y} ${middle} ${to.y} ${end} ${to.y}`, ...bezier(from.y, to.y, start, end) };
+  return { path: `M${start} ${from.y}C${middle} ${from.y} ${middle} ${to.y} ${end} ${to.y}`, ...bezier(from.y, to.y, start, end, dense) };
 }
 
 function spoken(from, to, link) {
@@ -104,16 +107,16 @@ function spoken(from, to, link) {
   return `link of ${to} to ${from}, ${link.text}${rtt}${link.rate === null ? "" : `, ${count(link.rate)} messages a second`}`;
 }
 
-function Link({ edge, box, graph, down }) {
+function Link({ edge, box, graph, down, dense }) {
   const link = linkOf(edge.parent, box);
   const [from, to] = [graph.node(edge.from), graph.node(edge.to)];
-  const { path, x, y } = curve(from, to, down);
+  const { path, x, y } = curve(from, to, down, dense);
   // Beside a line that goes down, above and below one that goes right.
   const side = down ? (to.x < from.x ? -1 : 1) : 0;
   const label = spoken(edge.from, edge.to, link);
   const width = link.rate ? Math.min(6, 1.5 + Math.log10(1 + link.rate)) : 1.5;
   const above = link.state !== "up" ? link.state : link.rtt === null ? "" : time(link.rtt);
-  const below = link.state !== "up" || link.rate === null ? "" : `${count(link.rate)} msg/s`;
+  const below = dense || link.state !== "up" || link.rate === null ? "" : `${count(link.rate)} msg/s`;
   return html`<g class="link" data-link=${`${edge.from}-${edge.to}`} data-state=${link.state} tabindex="0" role="img" aria-label=${label}>
     <title>${label}</title>
     <path class="wide" d=${path} />
@@ -214,7 +217,7 @@ export function Topology({ go }) {
   const summary = `${nodes.length} nodes: ${nodes.map((node) => `${node.name} ${words(node)}`).join(", ")}`;
   return html`<div class="topology" ref=${frame}>
     ${nodes.length === 0 ? html`<p class="empty">No node is known yet.</p>` : html`<svg id="topology" role="group" aria-label=${summary} viewBox=${`0 0 ${width} ${height}`} style=${{ width: `${width}px` }} onKeyDown=${(event) => walk(event, event.currentTarget)}>
-      ${edges.map((edge) => html`<${Link} key=${edge.key} edge=${edge} box=${boxNow.get(edge.to)} graph=${graph} down=${down} />`)}
+      ${edges.map((edge) => html`<${Link} key=${edge.key} edge=${edge} box=${boxNow.get(edge.to)} graph=${graph} down=${down} dense=${edges.length > DENSE} />`)}
       <${Box} place=${graph.node(MASTER)} name=${MASTER} state=${state} word=${state === "ready" ? "supervises" : "unknown"} number=${store.cluster ? span(store.cluster.uptime).split(" ").slice(0, 2).join(" ") : ""} label=${`master, ${state}, up for ${span(store.cluster?.uptime)}`} />
       ${now.map((box) => boxOf(box, graph.node(box.name), go))}
     </svg>`}
