@@ -13,7 +13,7 @@ const TASK = 100;
 const KEPT = 5000;
 
 export async function scenario({ browser, cluster, settings }) {
-  const page = await browser.open("/logs?node=game1");
+  const page = await browser.open("/logs?nodes=game1");
   await filled(page, "/logs");
   const measured = await flood(page, cluster, settings);
   await paused(page, cluster);

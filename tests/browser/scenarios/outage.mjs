@@ -8,7 +8,7 @@ const RESUMED = 15_000;
 
 export async function scenario({ browser, cluster }) {
   const overview = await browser.open("/");
-  const logs = await browser.open("/logs?node=game1");
+  const logs = await browser.open("/logs?nodes=game1");
   await filled(overview, "/");
   await filled(logs, "/logs");
   const pages = [overview, logs];

@@ -57,7 +57,7 @@ export function matcher(text) {
 }
 
 // The lines of some nodes: the last that were written, and those that come. Paused, they wait.
-export function useLines(names, paused) {
+export function useLines(names, paused, first) {
   const [lines, setLines] = useState([]);
   const waiting = useRef([]);
   const next = useRef(0);
@@ -87,7 +87,7 @@ export function useLines(names, paused) {
       if (known === null) early.push(line);
       else if (!known.delete(mark(line))) add(line);
     });
-    get(query("/logs", { node: key, lines: FIRST })).catch(() => []).then((stored) => {
+    get(query("/logs", { node: key, lines: first })).catch(() => []).then((stored) => {
       if (gone) return;
       // What has come by both ways is shown once.
       const old = new Set(marks);
@@ -114,11 +114,12 @@ export function useLines(names, paused) {
   return [lines, waiting.current.length, () => setLines([])];
 }
 
-export function LogView({ names, several, tall }) {
+// With `asked`, a time, the line of that time is shown and marked.
+export function LogView({ names, several, tall, asked }) {
   const [paused, setPaused] = useState(false);
   const [filter, setFilter] = useState("");
   const [level, setLevel] = useState("");
-  const [lines, waiting, clear] = useLines(names, paused);
+  const [lines, waiting, clear] = useLines(names, paused, asked ? KEPT : FIRST);
   const [view, setView] = useState({ top: 0, height: 600 });
   const place = useRef(null);
   const follows = useRef(true);
@@ -132,7 +133,14 @@ export function LogView({ names, several, tall }) {
     follows.current = scrollHeight - scrollTop - clientHeight < 2 * LINE;
     setView({ top: scrollTop, height: clientHeight });
   };
+  const marked = asked ? shown.findIndex((line) => line.at === asked) : -1;
+  const found = useRef(null);
   useLayoutEffect(() => {
+    if (marked >= 0 && found.current !== asked) {
+      found.current = asked;
+      follows.current = false;
+      place.current.scrollTop = marked * LINE - place.current.clientHeight / 2;
+    }
     if (follows.current) place.current.scrollTop = place.current.scrollHeight;
     see();
   }, [shown]);
@@ -152,6 +160,9 @@ export function LogView({ names, several, tall }) {
     Object.assign(document.createElement("a"), { href: url, download: `${names.join("-") || "log"}.log` }).click();
     setTimeout(() => URL.revokeObjectURL(url), 1000);
   };
+  const address = (line) => `/logs?nodes=${line.node}&at=${encodeURIComponent(line.at)}`;
+  // Reached by j and k: as stops of Tab they would have no end.
+  const moment = (line) => html`<a href=${address(line)} tabindex="-1" data-row="" aria-label=${`Link to the line of ${line.time}`}><time>${line.time}</time></a>`;
   const wrong = filter && matcher(filter) === null;
   return html`<div class="logs">
     <div class="bar">
@@ -168,7 +179,7 @@ export function LogView({ names, several, tall }) {
     <div id="log" class=${tall ? "tall" : ""} ref=${place} tabindex="0" role="log" aria-live="off" aria-label="Lines" onScroll=${see}>
       <div class="sheet" style=${{ height: `${shown.length * LINE}px` }}>
         <div class="window" style=${{ transform: `translateY(${first * LINE}px)` }}>
-          ${shown.slice(first, last).map((line) => html`<div key=${line.id} class="line" data-line-id=${line.id} data-level=${line.level ?? undefined}><time>${line.time}</time>${several && html`<span class="from">${line.node}</span>`}<span class="level">${line.level ?? ""}</span><span class="text">${line.body}</span></div>`)}
+          ${shown.slice(first, last).map((line, index) => html`<div key=${line.id} class="line" data-line-id=${line.id} data-level=${line.level ?? undefined} aria-current=${first + index === marked ? "true" : undefined}>${line.at ? moment(line) : html`<time />`}${several && html`<span class="from">${line.node}</span>`}<span class="level">${line.level ?? ""}</span><span class="text">${line.body}</span></div>`)}
         </div>
       </div>
       ${shown.length === 0 && html`<p class="empty">${lines.length ? "No line fits the filter." : names.length ? "No line has been written yet." : "Choose a node above."}</p>`}

@@ -142,15 +142,15 @@ function Box({ place, name, state, word, number, load, label, href, go, children
   const open = () => href && go(href);
   const onKey = (event) => event.key === "Enter" && open();
   return html`<g class="node" data-node=${name} data-state=${state} tabindex="0" role=${href ? "link" : "img"} aria-label=${label} transform=${`translate(${x} ${y})`} onClick=${open} onKeyDown=${onKey}>
-    <title>${label}</title>
+    <title aria-hidden="true">${label}</title>
     <rect class="box" width=${BOX.width} height=${BOX.height} rx="10" />
     <svg class="shape" x="12" y="11" width="16" height="16" viewBox="0 0 16 16">${shape(state)}</svg>
     <text class="name" x="36" y="24">${name.length > 12 ? `${name.slice(0, 11)}…` : name}</text>
     <text class="word" x="12" y="46">${word}</text>
     <text class="figure" x=${BOX.width - 12} y="46">${number}</text>
     ${load > 0 && html`<rect class="load" x="12" y=${BOX.height - 5} width=${(BOX.width - 24) * Math.min(1, load)} height="2.5" rx="1" />`}
-    ${children}
-  </g>`;
+  </g>
+  ${children && html`<g transform=${`translate(${x} ${y})`}>${children}</g>`}`;
 }
 
 function boxOf(box, place, go) {
@@ -166,7 +166,7 @@ function boxOf(box, place, go) {
   const serves = state === "ready" || state === "degraded";
   const number = !serves ? "" : node.clients ? `${count(node.clients)} clients` : rate === null ? "" : `${count(rate)}/s`;
   const up = store.links.filter((link) => link.node === node.name && link.up).length;
-  const label = `${node.name}, ${words(node)}, ${up} links up${node.last?.p99 ? `, p99 ${time(node.last.p99)}` : ""}${state === "ready" ? "" : `, since ${since(node)}, ${node.reason}`}`;
+  const label = `${node.name}, ${words(node)}, ${number && `${number}, `}${up} links up${node.last?.p99 ? `, p99 ${time(node.last.p99)}` : ""}${state === "ready" ? "" : `, since ${since(node)}, ${node.reason}`}`;
   const short = state === "unknown" ? "unknown" : words(node);
   return html`<${Box} key=${node.name} place=${place} name=${node.name} state=${state} word=${short} number=${number} load=${(node.mailbox ?? 0) / 1000} label=${label} href=${`/nodes/${node.name}`} go=${go}>${node.parents.length > 0 && html`<${Dot} node=${node} />`}<//>`;
 }

@@ -30,6 +30,7 @@ export function Page() {
   const names = store.nodes.size ? chosen() : [];
   const all = ["master", ...store.nodes.keys()];
   const toggle = (name) => show(names.includes(name) ? names.filter((other) => other !== name) : [...names, name]);
+  const asked = new URLSearchParams(location.search).get("at");
   return html`
     <div class="title"><${Heading}>Logs<//></div>
     <section class="card wide" aria-label="Logs">
@@ -37,6 +38,6 @@ export function Page() {
         ${all.map((name) => html`<button type="button" class="chip" key=${name} data-log-node=${name} data-tone=${store.nodes.has(name) ? stateOf(store.nodes.get(name)) : "ready"} aria-pressed=${names.includes(name)} disabled=${!names.includes(name) && names.length >= MOST} onClick=${() => toggle(name)}>${store.nodes.has(name) && html`<${Shape} state=${stateOf(store.nodes.get(name))} />`}${name}</button>`)}
         <button type="button" class="chip" onClick=${() => show(names.length === Math.min(MOST, all.length) ? [] : all.slice(0, MOST))}>${names.length === Math.min(MOST, all.length) ? "none" : "all"}</button>
       </div></div>
-      <${LogView} names=${names} several tall />
+      <${LogView} names=${names} several tall asked=${asked} />
     </section>`;
 }
