@@ -47,7 +47,7 @@ fn without_a_program_in_the_browser_one_logs_in_and_reads_the_state() {
             "{path} tells nobody anything"
         );
     }
-    let inside = log_in(&cluster, &cluster.token(), "/nodes/game1", None);
+    let inside = log_in(&cluster, cluster.token(), "/nodes/game1", None);
     assert_eq!(
         (inside.status, inside.header("location")),
         (303, Some("/nodes/game1")),
@@ -77,10 +77,10 @@ fn without_a_program_in_the_browser_one_logs_in_and_reads_the_state() {
 fn the_form_lets_nobody_in_who_may_not_and_leads_nowhere_else() {
     let cluster = Cluster::study();
     cluster.start();
-    let foreign = log_in(&cluster, &cluster.token(), "/", Some("http://evil.example"));
+    let foreign = log_in(&cluster, cluster.token(), "/", Some("http://evil.example"));
     assert_eq!((foreign.status, foreign.header("set-cookie")), (403, None));
     for next in ["//evil.example", "https://evil.example", "/api/v1/nodes"] {
-        let inside = log_in(&cluster, &cluster.token(), next, None);
+        let inside = log_in(&cluster, cluster.token(), next, None);
         assert_eq!(
             (inside.status, inside.header("location")),
             (303, Some("/")),

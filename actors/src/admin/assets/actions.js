@@ -200,8 +200,10 @@ async function follow(operation) {
 
 async function look(operation) {
   try {
-    const { state, error } = await get(`/operations/${operation.id}`);
-    if (state !== "running") end(operation, state, error ?? "");
+    const { state, error, done, left } = await get(`/operations/${operation.id}`);
+    if (left.length) operation.text = `${done.length} of ${done.length + left.length} nodes done, now ${left[0]}`;
+    if (state !== "running") end(operation, state, error ?? (done.length ? `${plural(done.length, "node")} restarted` : ""));
+    else note();
   } catch (problem) {
     if (problem.status === 404) end(operation, "failed", problem.message);
   }

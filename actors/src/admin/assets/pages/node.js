@@ -10,7 +10,8 @@ import { mayOperate, store } from "../store.js";
 import { Shape, since, State } from "../state.js";
 
 export const title = (name) => name;
-export const topics = (name) => ["links", `node:${name}`, `logs:${name}`];
+// A name that is no node's would be refused, and the rest with it.
+export const topics = (name) => (store.nodes.has(name) ? ["links", `node:${name}`, `logs:${name}`] : ["links"]);
 
 // Points of a course: a quarter of an hour, one a second.
 const POINTS = 900;
