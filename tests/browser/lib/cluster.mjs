@@ -108,7 +108,7 @@ export class Cluster {
     socket.on("error", () => socket.destroy());
     socket.resume();
     // To be answered by the net node, the gate and the game in turn.
-    const words = [[1, "hello"], [24, "hello"], [3, "3 hello"]];
+    const words = [[1, "hello"], [24, "hello"], [27, "hello"]];
     let turn = 0;
     const timer = setInterval(() => {
       if (!socket.writable) return;

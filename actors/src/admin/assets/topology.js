@@ -142,15 +142,15 @@ function Box({ place, name, state, word, number, load, label, href, go, children
   const open = () => href && go(href);
   const onKey = (event) => event.key === "Enter" && open();
   return html`<g class="node" data-node=${name} data-state=${state} tabindex="0" role=${href ? "link" : "img"} aria-label=${label} transform=${`translate(${x} ${y})`} onClick=${open} onKeyDown=${onKey}>
-    <title aria-hidden="true">${label}</title>
+    <title>${label}</title>
     <rect class="box" width=${BOX.width} height=${BOX.height} rx="10" />
     <svg class="shape" x="12" y="11" width="16" height="16" viewBox="0 0 16 16">${shape(state)}</svg>
-    <text class="name" x="36" y="24">${name.length > 12 ? `${name.slice(0, 11)}…` : name}</text>
-    <text class="word" x="12" y="46">${word}</text>
+    <text class="name" x="36" y="24">${name.length > 12 ? `${name.slice(0, 11)}…` : name}</text>${" "}
+    <text class="word" x="12" y="46">${word}</text>${" "}
     <text class="figure" x=${BOX.width - 12} y="46">${number}</text>
     ${load > 0 && html`<rect class="load" x="12" y=${BOX.height - 5} width=${(BOX.width - 24) * Math.min(1, load)} height="2.5" rx="1" />`}
-  </g>
-  ${children && html`<g transform=${`translate(${x} ${y})`}>${children}</g>`}`;
+    ${children}
+  </g>`;
 }
 
 function boxOf(box, place, go) {
