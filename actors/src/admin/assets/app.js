@@ -117,7 +117,10 @@ function App() {
   const { page, name, nav } = pageOf(location.pathname);
   const topics = [...ALWAYS, ...page.topics(name)];
   const title = page.title(name);
-  useEffect(() => listen(topics), [topics.join()]);
+  // The topics of a page are known when it has come.
+  useEffect(() => {
+    if (page !== COMING) listen(topics);
+  }, [page, topics.join()]);
   useEffect(settle, [page, name]);
   useEffect(() => {
     document.title = `${title} · ${store.me.cluster}`;
