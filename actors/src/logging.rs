@@ -5,7 +5,9 @@
 //! errors alone, as in Firefly. The files are kept from growing while they are written.
 //!
 //! A log that cannot be written, because the disk is full, costs the lines, which are counted, and nothing else.
+//! What is logged at once is one line, whatever stands in it: a text of somebody else's cannot forge another.
 
+use std::borrow::Cow;
 use std::io::{self, IsTerminal, Write};
 use std::path::Path;
 use std::sync::Arc;
@@ -182,6 +184,7 @@ struct Counted<W> {
 impl<W: Write> Write for Counted<W> {
     /// Takes a whole line, in any case.
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        let text = one_line(line);
         if self.torn.load(Ordering::Relaxed) {
             if self.to.write_all(b"\n").is_err() {
                 self.lost.add();
@@ -189,14 +192,14 @@ impl<W: Write> Write for Counted<W> {
             }
             self.torn.store(false, Ordering::Relaxed);
         }
-        let mut left = line;
+        let mut left = &*text;
         while !left.is_empty() {
             match self.to.write(left) {
                 Ok(count) if count > 0 => left = &left[count..],
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 _ => {
                     self.lost.add();
-                    self.torn.store(left.len() < line.len(), Ordering::Relaxed);
+                    self.torn.store(left.len() < text.len(), Ordering::Relaxed);
                     break;
                 }
             }
@@ -207,6 +210,27 @@ impl<W: Write> Write for Counted<W> {
     fn flush(&mut self) -> io::Result<()> {
         self.to.flush()
     }
+}
+
+/// The line with its breaks, but for that at its end, as `\n` and `\r`.
+fn one_line(line: &[u8]) -> Cow<'_, [u8]> {
+    let (body, end) = match line {
+        [body @ .., b'\n'] => (body, &b"\n"[..]),
+        _ => (line, &b""[..]),
+    };
+    if !body.iter().any(|byte| matches!(byte, b'\n' | b'\r')) {
+        return Cow::Borrowed(line);
+    }
+    let mut whole = Vec::with_capacity(line.len() + 16);
+    for byte in body {
+        match byte {
+            b'\n' => whole.extend_from_slice(b"\\n"),
+            b'\r' => whole.extend_from_slice(b"\\r"),
+            byte => whole.push(*byte),
+        }
+    }
+    whole.extend_from_slice(end);
+    Cow::Owned(whole)
 }
 
 fn output<F>(config: &Config, writer: BoxMakeWriter, filter: F) -> Output
@@ -268,5 +292,14 @@ mod tests {
         write(&mut disk, "fourth\n");
         assert_eq!(disk.0, b"one\nseco\nfourth\n");
         assert_eq!(lost.lines(), 2);
+    }
+
+    #[test]
+    fn what_is_logged_at_once_is_one_line() {
+        assert_eq!(*one_line(b"plain\n"), *b"plain\n");
+        assert_eq!(*one_line(b"a\nERROR forged\r\n\n"), *b"a\\nERROR forged\\r\\n\n");
+        assert_eq!(*one_line(b"no end"), *b"no end");
+        assert_eq!(*one_line(b"\n"), *b"\n");
+        assert_eq!(*one_line(b""), *b"");
     }
 }

@@ -48,7 +48,8 @@ pub fn request(
     send(to, method, path, headers, "")
 }
 
-/// Sends a request with a body in JSON, unless it is empty. A header `Host` takes the place of the usual one.
+/// Sends a request with a body in JSON, unless it is empty. A header `Host` or `Content-Type` takes the place of
+/// the usual one.
 ///
 /// # Errors
 /// Nobody listens, the answer does not come in time, or it is no HTTP.
@@ -62,16 +63,18 @@ pub fn send(
     let to = to.into();
     let mut stream = TcpStream::connect_timeout(&to, PATIENCE)?;
     stream.set_read_timeout(Some(PATIENCE))?;
-    let host = match headers.iter().any(|(name, _)| *name == "Host") {
+    let unless_given = |name: &str, value: String| match headers.iter().any(|(given, _)| *given == name) {
         true => String::new(),
-        false => format!("Host: {to}\r\n"),
+        false => format!("{name}: {value}\r\n"),
     };
+    let host = unless_given("Host", to.to_string());
+    let kind = unless_given("Content-Type", "application/json".to_owned());
     let headers: String = headers
         .iter()
         .map(|(name, value)| format!("{name}: {value}\r\n"))
         .collect();
     let text = format!(
-        "{method} {path} HTTP/1.1\r\n{host}Content-Type: application/json\r\nContent-Length: {}\r\n\
+        "{method} {path} HTTP/1.1\r\n{host}{kind}Content-Length: {}\r\n\
          Connection: close\r\n{headers}\r\n{body}",
         body.len()
     );

@@ -26,19 +26,13 @@ impl<T: DeserializeOwned + 'static> FromRequest for Body<T> {
     type Future = Pin<Box<dyn Future<Output = Result<Self, Problem>>>>;
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
-        let is_json = request.headers().get(header::CONTENT_TYPE).is_none_or(is_json);
+        let is_json = is_of_kind(request, "application/json");
         let bytes = web::Bytes::from_request(request, payload);
         Box::pin(async move {
-            let bytes = tokio::time::timeout(BODY_TIME, bytes).await.map_err(|_| late())?;
-            let bytes = bytes.map_err(|error| unread(&error))?;
+            let bytes = read(bytes).await?;
             let is_absent = bytes.iter().all(u8::is_ascii_whitespace);
             if !is_json && !is_absent {
-                let text = "the body is to be application/json";
-                return Err(Problem::new(
-                    StatusCode::UNSUPPORTED_MEDIA_TYPE,
-                    "unsupported media type",
-                    text,
-                ));
+                return Err(unsupported("application/json"));
             }
             let body = serde_json::from_slice(if is_absent { b"null" } else { &bytes });
             body.map(Self)
@@ -47,14 +41,51 @@ impl<T: DeserializeOwned + 'static> FromRequest for Body<T> {
     }
 }
 
-fn is_json(kind: &header::HeaderValue) -> bool {
-    let kind = kind
-        .to_str()
-        .unwrap_or_default()
-        .split(';')
-        .next()
-        .unwrap_or_default();
-    kind.trim().eq_ignore_ascii_case("application/json")
+/// The fields of a form, as a browser sends them by itself.
+pub(super) struct Fields<T>(pub(super) T);
+
+impl<T: DeserializeOwned + 'static> FromRequest for Fields<T> {
+    type Error = Problem;
+    type Future = Pin<Box<dyn Future<Output = Result<Self, Problem>>>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        const KIND: &str = "application/x-www-form-urlencoded";
+        let is_form = is_of_kind(request, KIND);
+        let bytes = web::Bytes::from_request(request, payload);
+        Box::pin(async move {
+            let bytes = read(bytes).await?;
+            if !is_form {
+                return Err(unsupported(KIND));
+            }
+            // The form's text is that of a query.
+            let text = String::from_utf8_lossy(&bytes);
+            let fields = web::Query::<T>::from_query(&text);
+            fields
+                .map(|fields| Self(fields.into_inner()))
+                .map_err(|error| Problem::bad_request(format!("the form: {error}")))
+        })
+    }
+}
+
+async fn read(
+    bytes: impl Future<Output = Result<web::Bytes, actix_web::Error>>,
+) -> Result<web::Bytes, Problem> {
+    let bytes = tokio::time::timeout(BODY_TIME, bytes).await.map_err(|_| late())?;
+    bytes.map_err(|error| unread(&error))
+}
+
+/// Whether the body is said to be of a type; one that says nothing is what it is taken for.
+fn is_of_kind(request: &HttpRequest, wanted: &str) -> bool {
+    let kind = request.headers().get(header::CONTENT_TYPE);
+    kind.is_none_or(|kind| {
+        let kind = kind.to_str().unwrap_or_default().split(';').next();
+        kind.unwrap_or_default().trim().eq_ignore_ascii_case(wanted)
+    })
+}
+
+fn unsupported(wanted: &str) -> Problem {
+    let text = format!("the body is to be {wanted}");
+    Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported media type", text)
 }
 
 fn late() -> Problem {

@@ -4,7 +4,7 @@
 //! | --- | --- | --- |
 //! | `/healthz`, `/readyz` | anyone | `health` |
 //! | `/metrics` | viewer, or anyone if so configured | `metrics` |
-//! | `/`, `/assets/…` | anyone | `page` |
+//! | `/`, `/login`, `/assets/…` … | anyone; what is told, by role | `page` |
 //! | `/api/v1/…` | by role | `api`; what is there stands in `openapi` |
 //!
 //! It reads plain snapshots and the records, asks the master's actor, and must not know how anything is carried out.

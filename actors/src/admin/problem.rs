@@ -132,6 +132,11 @@ impl Problem {
         )
     }
 
+    /// What is the matter, in words.
+    pub(super) fn detail(&self) -> &str {
+        &self.detail
+    }
+
     pub(super) fn response(&self) -> HttpResponse {
         let mut response = HttpResponse::build(self.status_code());
         response.content_type("application/problem+json");

@@ -22,6 +22,18 @@ pub(super) enum Health {
     Stopping,
 }
 
+impl Health {
+    /// The word for it, as answers have it.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Healthy => "healthy",
+            Self::Degraded => "degraded",
+            Self::Down => "down",
+            Self::Stopping => "stopping",
+        }
+    }
+}
+
 /// The whole in one line, and every reason.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub(super) struct Verdict {

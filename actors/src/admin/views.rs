@@ -21,7 +21,7 @@ pub(super) struct NodeSummary {
     /// How it fares: ready, starting, degraded, draining, stopping, stopped, backoff, failed or unreachable.
     pub(super) state: String,
     /// For how long it has been in this state, in seconds.
-    since: f64,
+    pub(super) since: f64,
     /// Why it is in this state.
     pub(super) reason: String,
     /// Whether this master starts it.

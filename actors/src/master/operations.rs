@@ -41,6 +41,12 @@ pub(crate) struct Operation {
     pub(crate) state: Progress,
     /// Why it failed.
     pub(crate) error: Option<String>,
+    /// Of a rolling restart: the nodes that are done.
+    #[schema(value_type = Vec<String>)]
+    pub(crate) done: Vec<NodeName>,
+    /// Of a rolling restart: the nodes that are not, the one under way first.
+    #[schema(value_type = Vec<String>)]
+    pub(crate) left: Vec<NodeName>,
 }
 
 /// Asks for an operation by its id.
@@ -82,6 +88,8 @@ impl Operations {
             node: node.cloned(),
             state: Progress::Running,
             error: None,
+            done: Vec::new(),
+            left: Vec::new(),
         });
         id
     }
@@ -90,10 +98,15 @@ impl Operations {
     /// has the first.
     pub(super) fn begin_rolling(&mut self, nodes: Vec<NodeName>) -> String {
         let id = self.begin("rolling-restart", None);
-        self.rolling.get_or_insert(Rolling {
-            current: None,
-            left: nodes.into(),
-        });
+        if self.rolling.is_none() {
+            if let Some(operation) = self.running(None) {
+                operation.left.clone_from(&nodes);
+            }
+            self.rolling = Some(Rolling {
+                current: None,
+                left: nodes.into(),
+            });
+        }
         id
     }
 
@@ -108,6 +121,12 @@ impl Operations {
             return;
         };
         rolling.current = None;
+        if error.is_none()
+            && let Some(operation) = self.running(None)
+        {
+            operation.left.retain(|left| left != node);
+            operation.done.push(node.clone());
+        }
         if let Some(error) = error {
             self.rolling = None;
             self.end(None, Some(format!("{node}: {error}")));
@@ -120,12 +139,21 @@ impl Operations {
             .rolling
             .as_mut()
             .filter(|rolling| rolling.current.is_none())?;
-        while let Some(node) = rolling.left.pop_front() {
-            if may(&node) {
-                rolling.current = Some(node.clone());
-                self.begin("restart", Some(&node));
-                return Some(node);
+        // Who may not is left out.
+        let mut out = Vec::new();
+        let next = loop {
+            match rolling.left.pop_front() {
+                Some(node) if !may(&node) => out.push(node),
+                next => break next,
             }
+        };
+        rolling.current.clone_from(&next);
+        if let Some(operation) = self.running(None) {
+            operation.left.retain(|left| !out.contains(left));
+        }
+        if let Some(node) = next {
+            self.begin("restart", Some(&node));
+            return Some(node);
         }
         self.rolling = None;
         self.end(None, None);
@@ -202,8 +230,22 @@ mod tests {
         assert_eq!(operations.next_to_restart(may).as_ref(), Some(&all[0]));
         assert_eq!(operations.next_to_restart(may), None, "one at a time");
         assert_eq!(operations.begin_rolling(all.clone()), id);
+        let steps = |operations: &Operations| {
+            let found = operations
+                .all
+                .iter()
+                .find(|operation| operation.id == id)
+                .unwrap();
+            (found.done.clone(), found.left.clone())
+        };
+        assert_eq!(steps(&operations), (vec![], all.clone()));
         operations.restart_ended(&all[0], None);
         assert_eq!(operations.next_to_restart(may).as_ref(), Some(&all[2]));
+        assert_eq!(
+            steps(&operations),
+            (names(&["gate"]), names(&["game1"])),
+            "net is left out"
+        );
         operations.restart_ended(&all[2], None);
         assert_eq!(operations.next_to_restart(may), None);
         assert_eq!(progress(&operations, &id), (Progress::Done, None));

@@ -6,6 +6,7 @@ use actix_web::cookie::{Cookie, SameSite, time};
 use actix_web::http::StatusCode;
 use actix_web::web::{Data, Json};
 use actix_web::{HttpRequest, HttpResponse};
+use lampyris_runtime::config::Role;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -48,11 +49,11 @@ pub(in crate::admin) struct Code {
 #[derive(Debug, Serialize, ToSchema)]
 pub(in crate::admin) struct WhoView {
     /// The name of his token.
-    name: String,
+    pub(in crate::admin) name: String,
     /// What he may do: viewer, operator or admin.
-    role: &'static str,
+    pub(in crate::admin) role: &'static str,
     /// Whether he may make calls.
-    calls: bool,
+    pub(in crate::admin) calls: bool,
 }
 
 /// A code that opens the page once.
@@ -64,11 +65,13 @@ pub(in crate::admin) struct CodeView {
     seconds: u64,
 }
 
-fn view(seat: &Seat, who: Who) -> WhoView {
-    WhoView {
-        calls: who.role == lampyris_runtime::config::Role::Admin && super::calls::allowed(&seat.config()),
-        name: who.name,
-        role: who.role.name(),
+impl WhoView {
+    pub(in crate::admin) fn new(seat: &Seat, who: Who) -> Self {
+        Self {
+            calls: who.role == Role::Admin && super::calls::allowed(&seat.config()),
+            name: who.name,
+            role: who.role.name(),
+        }
     }
 }
 
@@ -84,12 +87,21 @@ pub(in crate::admin) async fn log_in(
         LogIn::Token(Token { token }) => token,
         LogIn::Code(Code { code }) => code,
     };
+    let (cookie, who) = open(&request, &seat, text)?;
+    Ok(HttpResponse::Ok().cookie(cookie).json(WhoView::new(&seat, who)))
+}
+
+/// Opens a session for a token or a code: its cookie, and whose it is.
+pub(in crate::admin) fn open(
+    request: &HttpRequest,
+    seat: &Seat,
+    shown: &str,
+) -> Result<(Cookie<'static>, Who), Problem> {
     let from = request.peer_addr().map(|addr| addr.ip());
-    let (id, who) = seat.desk.log_in(text, from).map_err(refused)?;
+    let (id, who) = seat.desk.log_in(shown, from).map_err(refused)?;
     let news = News::new(EventKind::Session, format!("{} has logged in", who.name)).by(who.name.clone());
     seat.records.note(news);
-    let cookie = cookie(&seat.desk, id, COOKIE_LIFE);
-    Ok(HttpResponse::Ok().cookie(cookie).json(view(&seat, who)))
+    Ok((cookie(&seat.desk, id, COOKIE_LIFE), who))
 }
 
 /// Ends the session of the cookie.
@@ -106,7 +118,7 @@ pub(in crate::admin) async fn log_out(_: Viewer, request: HttpRequest, seat: Dat
 /// Who the token or the session says that one is.
 #[utoipa::path(get, path = "/api/v1/whoami", tag = "session", responses((status = 200, body = WhoView)))]
 pub(in crate::admin) async fn whoami(Viewer(who): Viewer, seat: Data<Seat>) -> Json<WhoView> {
-    Json(view(&seat, who))
+    Json(WhoView::new(&seat, who))
 }
 
 /// A one-time code that opens the page with the rights of whoever asks.

@@ -3,13 +3,11 @@
 //! A bearer's token goes with no request by itself, so it needs nothing else. A cookie goes with every request to this
 //! host: what changes something must then also show its origin, and a header that no form can send.
 
-use std::time::Instant;
-
 use actix_web::body::BoxBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::{Method, StatusCode, header};
 use actix_web::middleware::Next;
-use actix_web::{HttpMessage, web};
+use actix_web::{HttpMessage, HttpRequest, web};
 
 use super::{FrontDesk, Who, host};
 use crate::admin::problem::Problem;
@@ -27,13 +25,13 @@ pub(in crate::admin) async fn check_host(request: ServiceRequest, next: Next<Box
     let Some(desk) = request.app_data::<web::Data<FrontDesk>>() else {
         return Ok(request.into_response(Problem::unavailable().response()));
     };
-    let asked = text(&request, &header::HOST).unwrap_or_default();
+    let asked = text(request.request(), &header::HOST).unwrap_or_default();
     if !host::is_known(asked, &desk.hosts) {
         let problem = forbidden("foreign host", "this host does not go by that name");
         let hint = "add the name to admin.hosts of the configuration";
         return Ok(request.into_response(problem.hint(hint).response()));
     }
-    let own = text(&request, &header::ORIGIN).is_none_or(|origin| host::is_own(origin, asked));
+    let own = text(request.request(), &header::ORIGIN).is_none_or(|origin| host::is_own(origin, asked));
     if !own || request.headers().get_all(header::ORIGIN).count() > 1 {
         let text = "a page of another origin may not use this API";
         return Ok(request.into_response(forbidden("foreign origin", text).response()));
@@ -43,7 +41,7 @@ pub(in crate::admin) async fn check_host(request: ServiceRequest, next: Next<Box
 
 /// Lets a request pass that shows who sends it.
 pub(in crate::admin) async fn require(request: ServiceRequest, next: Next<BoxBody>) -> Answer {
-    match identify(&request) {
+    match identify(request.request()) {
         Ok(who) => {
             request.extensions_mut().insert(who);
             next.call(request).await
@@ -52,7 +50,8 @@ pub(in crate::admin) async fn require(request: ServiceRequest, next: Next<BoxBod
     }
 }
 
-fn identify(request: &ServiceRequest) -> Result<Who, Problem> {
+/// Who sends a request, as its token or its session says.
+pub(in crate::admin) fn identify(request: &HttpRequest) -> Result<Who, Problem> {
     let desk = request
         .app_data::<web::Data<FrontDesk>>()
         .ok_or_else(Problem::unavailable)?;
@@ -63,10 +62,7 @@ fn identify(request: &ServiceRequest) -> Result<Who, Problem> {
             .ok_or_else(unauthorized);
     }
     let cookie = request.cookie(COOKIE).ok_or_else(unauthorized)?;
-    let who = desk
-        .sessions()
-        .whose(cookie.value(), Instant::now())
-        .ok_or_else(unauthorized)?;
+    let who = desk.whose_session(cookie.value()).ok_or_else(unauthorized)?;
     let changes = !matches!(*request.method(), Method::GET | Method::HEAD);
     let shown = request.headers().contains_key(header::ORIGIN) && request.headers().contains_key(OWN_HEADER);
     if changes && !shown {
@@ -76,7 +72,7 @@ fn identify(request: &ServiceRequest) -> Result<Who, Problem> {
     Ok(who)
 }
 
-fn text<'a>(request: &'a ServiceRequest, name: &header::HeaderName) -> Option<&'a str> {
+fn text<'a>(request: &'a HttpRequest, name: &header::HeaderName) -> Option<&'a str> {
     // What is no text is nobody's name or origin.
     request
         .headers()

@@ -4,12 +4,14 @@
 //! | --- | --- |
 //! | `tokens` | the tokens, and whose they are |
 //! | `sessions` | sessions of the page, one-time codes, the limit of attempts; pure |
+//! | `kept` | the sessions that an earlier master has left |
 //! | `guard` | what a request must show before it is looked at |
 //! | `host` | which names and origins are the page's own; pure |
 //! | `roles` | what a handler asks for |
 
 mod guard;
 mod host;
+mod kept;
 mod roles;
 mod sessions;
 mod tokens;
@@ -21,9 +23,10 @@ use std::time::{Duration, Instant};
 
 use lampyris_runtime::config::{Config, Role};
 
-pub(super) use guard::{COOKIE, check_host, require};
+pub(super) use guard::{COOKIE, check_host, identify, require};
 pub(super) use roles::{Admin, Operator, Viewer};
 
+use kept::Kept;
 use sessions::Sessions;
 pub(crate) use tokens::known_token;
 use tokens::{Tokens, draw};
@@ -50,6 +53,7 @@ pub(crate) struct FrontDesk {
     open_metrics: bool,
     secure: bool,
     sessions: Mutex<Sessions>,
+    kept: Kept,
 }
 
 /// Why nobody was let in.
@@ -69,16 +73,20 @@ impl FrontDesk {
     /// # Errors
     /// The token in the run folder cannot be read or written, or there are no random bytes.
     pub(crate) fn open(config: &Config) -> io::Result<(Arc<Self>, String)> {
-        let desk = Self {
-            tokens: Tokens::of(config)?,
-            hosts: config.admin.hosts.clone(),
-            open_metrics: config.admin.open_metrics,
-            secure: config.admin.behind_proxy,
-            sessions: Mutex::default(),
-        };
         let admin = Who {
             name: "terminal".to_owned(),
             role: Role::Admin,
+        };
+        let tokens = Tokens::of(config)?;
+        let kept = Kept::new(&config.run_dir, tokens.hash());
+        let people: Vec<Who> = tokens.people().chain([&admin]).cloned().collect();
+        let desk = Self {
+            hosts: config.admin.hosts.clone(),
+            open_metrics: config.admin.open_metrics,
+            secure: config.admin.behind_proxy,
+            sessions: Mutex::new(kept.read(&people)),
+            tokens,
+            kept,
         };
         let code = draw()?;
         desk.sessions()
@@ -113,13 +121,27 @@ impl FrontDesk {
             return Err(Refused::Wrong);
         };
         let id = draw().map_err(|_| Refused::NoRandom)?;
-        sessions.open(id.clone(), who.clone(), now);
+        sessions.open(self.kept.key(&id), who.clone(), now);
+        self.kept.write(&sessions);
         Ok((id, who))
+    }
+
+    /// Whose a session is, while it lasts.
+    pub(super) fn whose_session(&self, id: &str) -> Option<Who> {
+        let now = Instant::now();
+        let mut sessions = self.sessions();
+        let who = sessions.whose(&self.kept.key(id), now)?;
+        if sessions.is_to_be_noted(now) {
+            self.kept.write(&sessions);
+        }
+        Some(who)
     }
 
     /// Ends a session.
     pub(super) fn log_out(&self, id: &str) {
-        self.sessions().close(id);
+        let mut sessions = self.sessions();
+        sessions.close(&self.kept.key(id));
+        self.kept.write(&sessions);
     }
 
     fn sessions(&self) -> MutexGuard<'_, Sessions> {

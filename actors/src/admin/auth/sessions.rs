@@ -19,6 +19,9 @@ const MOST_SESSIONS: usize = 1000;
 /// Codes at one time; the oldest makes room.
 const MOST_CODES: usize = 100;
 
+/// How often it is to be written down that sessions are used.
+const NOTED: Duration = Duration::from_secs(60);
+
 /// Attempts that may fail within [`PERIOD`] from one address.
 const ATTEMPTS: usize = 5;
 
@@ -31,10 +34,11 @@ const MOST_ADDRESSES: usize = 1024;
 /// How often the addresses are looked through for those that may be forgotten.
 const SWEEP: Duration = Duration::from_secs(1);
 
-struct Session {
-    who: Who,
-    opened: Instant,
-    used: Instant,
+/// One session.
+pub(super) struct Session {
+    pub(super) who: Who,
+    pub(super) opened: Instant,
+    pub(super) used: Instant,
 }
 
 /// Who is in, and how one comes in.
@@ -45,6 +49,7 @@ pub(super) struct Sessions {
     /// The latest attempts that failed, at most [`ATTEMPTS`] of each address.
     failed: HashMap<Option<IpAddr>, Vec<Instant>>,
     swept: Option<Instant>,
+    noted: Option<Instant>,
 }
 
 impl Sessions {
@@ -78,6 +83,29 @@ impl Sessions {
             used: now,
         };
         self.open.insert(id, session);
+    }
+
+    /// Goes on with a session of an earlier master.
+    pub(super) fn resume(&mut self, id: String, session: Session) {
+        if self.open.len() < MOST_SESSIONS {
+            self.open.insert(id, session);
+        }
+    }
+
+    /// All sessions.
+    pub(super) fn all(&self) -> impl Iterator<Item = (&str, &Session)> {
+        self.open.iter().map(|(id, session)| (id.as_str(), session))
+    }
+
+    /// Whether it is time to write down that sessions are used: once a minute.
+    pub(super) fn is_to_be_noted(&mut self, now: Instant) -> bool {
+        let due = self
+            .noted
+            .is_none_or(|at| now.saturating_duration_since(at) >= NOTED);
+        if due {
+            self.noted = Some(now);
+        }
+        due
     }
 
     /// Whose a session is, while it lasts.

@@ -7,6 +7,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use lampyris_runtime::config::{Config, Role, Secret};
+use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
 use super::Who;
@@ -51,6 +52,18 @@ impl Tokens {
             .iter()
             .filter(|(_, token)| fits(token))
             .fold(None, |found, (who, _)| found.or_else(|| Some(who.clone())))
+    }
+
+    /// Those who have one.
+    pub(super) fn people(&self) -> impl Iterator<Item = &Who> {
+        self.0.iter().map(|(who, _)| who)
+    }
+
+    /// A hash of all of them; another one when one of them is another.
+    pub(super) fn hash(&self) -> [u8; 32] {
+        let each = self.0.iter().map(|(_, token)| Sha256::digest(token.expose()));
+        let all = each.fold(Sha256::new(), |all, one| all.chain_update(one));
+        all.finalize().into()
     }
 }
 

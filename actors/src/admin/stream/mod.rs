@@ -39,6 +39,9 @@ const MOST: usize = 256;
 pub(in crate::admin) struct StreamQuery {
     /// Topics with commas between: cluster, nodes, links, events, node:NAME, logs:NAME; `cluster,events` if absent.
     topics: Option<String>,
+    /// Events behind this number come first, as with `Last-Event-ID`, which goes before it.
+    #[param(minimum = 0, maximum = 9007199254740991i64)]
+    since: Option<u64>,
 }
 
 /// News as they come, as server-sent events.
@@ -56,7 +59,8 @@ pub(in crate::admin) async fn stream(
     let since = request
         .headers()
         .get("last-event-id")
-        .and_then(|id| id.to_str().ok()?.parse().ok());
+        .and_then(|id| id.to_str().ok()?.parse().ok())
+        .or(query.since);
     let socket = request.conn_data::<pipe::Socket>().cloned();
     let Some(place) = Permit::acquire(&seat.streams, MOST) else {
         let text = format!("{MOST} streams are open");

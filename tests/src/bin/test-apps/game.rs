@@ -8,6 +8,7 @@ use cluster_tests::process::command;
 use lampyris::prelude::*;
 use lampyris::{App, Node};
 
+use crate::chatter::Chatter;
 use crate::ledger::Ledger;
 
 /// Answers with its text after a while.
@@ -281,6 +282,7 @@ pub(crate) fn app() -> App {
             version: version(),
         })
         .service(Ledger::open)
+        .service(|_node| Chatter)
         .pool(2, |_node| Workers)
         .routes(|config| {
             config.route("/hello", web::get().to(hello));

@@ -4,9 +4,10 @@
 //! | --- | --- |
 //! | `test.net` | commands that echo, wait, never answer, push and kick |
 //! | `test.gate` | hands on to the game; pushes and kicks from above the net node |
-//! | `test.game` | waits, panics, exits, blocks, keeps a ledger; pushes and kicks from beside the net node |
+//! | `test.game` | waits, panics, exits, blocks, chatters, keeps a ledger; pushes and kicks from beside the net node |
 //! | `test.exit` | exits at its start, as a file in the run folder says |
 
+mod chatter;
 mod exit;
 mod game;
 mod gate;

@@ -1,0 +1,7 @@
+// What every module makes elements with: templates in place of a build step. Text in them stays text.
+import { createElement, render } from "./vendor/preact.mjs";
+import htm from "./vendor/htm.mjs";
+
+export const html = htm.bind(createElement);
+export { render };
+export { useEffect, useLayoutEffect, useMemo, useRef, useState } from "./vendor/hooks.mjs";
