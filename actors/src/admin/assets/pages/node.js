@@ -105,7 +105,6 @@ function Handlers({ detail }) {
     { key: "command", title: "Command", value: (handler) => handler.command, number: true },
     { key: "rate", title: "Calls/s", value: (handler) => handler.calls_per_second, number: true },
     { key: "calls", title: "Calls", value: (handler) => handler.calls, number: true },
-    { key: "running", title: "Running", value: (handler) => handler.running, number: true },
     { key: "errors", title: "Errors", value: failed, number: true },
     { key: "p50", title: "p50", value: (handler) => handler.p50, number: true },
     { key: "p90", title: "p90", value: (handler) => handler.p90, number: true },
