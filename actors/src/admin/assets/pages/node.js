@@ -114,7 +114,7 @@ function Handlers({ detail }) {
   return html`<${Card} title="Handlers" wide>
     <${Table} caption="Handlers" columns=${columns} rows=${detail.handlers} sort=${sort} onSort=${setSort} empty="It has told of no handlers." row=${(handler) => html`<tr key=${`${handler.service} ${handler.name}`}>
       <th scope="row">${handler.name} <span class="hint">${handler.service}</span></th><${Cell} number>${handler.command ?? "–"}<//>
-      <${Cell} number>${count(handler.calls_per_second)}<//><${Cell} number>${count(handler.calls)}<//><${Cell} number>${handler.running}<//>
+      <${Cell} number>${count(handler.calls_per_second)}<//><${Cell} number>${count(handler.calls)}<//>
       <${Cell} number>${failed(handler) ? html`<b class="bad" title=${Object.entries(handler.errors).map(([kind, number]) => `${kind} ${number}`).join(", ")}>${count(failed(handler))}</b>` : "0"}<//>
       <${Cell} number>${time(handler.p50)}<//><${Cell} number>${time(handler.p90)}<//><${Cell} number>${time(handler.p99)}<//></tr>`} />
     ${mailboxes.length > 0 && html`<p class="hint run">${mailboxes}</p>`}
