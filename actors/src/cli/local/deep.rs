@@ -188,17 +188,13 @@ mod tests {
         fs::create_dir_all(&config.run_dir).unwrap();
         let token = config.run_dir.join("admin.token");
         fs::write(&token, "x").unwrap();
-        (
-            set(&config.run_dir, 0o700),
-            set(&token, 0o600),
-            set(&config.file, 0o640),
-        );
+        set(&config.run_dir, 0o700);
+        set(&token, 0o600);
+        set(&config.file, 0o640);
         assert_eq!(open_files(&config), []);
-        (
-            set(&config.run_dir, 0o770),
-            set(&token, 0o644),
-            set(&config.file, 0o644),
-        );
+        set(&config.run_dir, 0o770);
+        set(&token, 0o644);
+        set(&config.file, 0o644);
         let found = open_files(&config);
         let keys: Vec<&str> = found.iter().map(|one| one.key.as_str()).collect();
         assert_eq!(keys, ["run_dir", "run_dir", "secret"], "{found:?}");
