@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use cluster_tests::ports::Port;
 use cluster_tests::process::{End, Process, command};
 use cluster_tests::programs;
+use cluster_tests::wait::within;
 use nix::sys::signal::Signal;
 
 /// Longest time for all of it. Most of it is compiling on a machine that has never done so.
@@ -38,12 +39,10 @@ fn cargo(project: &Path, args: &[&str], deadline: Instant) -> String {
         .env("CARGO_TARGET_DIR", target().join("tmp/new-project"))
         .env("CARGO_BUILD_BUILD_DIR", target());
     let process = Process::start(format!("cargo {args:?}"), cargo);
-    while process.has_ended().is_none() {
-        if Instant::now() > deadline {
-            process.signal_group(Signal::SIGKILL);
-            panic!("it took longer than {LIMIT:?}:\n{}", process.output());
-        }
-        std::thread::park_timeout(Duration::from_millis(100));
+    let left = deadline.saturating_duration_since(Instant::now());
+    if within(left, || process.has_ended()).is_none() {
+        process.signal_group(Signal::SIGKILL);
+        panic!("it took longer than {LIMIT:?}:\n{}", process.output());
     }
     assert_eq!(
         process.end(),

@@ -174,7 +174,7 @@ mod tests {
         let line = "'*::nodes -- Which:_default' \\";
         let script = zsh(&format!("#compdef my-x\n{line}\n"), "my-x");
         assert!(
-            script.starts_with("#compdef my-x\n") && script.contains("Which:__my_x_nodes'"),
+            script.starts_with("#compdef my-x\n") && script.contains("Which:_my_x_nodes'"),
             "{script}"
         );
     }
