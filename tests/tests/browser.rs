@@ -86,7 +86,9 @@ fn outcomes() -> &'static Result<HashMap<String, Outcome>, String> {
 fn run(tools: &Tools) -> HashMap<String, Outcome> {
     let mut cluster = Cluster::of_test_apps();
     let viewer = json!([{"name": "guest", "role": "viewer", "token": VIEWER}]);
-    cluster.set("name", "meadow").set("admin", json!({ "tokens": viewer }));
+    cluster
+        .set("name", "meadow")
+        .set("admin", json!({ "tokens": viewer }));
     let master = cluster.start();
     cluster.admin().until_all_ready();
     let mut command = cluster.command(&tools.node);
