@@ -163,7 +163,10 @@ export function LogView({ names, several, tall, asked }) {
   };
   const address = (line) => `/logs?nodes=${line.node}&at=${encodeURIComponent(line.at)}`;
   // Reached by j and k: as stops of Tab they would have no end.
-  const moment = (line) => html`<a href=${address(line)} tabindex="-1" data-row="" aria-label=${`Link to the line of ${line.at}`}><time>${shortTime(line.at)}</time></a>`;
+  const moment = (line) => {
+    const time = shortTime(line.at);
+    return html`<a href=${address(line)} tabindex="-1" data-row="" aria-label=${`${time}, link to this line`}><time>${time}</time></a>`;
+  };
   const wrong = filter && matcher(filter) === null;
   return html`<div class="logs">
     <div class="bar">
