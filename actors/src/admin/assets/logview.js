@@ -33,9 +33,11 @@ function body(text, at) {
   }
 }
 
+const CLOCK = new Intl.DateTimeFormat([], { timeStyle: "medium", hourCycle: "h23" });
+
 const shortTime = (at) => {
   const moment = new Date(at);
-  return Number.isNaN(moment.getTime()) ? at : `${moment.toLocaleTimeString([], { hour12: false })}.${String(moment.getMilliseconds()).padStart(3, "0")}`;
+  return Number.isNaN(moment.getTime()) ? at : `${CLOCK.format(moment)}.${String(moment.getMilliseconds()).padStart(3, "0")}`;
 };
 
 // By which a line is known again.
@@ -75,8 +77,7 @@ export function useLines(names, paused, first) {
     if (!key) return undefined;
     const { marks } = had.current;
     const add = (line) => {
-      const fields = { id: `${line.node}-${next.current++}`, time: line.at ? shortTime(line.at) : "", body: body(line.text, line.at) };
-      waiting.current.push({ ...line, ...fields });
+      waiting.current.push({ ...line, id: `${line.node}-${next.current++}` });
       marks.push(mark(line));
       if (marks.length > 2 * FIRST) marks.splice(0, FIRST);
       if (waiting.current.length > KEPT) waiting.current.splice(0, waiting.current.length - KEPT);
@@ -162,7 +163,10 @@ export function LogView({ names, several, tall, asked }) {
   };
   const address = (line) => `/logs?nodes=${line.node}&at=${encodeURIComponent(line.at)}`;
   // Reached by j and k: as stops of Tab they would have no end.
-  const moment = (line) => html`<a href=${address(line)} tabindex="-1" data-row="" aria-label=${`Link to the line of ${line.time}`}><time>${line.time}</time></a>`;
+  const moment = (line) => {
+    const time = shortTime(line.at);
+    return html`<a href=${address(line)} tabindex="-1" data-row="" aria-label=${`${time}, link to this line`}><time>${time}</time></a>`;
+  };
   const wrong = filter && matcher(filter) === null;
   return html`<div class="logs">
     <div class="bar">
@@ -179,7 +183,7 @@ export function LogView({ names, several, tall, asked }) {
     <div id="log" class=${tall ? "tall" : ""} ref=${place} tabindex="0" role="log" aria-live="off" aria-label="Lines" onScroll=${see}>
       <div class="sheet" style=${{ height: `${shown.length * LINE}px` }}>
         <div class="window" style=${{ transform: `translateY(${first * LINE}px)` }}>
-          ${shown.slice(first, last).map((line, index) => html`<div key=${line.id} class="line" data-line-id=${line.id} data-level=${line.level ?? undefined} aria-current=${first + index === marked ? "true" : undefined}>${line.at ? moment(line) : html`<time />`}${several && html`<span class="from">${line.node}</span>`}<span class="level">${line.level ?? ""}</span><span class="text">${line.body}</span></div>`)}
+          ${shown.slice(first, last).map((line, index) => html`<div key=${line.id} class="line" data-line-id=${line.id} data-level=${line.level ?? undefined} aria-current=${first + index === marked ? "true" : undefined}>${line.at ? moment(line) : html`<time />`}${several && html`<span class="from">${line.node}</span>`}<span class="level">${line.level ?? ""}</span><span class="text">${body(line.text, line.at)}</span></div>`)}
         </div>
       </div>
       ${shown.length === 0 && html`<p class="empty">${lines.length ? "No line fits the filter." : names.length ? "No line has been written yet." : "Choose a node above."}</p>`}
