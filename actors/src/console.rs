@@ -9,6 +9,35 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::time::Duration;
 
+use clap::ValueEnum;
+
+/// When text has colours.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Colour {
+    /// On a terminal, unless NO_COLOR or TERM=dumb says otherwise
+    #[default]
+    Auto,
+    /// Whatever reads it
+    Always,
+    /// On no account
+    Never,
+}
+
+impl Colour {
+    /// Whether text has colours for a reader that is a `terminal` or none.
+    pub(crate) fn applies(self, terminal: bool) -> bool {
+        let unwanted = || {
+            std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
+                || std::env::var_os("TERM").is_some_and(|term| term == "dumb")
+        };
+        match self {
+            Self::Auto => terminal && !unwanted(),
+            Self::Always => true,
+            Self::Never => false,
+        }
+    }
+}
+
 /// Lines that may wait for a slow terminal; more are left out, and counted.
 const WAITING: usize = 4096;
 

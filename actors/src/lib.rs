@@ -27,6 +27,7 @@ pub mod certificates;
 pub mod cli;
 mod console;
 pub mod error;
+mod lines;
 mod logging;
 pub mod master;
 pub mod message;

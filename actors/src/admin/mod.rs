@@ -31,7 +31,7 @@ use std::time::Duration;
 use actix_web::dev::ServerHandle;
 use actix_web::{App, HttpServer, middleware, web};
 
-pub(crate) use auth::{FrontDesk, known_token};
+pub(crate) use auth::{FrontDesk, known_token, token_of_environment};
 pub(crate) use seat::Seat;
 
 /// How long the headers of a request may take.

@@ -6,8 +6,10 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand, ValueEnum};
 
 use super::certs::Certs;
+use super::operate::{Foreground, Operate};
 use crate::bench::BenchArgs;
 use crate::bench::reference::Reference;
+use crate::console::Colour;
 
 /// A cluster of game server nodes: the master, its nodes, and a client, in one program.
 #[derive(Debug, Parser)]
@@ -47,12 +49,18 @@ pub(super) struct Args {
     #[arg(long, value_name = "TEXT", default_value = "msgdata")]
     data: String,
 
+    /// When text has colours
+    #[arg(long, global = true, value_enum, default_value_t, value_name = "WHEN")]
+    pub(super) color: Colour,
+
     #[command(subcommand)]
     tool: Option<Tool>,
 }
 
 #[derive(Debug, Subcommand)]
 enum Tool {
+    #[command(flatten)]
+    Operate(Operate),
     /// Check the configuration without starting anything
     CheckConfig {
         /// The file, instead of --config
@@ -65,12 +73,6 @@ enum Tool {
     /// Certificates for encrypted links
     #[command(subcommand)]
     Certs(Certs),
-    /// Apply the configuration as it now stands to the cluster that runs
-    Reload {
-        /// How the result is written
-        #[arg(long, value_enum, default_value_t = Format::Human)]
-        format: Format,
-    },
     /// Measure how fast the cluster is, beside the least that could do the same work
     Bench(BenchArgs),
     /// A server that bench compares the cluster with
@@ -98,12 +100,12 @@ pub(super) struct Request {
 /// What the process is to do.
 #[derive(Debug)]
 pub(super) enum Task {
-    Master { only: bool, keep_nodes: bool },
+    Master(Foreground),
+    Operate(Operate),
     Node(String),
     Client(Request),
     CheckConfig(Format),
     Certs(Certs),
-    Reload(Format),
     Bench(BenchArgs),
     BenchReference(Reference),
 }
@@ -118,16 +120,20 @@ impl Args {
                 return Task::CheckConfig(format);
             }
             Some(Tool::Certs(wish)) => return Task::Certs(wish),
-            Some(Tool::Reload { format }) => return Task::Reload(format),
+            Some(Tool::Operate(operate)) => {
+                let master = operate.foreground();
+                return master.map_or_else(|| Task::Operate(operate), Task::Master);
+            }
             Some(Tool::Bench(args)) => return Task::Bench(args),
             Some(Tool::BenchReference(reference)) => return Task::BenchReference(reference),
             None => {}
         }
         match self.role.as_str() {
-            "master" => Task::Master {
+            "master" => Task::Master(Foreground {
                 only: self.only,
                 keep_nodes: self.keep_nodes,
-            },
+                detached: false,
+            }),
             "client" => Task::Client(Request {
                 addr: self.addr,
                 commands: self.command.map_or_else(|| vec![100, 200, 300], |one| vec![one]),
