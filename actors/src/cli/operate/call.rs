@@ -223,7 +223,8 @@ fn waterfall(spans: &[Span], seconds: f64, with_service: bool) -> Vec<String> {
         }
         lines.push(line);
     }
-    lines.push(format!("{} in all, {} hops", short_time(seconds), spans.len()));
+    let hops = if spans.len() == 1 { "hop" } else { "hops" };
+    lines.push(format!("{} in all, {} {hops}", short_time(seconds), spans.len()));
     lines
 }
 

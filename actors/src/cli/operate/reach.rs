@@ -2,6 +2,7 @@
 //!
 //! A token is never an argument, which every user of the machine could read: it comes from a file or a variable.
 
+use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -55,7 +56,10 @@ impl Reach {
         let config = known_config(file)?;
         known_token(&config).map_err(|why| {
             let path = config.run_dir.join("admin.token").display().to_string();
-            Trouble::Token(path, why)
+            match why.kind() {
+                io::ErrorKind::NotFound => Trouble::NoToken(path),
+                _ => Trouble::Token(path, why),
+            }
         })
     }
 }

@@ -8,7 +8,9 @@ use std::time::{Duration, Instant};
 
 use clap::Args;
 use lampyris_runtime::config::Config;
+use serde_json::json;
 
+use super::super::args::Format;
 use super::api::Api;
 use super::doing::{How, LOOK};
 use super::reach::{Reach, master_pid, web_address};
@@ -105,6 +107,13 @@ pub(super) fn run(args: &Start, ground: &mut Ground) -> Result<u8, Trouble> {
         return Ok(code);
     }
     let took = time(begun.elapsed().as_secs_f64());
+    if args.how.format == Format::Json {
+        let seconds = begun.elapsed().as_secs_f64();
+        let done =
+            json!({"action": "start", "ok": true, "seconds": seconds, "admin": format!("http://{addr}/")});
+        ground.screen.line(&done.to_string())?;
+        return Ok(0);
+    }
     let what = match args.wait {
         Some(_) => format!("ready in {took}: {}", names.join(", ")),
         None => format!("started in {took}"),
@@ -144,7 +153,7 @@ fn wait(
         let nodes = reach.api(&ground.file).and_then(|api: Api| api.get_as("nodes"));
         let nodes: Vec<Node> = match nodes {
             Ok(nodes) => nodes,
-            Err(Trouble::NotRunning(_) | Trouble::Token(..)) if Instant::now() < until => continue,
+            Err(Trouble::NotRunning(_) | Trouble::NoToken(_)) if Instant::now() < until => continue,
             Err(trouble) => return Err(trouble),
         };
         let waits: Vec<&Node> = nodes

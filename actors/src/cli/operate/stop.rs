@@ -6,6 +6,7 @@ use std::time::Instant;
 use clap::Args;
 use serde_json::json;
 
+use super::super::args::Format;
 use super::api::Api;
 use super::doing::{How, LOOK, ask, show_effect};
 use super::reach::{known_config, master_pid};
@@ -37,9 +38,7 @@ pub(super) fn run(args: &Stop, ground: &mut Ground) -> Result<u8, Trouble> {
     }
     let how = &args.how;
     let api = match how.reach.api(&ground.file) {
-        Err(Trouble::Token(_, why)) if why.kind() == std::io::ErrorKind::NotFound => {
-            return nothing_to_stop(how, ground);
-        }
+        Err(Trouble::NoToken(_)) => return nothing_to_stop(how, ground),
         api => api?,
     };
     // Who ends, so that its end can be waited for; of a master elsewhere it is not known.
@@ -59,20 +58,20 @@ pub(super) fn run(args: &Stop, ground: &mut Ground) -> Result<u8, Trouble> {
         show_effect(&answer, how.format, &mut ground.screen)?;
         return Ok(0);
     }
-    if how.no_wait {
-        ground.screen.line("the stop is begun")?;
-        return Ok(0);
-    }
     let begun = Instant::now();
-    wait(&api, run_dir.as_deref(), args, ground)?;
-    let what = if args.keep_nodes {
-        "the master has ended; its nodes go on"
-    } else {
-        "stopped"
+    if !how.no_wait {
+        wait(&api, run_dir.as_deref(), args, ground)?;
+    }
+    let seconds = begun.elapsed().as_secs_f64();
+    let what = match (args.keep_nodes, how.no_wait) {
+        (_, true) => "the stop is begun".to_owned(),
+        (true, _) => format!("the master has ended in {}; its nodes go on", time(seconds)),
+        (false, _) => format!("stopped in {}", time(seconds)),
     };
-    ground
-        .screen
-        .line(&format!("{what} in {}", time(begun.elapsed().as_secs_f64())))?;
+    ground.screen.line(&match how.format {
+        Format::Human => what,
+        Format::Json => json!({"action": "stop", "ok": true, "seconds": seconds}).to_string(),
+    })?;
     Ok(0)
 }
 

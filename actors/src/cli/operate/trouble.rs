@@ -58,6 +58,9 @@ pub(super) enum Trouble {
     /// The configuration cannot be used; the text is the whole message.
     #[error("{0}")]
     Config(String),
+    /// No master has ever made a token in the run folder.
+    #[error("no master runs: it would have made {0}")]
+    NoToken(String),
     /// The token cannot be read.
     #[error("the token {0}: {1}")]
     Token(String, io::Error),
@@ -70,7 +73,7 @@ impl Trouble {
     /// The exit code.
     pub(super) fn code(&self) -> u8 {
         match self {
-            Self::NotRunning(_) => code::NOT_RUNNING,
+            Self::NotRunning(_) | Self::NoToken(_) => code::NOT_RUNNING,
             Self::Unreachable(_) | Self::TooLate(_) => code::UNREACHABLE,
             Self::Refused { status, .. } => match status {
                 401 | 403 => code::EX_NOPERM,
@@ -82,7 +85,6 @@ impl Trouble {
             Self::Partly(_) => code::DEGRADED,
             Self::Usage(_) => code::USAGE,
             Self::Config(_) => code::EX_CONFIG,
-            Self::Token(_, why) if why.kind() == io::ErrorKind::NotFound => code::NOT_RUNNING,
             Self::Token(..) => code::EX_NOPERM,
             Self::Closed => 0,
         }
@@ -91,10 +93,7 @@ impl Trouble {
     /// What to try next; `program` is what this program is called.
     pub(super) fn hint(&self, program: &str) -> Option<String> {
         match self {
-            Self::NotRunning(_) => Some(format!("start it with: {program} start")),
-            Self::Token(_, why) if why.kind() == io::ErrorKind::NotFound => {
-                Some(format!("it is made at the first start: {program} start"))
-            }
+            Self::NotRunning(_) | Self::NoToken(_) => Some(format!("start it with: {program} start")),
             Self::Unreachable(_) => Some(format!("see what the master wrote: {program} logs master")),
             Self::Refused { hint: Some(hint), .. } => Some(hint.clone()),
             Self::Refused { status: 401, .. } => Some(
@@ -127,14 +126,14 @@ mod tests {
 
     #[test]
     fn each_trouble_has_its_exit_code_and_a_next_command() {
-        let token = |kind| Trouble::Token("file".to_owned(), io::Error::from(kind));
+        let token = Trouble::Token("file".to_owned(), io::ErrorKind::PermissionDenied.into());
         for (trouble, code) in [
             (Trouble::NotRunning("x".into()), 3),
             (Trouble::Unreachable("x".into()), 6),
             (Trouble::TooLate("x".into()), 6),
             (Trouble::Partly("x".into()), 4),
             (Trouble::Failed("x".into()), 1),
-            (token(io::ErrorKind::NotFound), 3),
+            (Trouble::NoToken("x".into()), 3),
             (refused(401), 77),
             (refused(404), 1),
         ] {
@@ -142,7 +141,7 @@ mod tests {
             assert!(trouble.hint("demo").is_some(), "{trouble:?}");
         }
         for (trouble, code) in [
-            (token(io::ErrorKind::PermissionDenied), 77),
+            (token, 77),
             (refused(403), 77),
             (refused(409), 1),
             (refused(422), 78),

@@ -7,7 +7,6 @@ use serde::Deserialize;
 #[serde(default)]
 pub(super) struct Cluster {
     pub(super) name: String,
-    pub(super) version: String,
     pub(super) uptime: f64,
     pub(super) verdict: Verdict,
     pub(super) totals: Totals,
@@ -19,19 +18,15 @@ pub(super) struct Cluster {
 pub(super) struct Verdict {
     pub(super) health: String,
     pub(super) line: String,
-    pub(super) reasons: Vec<String>,
 }
 
 /// All nodes taken together.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct Totals {
-    pub(super) nodes: u64,
-    pub(super) ready: u64,
     pub(super) clients: u64,
     pub(super) calls_per_second: f64,
     pub(super) errors_per_second: f64,
-    pub(super) p50: Option<f64>,
     pub(super) p99: Option<f64>,
     pub(super) restarts: u64,
     pub(super) rss: u64,

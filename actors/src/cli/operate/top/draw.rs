@@ -103,12 +103,11 @@ fn heading(state: &State) -> Vec<Line<'static>> {
     };
     let totals = &cluster.totals;
     let numbers = format!(
-        "up {}  clients {}  calls/s {}  errors/s {}  p50 {}  p99 {}  restarts {}  mem {}",
+        "up {}  clients {}  calls/s {}  err/s {}  p99 {}  restarts {}  mem {}",
         time(cluster.uptime),
         totals.clients,
         rate(totals.calls_per_second),
         rate(totals.errors_per_second),
-        or_dash(totals.p50, short_time),
         or_dash(totals.p99, short_time),
         totals.restarts,
         bytes(totals.rss),
@@ -188,6 +187,7 @@ fn foot_line(state: &State) -> Line<'static> {
         ),
         _ if !state.said.is_empty() => Line::raw(state.said.clone()),
         _ if !state.filter.is_empty() => Line::styled(format!("only rows with {:?}", state.filter), yellow),
+        _ if !state.remark().is_empty() => Line::raw(state.remark()),
         _ => Line::styled(KEYS, Style::new().add_modifier(Modifier::DIM)),
     }
 }

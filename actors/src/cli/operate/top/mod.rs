@@ -78,5 +78,6 @@ fn plain(state: &State, columns: u16) -> Vec<String> {
         let line: String = cells.map(|cell| cell.symbol()).collect();
         line.trim_end().to_owned()
     };
-    (0..area.height).map(line).collect()
+    // Without the line of keys, as there are none.
+    (0..area.height.saturating_sub(1)).map(line).collect()
 }

@@ -1,5 +1,7 @@
 //! What stands in the tables of the pages. Pure.
 
+use std::cmp::Ordering;
+
 use super::fetch::Snapshot;
 use super::state::Page;
 use crate::cli::operate::events::sentence;
@@ -17,7 +19,8 @@ pub(super) struct Table {
 }
 
 impl Table {
-    /// Only the rows that contain a text, sorted by a column: numbers by their size, with their units.
+    /// Only the rows that contain a text, sorted by a column: numbers by their size, with
+    /// their units, the greatest first; then texts.
     pub(super) fn arranged(mut self, filter: &str, sort: Option<usize>, reverse: bool) -> Self {
         let fits = |row: &Vec<String>| row.iter().any(|cell| cell.contains(filter));
         self.rows.retain(|row| filter.is_empty() || fits(row));
@@ -25,8 +28,12 @@ impl Table {
             let key = |row: &Vec<String>| row.get(column).cloned().unwrap_or_default();
             self.rows.sort_by(|left, right| {
                 let (left, right) = (key(left), key(right));
-                let sizes = size(&left).zip(size(&right));
-                sizes.map_or_else(|| left.cmp(&right), |(left, right)| right.total_cmp(&left))
+                match (size(&left), size(&right)) {
+                    (Some(left), Some(right)) => right.total_cmp(&left),
+                    (Some(_), None) => Ordering::Less,
+                    (None, Some(_)) => Ordering::Greater,
+                    (None, None) => left.cmp(&right),
+                }
             });
         }
         if reverse {
@@ -54,11 +61,7 @@ fn size(cell: &str) -> Option<f64> {
         .unwrap_or(cell.len());
     let (number, unit) = cell.split_at(end);
     let (_, factor) = UNITS.iter().find(|(name, _)| *name == unit)?;
-    if cell == "-" {
-        Some(-1.0)
-    } else {
-        Some(number.parse::<f64>().ok()? * factor)
-    }
+    Some(number.parse::<f64>().ok()? * factor)
 }
 
 /// What a page shows.

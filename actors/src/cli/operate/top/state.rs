@@ -98,6 +98,19 @@ impl State {
         table_of(self.page, &self.snapshot).arranged(&self.filter, self.sort, self.reverse)
     }
 
+    /// What there is to say of the selected node, which its row may have no room for.
+    pub(super) fn remark(&self) -> String {
+        let table = self.table();
+        let name = table.rows.get(self.selected).and_then(|row| row.first());
+        let nodes = matches!(self.page, Page::Overview | Page::Nodes).then_some(&self.snapshot.nodes);
+        let node = nodes
+            .zip(name)
+            .and_then(|(nodes, name)| nodes.iter().find(|node| node.name == *name));
+        node.filter(|node| !node.remark().is_empty())
+            .map(|node| format!("{}: {}", node.name, node.remark()))
+            .unwrap_or_default()
+    }
+
     /// Takes a key; gives what is wished for.
     pub(super) fn press(&mut self, key: KeyEvent) -> Option<Wish> {
         let is_control = key.modifiers.contains(KeyModifiers::CONTROL);

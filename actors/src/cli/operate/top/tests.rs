@@ -155,6 +155,12 @@ fn actions_are_asked_about_and_done_only_with_yes() {
     };
     assert_eq!(state.mode, Mode::Confirm(wish.clone()));
     assert!(drawn(&state, 80, 24).contains("restart net? y for yes"));
+    press(&mut state, "nj");
+    assert!(
+        drawn(&state, 80, 24).contains("game1: exit code 101: panicked"),
+        "why"
+    );
+    press(&mut state, "kr");
     assert_eq!(press(&mut state, "n"), None);
     assert_eq!(press(&mut state, "y"), None, "there is no question any more");
     assert_eq!(press(&mut state, "ry"), Some(wish));
