@@ -132,7 +132,7 @@ fn what_cannot_be_done_is_said_with_its_own_exit_code() {
     let unknown = cluster.run(&["restart", "gmae1"]);
     assert_eq!(unknown.end(), End::Code(2));
     assert!(
-        unknown.stderr().contains("there are gate, net, game1"),
+        unknown.stderr().contains("there are game1, gate, net"),
         "{}",
         unknown.stderr()
     );

@@ -4,7 +4,7 @@ use std::os::fd::AsFd;
 use std::process::Stdio;
 
 use cluster_tests::Cluster;
-use cluster_tests::process::{End, kill_pid};
+use cluster_tests::process::{End, kill_pid, signal_pid};
 use cluster_tests::wait::until;
 use nix::sys::signal::Signal;
 use serde_json::Value;
@@ -195,4 +195,29 @@ fn events_are_followed_over_the_death_of_a_master() {
     assert_eq!(json.end(), End::Code(0));
     let event: Value = serde_json::from_str(&json.stdout()).expect("an object");
     assert_eq!(event["node"], "game1");
+}
+
+#[test]
+fn top_gives_the_terminal_back_when_a_signal_ends_it() {
+    let mut cluster = Cluster::study();
+    cluster.start();
+    cluster.variable("TERM", "xterm");
+    let written = cluster.folder().join("typescript");
+    let mut command = cluster.command("script");
+    let (program, config) = (cluster.program().display(), cluster.folder().join("config.json"));
+    let line = format!("exec {program} top --config {}", config.display());
+    command.args(["-qefc", &line]).arg(&written).stdin(Stdio::null());
+    let run = cluster.run_command("script", command);
+    let shown = || String::from_utf8_lossy(&std::fs::read(&written).unwrap_or_default()).into_owned();
+    until("the picture", || {
+        (shown().contains("\x1b[?1049h") && shown().contains("Healthy")).then_some(())
+    });
+    let is_top = |pid: &u32| {
+        let arguments = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+        arguments.split(|byte| *byte == 0).nth(1) == Some(b"top")
+    };
+    let pid = cluster.processes().into_iter().find(is_top).expect("it runs");
+    signal_pid(pid, Signal::SIGTERM);
+    assert_eq!(run.end(), End::Code(143), "{}", shown());
+    assert!(shown().contains("\x1b[?1049l"), "the screen of before is back");
 }

@@ -26,7 +26,7 @@ pub(in crate::cli) struct Restart {
     nodes: Vec<String>,
     /// One after the other, each when the one before is ready; stops at the first that fails. Of all nodes, parents
     /// come first
-    #[arg(long)]
+    #[arg(long, conflicts_with = "no_wait")]
     rolling: bool,
     #[command(flatten)]
     how: How,

@@ -136,6 +136,7 @@ impl Api {
             status,
             detail: text("detail").unwrap_or_else(|| format!("{} answers with status {status}", self.addr)),
             hint: text("hint"),
+            problem: Box::new(problem),
         }
     }
 

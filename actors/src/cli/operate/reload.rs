@@ -26,7 +26,16 @@ pub(super) fn run(args: &Reload, ground: &mut Ground) -> Result<u8, Trouble> {
     }
     let api = args.how.reach.api(&ground.file)?;
     ground.screen.progress("reload: the nodes are told");
-    let answer = ask(&api, None, "reload", &args.how, &json!({}))?;
+    let answer = match ask(&api, None, "reload", &args.how, &json!({})) {
+        Err(trouble) => {
+            // What a program is to read of it stands in the same place as the answer.
+            if let (Trouble::Refused { problem, .. }, Format::Json) = (&trouble, args.how.format) {
+                ground.screen.line(&problem.to_string())?;
+            }
+            return Err(trouble);
+        }
+        Ok(answer) => answer,
+    };
     if args.how.dry_run {
         show_effect(&answer, args.how.format, &mut ground.screen)?;
     } else if args.how.format == Format::Json {

@@ -163,8 +163,10 @@ fn wait(
         if args.wait.is_none() || waits.is_empty() {
             return Ok(None);
         }
-        let has_failed = waits.iter().any(|node| node.state == "failed");
-        if has_failed || Instant::now() >= until {
+        let is_any = |state: &str| waits.iter().any(|node| node.state == state);
+        // What has failed stays so, and holds up nobody but its children.
+        let is_settled = is_any("failed") && !is_any("starting");
+        if is_settled || Instant::now() >= until {
             for node in &waits {
                 ground
                     .screen

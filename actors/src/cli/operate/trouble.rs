@@ -2,6 +2,8 @@
 
 use std::io;
 
+use serde_json::Value;
+
 /// Exit codes, as docs/cli.md lists them.
 pub(super) mod code {
     /// It was refused, or has failed.
@@ -42,6 +44,8 @@ pub(super) enum Trouble {
         detail: String,
         /// What the master says to try.
         hint: Option<String>,
+        /// All that it says.
+        problem: Box<Value>,
     },
     /// It was begun and has not come to its end as it should.
     #[error("{0}")]
@@ -121,6 +125,7 @@ mod tests {
             status,
             detail: "no".to_owned(),
             hint: None,
+            problem: Box::default(),
         }
     }
 

@@ -65,7 +65,7 @@ pub(super) fn run(args: &Top, ground: &mut Ground) -> Result<u8, Trouble> {
     }
     // Not more often than it can be drawn and read.
     let interval = args.interval.max(Duration::from_millis(100));
-    terminal::run(state, fetch::start(api, interval))
+    terminal::run(state, api, interval)
 }
 
 /// The same picture as lines.

@@ -114,7 +114,7 @@ impl State {
     /// Takes a key; gives what is wished for.
     pub(super) fn press(&mut self, key: KeyEvent) -> Option<Wish> {
         let is_control = key.modifiers.contains(KeyModifiers::CONTROL);
-        if is_control && matches!(key.code, KeyCode::Char('c' | 'd')) {
+        if is_control && key.code == KeyCode::Char('c') {
             self.over = true;
             return None;
         }

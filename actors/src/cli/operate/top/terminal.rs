@@ -12,17 +12,20 @@ use ratatui::crossterm::event::{Event, KeyEventKind, poll, read};
 use ratatui::crossterm::terminal::{BeginSynchronizedUpdate, EndSynchronizedUpdate};
 
 use super::draw::Picture;
-use super::fetch::Fetcher;
+use super::fetch::{self, Fetcher};
 use super::state::State;
+use crate::cli::operate::api::Api;
 use crate::cli::operate::trouble::Trouble;
 
 /// How long a key is waited for before news are looked at.
 const STEP: Duration = Duration::from_millis(50);
 
 /// Shows it until the person has seen enough, or a signal comes; gives the exit code.
-pub(super) fn run(mut state: State, fetcher: Fetcher) -> Result<u8, Trouble> {
+pub(super) fn run(mut state: State, api: Api, interval: Duration) -> Result<u8, Trouble> {
     let failed = |why: io::Error| Trouble::Failed(format!("the terminal: {why}"));
+    // Before there is any other thread, which would take a signal as usual and end with the terminal as it is.
     let signal = signals().map_err(failed)?;
+    let fetcher = fetch::start(api, interval);
     // Restores the terminal in a panic as well.
     let mut terminal = ratatui::try_init().map_err(failed)?;
     let done = show(&mut terminal, &mut state, &fetcher, &signal);
