@@ -205,7 +205,11 @@ fn top_gives_the_terminal_back_when_a_signal_ends_it() {
     let written = cluster.folder().join("typescript");
     let mut command = cluster.command("script");
     let (program, config) = (cluster.program().display(), cluster.folder().join("config.json"));
-    let line = format!("exec {program} top --config {}", config.display());
+    // A terminal that nobody looks at has no size of its own.
+    let line = format!(
+        "stty cols 80 rows 24; exec {program} top --config {}",
+        config.display()
+    );
     command.args(["-qefc", &line]).arg(&written).stdin(Stdio::null());
     let run = cluster.run_command("script", command);
     let shown = || String::from_utf8_lossy(&std::fs::read(&written).unwrap_or_default()).into_owned();
