@@ -24,6 +24,7 @@ pub(super) struct Args {
         long,
         global = true,
         env = "LAMPYRIS_CONFIG",
+        hide_env_values = true,
         default_value = "config/config.json",
         value_name = "FILE"
     )]

@@ -133,7 +133,7 @@ fn tell(trouble: &Trouble, ground: &mut Ground) {
         return;
     }
     let before = if trouble.is_whole() { "" } else { "error: " };
-    ground.screen.note(&format!("{before}{trouble}"));
+    ground.screen.note(format!("{before}{trouble}").trim_end());
     if let Some(hint) = trouble.hint(&ground.program) {
         ground.screen.note(&format!("hint: {hint}"));
     }

@@ -14,18 +14,21 @@ use super::api::Api;
 use super::trouble::Trouble;
 use crate::admin::known_token;
 
+/// Above these flags in the help.
+const HEADING: &str = "Where the master is";
+
 /// How to reach the master.
 #[derive(Debug, Clone, Default, Args)]
-#[command(next_help_heading = "Where the master is")]
 pub(super) struct Reach {
     /// Its admin API, instead of the one of the configuration
-    #[arg(long, env = "LAMPYRIS_ADDR", hide_env_values = true, value_name = "HOST:PORT")]
+    #[arg(long, env = "LAMPYRIS_ADDR", hide_env_values = true, help_heading = HEADING, value_name = "HOST:PORT")]
     pub(super) addr: Option<String>,
     /// A file with a token, instead of LAMPYRIS_ADMIN_TOKEN or admin.token in the run folder
     #[arg(
         long,
         env = "LAMPYRIS_TOKEN_FILE",
         hide_env_values = true,
+        help_heading = HEADING,
         value_name = "FILE"
     )]
     pub(super) token_file: Option<PathBuf>,
