@@ -207,7 +207,7 @@ fn every_command_line_in_the_documents_is_understood() {
         }
     }
     assert!(checked > 10, "only {checked} were found");
-    let unknown = run(&["start", "--help"]);
+    let unknown = run(&["begin", "--help"]);
     assert!(
         !unknown.status.success(),
         "what is not understood is seen by this test"

@@ -59,6 +59,12 @@ impl Situation<'_> {
         )
     }
 
+    /// What the stop of all at once does.
+    pub(super) fn of_kill(&self) -> String {
+        let running = self.running();
+        format!("Kills {running} nodes at once, and ends the master; calls in flight end with link_lost.")
+    }
+
     /// What the end of the master alone does.
     pub(super) fn of_leave(&self) -> String {
         let running = self.running();

@@ -32,7 +32,7 @@ use actix_web::dev::ServerHandle;
 use actix_web::{App, HttpServer, middleware, web};
 
 pub(crate) use api::config::ConfigView;
-pub(crate) use auth::{FrontDesk, known_token};
+pub(crate) use auth::{FrontDesk, known_token, token_of_environment};
 pub(crate) use seat::Seat;
 
 /// How long the headers of a request may take.

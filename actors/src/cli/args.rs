@@ -7,6 +7,7 @@ use clap::{Parser, Subcommand, ValueEnum};
 
 use super::certs::Certs;
 use super::local::Local;
+use super::operate::{Foreground, Operate};
 use crate::bench::BenchArgs;
 use crate::bench::reference::Reference;
 use crate::console::Colour;
@@ -24,6 +25,7 @@ pub(super) struct Args {
         long,
         global = true,
         env = "LAMPYRIS_CONFIG",
+        hide_env_values = true,
         default_value_os_t = default_config(),
         value_name = "FILE"
     )]
@@ -61,15 +63,11 @@ pub(super) struct Args {
 enum Tool {
     #[command(flatten)]
     Local(Local),
+    #[command(flatten)]
+    Operate(Operate),
     /// Certificates for encrypted links
     #[command(subcommand)]
     Certs(Certs),
-    /// Apply the configuration as it now stands to the cluster that runs
-    Reload {
-        /// How the result is written
-        #[arg(long, value_enum, default_value_t = Format::Human)]
-        format: Format,
-    },
     /// Measure how fast the cluster is, beside the least that could do the same work
     Bench(BenchArgs),
     /// A server that bench compares the cluster with
@@ -97,12 +95,12 @@ pub(super) struct Request {
 /// What the process is to do.
 #[derive(Debug)]
 pub(super) enum Task {
-    Master { only: bool, keep_nodes: bool },
+    Master(Foreground),
+    Operate(Operate),
     Node(String),
     Client(Request),
     Local(Local),
     Certs(Certs),
-    Reload(Format),
     Bench(BenchArgs),
     BenchReference(Reference),
 }
@@ -122,16 +120,20 @@ impl Args {
         match self.tool.take() {
             Some(Tool::Local(command)) => return Task::Local(command),
             Some(Tool::Certs(wish)) => return Task::Certs(wish),
-            Some(Tool::Reload { format }) => return Task::Reload(format),
+            Some(Tool::Operate(operate)) => {
+                let master = operate.foreground();
+                return master.map_or_else(|| Task::Operate(operate), Task::Master);
+            }
             Some(Tool::Bench(args)) => return Task::Bench(args),
             Some(Tool::BenchReference(reference)) => return Task::BenchReference(reference),
             None => {}
         }
         match self.role.as_str() {
-            "master" => Task::Master {
+            "master" => Task::Master(Foreground {
                 only: self.only,
                 keep_nodes: self.keep_nodes,
-            },
+                detached: false,
+            }),
             "client" => Task::Client(Request {
                 addr: self.addr,
                 commands: self.command.map_or_else(|| vec![100, 200, 300], |one| vec![one]),

@@ -7,7 +7,7 @@ mod args;
 mod certs;
 mod client;
 mod local;
-mod reload;
+mod operate;
 
 use std::io::IsTerminal;
 use std::path::Path;
@@ -21,11 +21,12 @@ use lampyris_runtime::name::MASTER;
 use lampyris_runtime::supervisor::limits;
 
 use crate::app::App;
-use crate::console::{Console, eprint_line};
+use crate::console::{Colour, Console, eprint_line};
 use crate::master::APPLIED;
 use crate::{bench, logging, master, node};
 use args::{Args, Task};
 use local::Here;
+use operate::{Foreground, Ground};
 
 /// The configuration cannot be used (sysexits.h EX_CONFIG).
 const EX_CONFIG: u8 = 78;
@@ -36,18 +37,7 @@ const EX_OSERR: u8 = 71;
 
 /// Runs the program as its arguments say, with these applications in it; the exit code is for the shell.
 ///
-/// | code | meaning |
-/// | --- | --- |
-/// | 0 | done, or stopped in order |
-/// | 1 | stopped, but not in order; `bench`: a request had no good answer |
-/// | 2 | wrong arguments |
-/// | 3 | `reload`: no cluster runs |
-/// | 4 | `doctor`: something is not as it should be |
-/// | 5, 6 | `--role client`: an error for an answer; no answer |
-/// | 73 | a port, file or folder is not to be had |
-/// | 75 | the lock or the name is taken |
-/// | 77 | not authorized |
-/// | 78 | the configuration cannot be used |
+/// The exit codes are listed in docs/cli.md.
 pub fn main(apps: impl IntoIterator<Item = App>) -> ExitCode {
     let started = Instant::now();
     let mut args = Args::parse();
@@ -62,10 +52,7 @@ pub fn main(apps: impl IntoIterator<Item = App>) -> ExitCode {
             colour: args.color,
         }),
         Task::Certs(wish) => certs::run(&args.config, load_to_mend(&args.config), &wish),
-        Task::Reload(format) => match load(&args.config, &apps, false) {
-            Ok(config) => reload::run(&config, format),
-            Err(code) => code,
-        },
+        Task::Operate(operate) => operate::run(&operate, Ground::new(args.config, args.color)),
         Task::Client(request) => match load(&args.config, &apps, false) {
             Ok(config) => client::run(&config, &request),
             Err(code) => code,
@@ -75,8 +62,8 @@ pub fn main(apps: impl IntoIterator<Item = App>) -> ExitCode {
             Err(code) => code,
         },
         Task::BenchReference(reference) => bench::reference::run(&reference),
-        Task::Master { only, keep_nodes } => match load(&args.config, &apps, true) {
-            Ok(config) => run_master(config, &apps, only, keep_nodes, started),
+        Task::Master(wish) => match load(&args.config, &apps, true) {
+            Ok(config) => run_master(config, &apps, &wish, args.color, started),
             Err(code) => code,
         },
         Task::Node(name) => match load_of_node(&args.config, &apps) {
@@ -143,7 +130,13 @@ pub(crate) fn variables() -> impl Iterator<Item = (String, String)> {
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
 }
 
-fn run_master(config: Arc<Config>, apps: &[App], only: bool, keep_nodes: bool, started: Instant) -> u8 {
+fn run_master(config: Arc<Config>, apps: &[App], wish: &Foreground, colour: Colour, started: Instant) -> u8 {
+    if wish.detached
+        && let Err(error) = nix::unistd::setsid()
+    {
+        eprint_line(&format!("error: the terminal cannot be left: {error}"));
+        return EX_OSERR;
+    }
     let console = match Console::start() {
         Ok(console) => console,
         Err(error) => {
@@ -170,9 +163,10 @@ fn run_master(config: Arc<Config>, apps: &[App], only: bool, keep_nodes: bool, s
     let _in_span = span.enter();
     let options = master::RunOptions {
         program,
-        only,
-        keep_nodes,
+        only: wish.only,
+        keep_nodes: wish.keep_nodes,
         console: console.clone(),
+        colour,
         apps: names(apps).into_iter().map(str::to_owned).collect(),
         log: log.level,
         started,

@@ -49,6 +49,7 @@ pub(crate) use reload::NotReloaded;
 pub use run::MasterError;
 pub(crate) use run::{RunOptions, run};
 pub(crate) use seat::{HowStands, Kill, LinkTo, Standing};
+pub(crate) use state::left_behind;
 pub use view::{NodeView, Nodes};
 
 use crate::logging::LogLevel;

@@ -27,7 +27,7 @@ use super::terminal::Terminal;
 use super::{Adopt, Closing, Happened, Leave, Master, StopCluster};
 use crate::admin::{self, FrontDesk, Seat};
 use crate::certificates;
-use crate::console::Console;
+use crate::console::{Colour, Console};
 use crate::logging::LogLevel;
 use crate::node::assemble::identity;
 use crate::node::ports::{PortTaken, bind};
@@ -53,6 +53,8 @@ pub(crate) struct RunOptions {
     pub(crate) keep_nodes: bool,
     /// Where news are printed.
     pub(crate) console: Console,
+    /// When they have colours.
+    pub(crate) colour: Colour,
     /// The applications of the program.
     pub(crate) apps: Vec<String>,
     /// The level of this process's log.
@@ -280,7 +282,7 @@ fn start(
             losses: super::Losses::default(),
             operations: super::Operations::default(),
             processes: Processes::new(Arc::clone(config), options.program.clone(), living),
-            terminal: Terminal::new(config, options.console.clone()),
+            terminal: Terminal::new(config, options.console.clone(), options.colour),
             done,
             closing: Closing::No,
             timer: None,

@@ -15,10 +15,10 @@ use crate::records::{EventKind, News};
 #[rtype(result = "Option<Peer>")]
 pub(crate) struct LinkTo(pub(crate) NodeName);
 
-/// Kills a node's process. `None` if it has none here; else its number.
+/// Signals a node's process. `None` if it has none here; else its number.
 #[derive(Message)]
 #[rtype(result = "Option<u32>")]
-pub(crate) struct Kill(pub(crate) NodeName);
+pub(crate) struct Kill(pub(crate) NodeName, pub(crate) Sign);
 
 /// How the whole is.
 #[derive(Message)]
@@ -45,11 +45,11 @@ impl Handler<LinkTo> for Master {
 impl Handler<Kill> for Master {
     type Result = Option<u32>;
 
-    fn handle(&mut self, Kill(name): Kill, _: &mut Context<Self>) -> Self::Result {
+    fn handle(&mut self, Kill(name, sign): Kill, _: &mut Context<Self>) -> Self::Result {
         let nodes = self.roster.snapshot(now());
         let node = nodes.into_iter().find(|node| node.name == name)?;
         let pid = node.pid.filter(|pid| self.processes.is_own(&name, *pid))?;
-        self.processes.sign(&name, pid, Sign::Kill);
+        self.processes.sign(&name, pid, sign);
         Some(pid)
     }
 }

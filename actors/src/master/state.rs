@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 
 use lampyris_runtime::name::NodeName;
 use lampyris_runtime::supervisor::roster::Role;
+use lampyris_runtime::supervisor::usage;
 use serde::{Deserialize, Serialize};
 
 /// One living node.
@@ -24,6 +25,13 @@ pub(super) struct Known {
     /// What it is there for beside the process that is the node; `None` for that one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) beside: Option<Role>,
+}
+
+/// The nodes that live although no master does: name and process.
+pub(crate) fn left_behind(run_dir: &Path) -> Vec<(NodeName, u32)> {
+    let known = State::new(run_dir).read().into_iter();
+    let lives = |known: &Known| usage::start_time(known.pid) == Some(known.start_time);
+    known.filter(lives).map(|known| (known.name, known.pid)).collect()
 }
 
 /// Which of the processes that were found are the nodes, first, and which are to leave (`true`): those that were

@@ -12,7 +12,7 @@ use lampyris_runtime::name::NodeName;
 use lampyris_runtime::supervisor::roster::{NodeSnapshot, State, StateChange};
 
 use super::processes::Output;
-use crate::console::Console;
+use crate::console::{Colour, Console};
 
 /// Colours of the nodes' names, in turn.
 const COLOURS: [&str; 6] = [
@@ -30,14 +30,12 @@ pub(super) struct Terminal {
 }
 
 impl Terminal {
-    pub(super) fn new(config: &Config, console: Console) -> Self {
-        let no_color = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-        let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
-        let colour = !no_color && !dumb && std::io::stdout().is_terminal() && std::io::stderr().is_terminal();
+    pub(super) fn new(config: &Config, console: Console, colour: Colour) -> Self {
+        let terminal = std::io::stdout().is_terminal() && std::io::stderr().is_terminal();
         let mut terminal = Self {
             names: Vec::new(),
             width: "master".len(),
-            colour,
+            colour: colour.applies(terminal),
             show_output: config.log.terminal,
             console,
         };

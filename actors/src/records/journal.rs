@@ -21,14 +21,18 @@ pub(super) struct Journal {
     failed: bool,
 }
 
+/// The last events that the file and the one before hold. What is no event is passed over.
+pub(super) fn former(path: &Path) -> Vec<Event> {
+    let files = [aside(path), path.to_owned()];
+    let mut former: Vec<Event> = files.iter().flat_map(|file| read(file)).collect();
+    former.drain(..former.len().saturating_sub(MOST));
+    former
+}
+
 impl Journal {
     /// Opens the file, and reads the events that it and the one before hold. What is no event is passed over.
     pub(super) fn open(path: &Path) -> (Self, Vec<Event>) {
-        let mut former: Vec<Event> = [aside(path), path.to_owned()]
-            .iter()
-            .flat_map(|file| read(file))
-            .collect();
-        former.drain(..former.len().saturating_sub(MOST));
+        let former = former(path);
         let mut journal = Self {
             path: path.to_owned(),
             file: None,

@@ -44,6 +44,11 @@ struct Kept {
     traces: Traces,
 }
 
+/// The events that the masters of a run folder have noted.
+pub(crate) fn former(run_dir: &Path) -> Vec<Event> {
+    journal::former(&run_dir.join("events.jsonl"))
+}
+
 impl Records {
     /// The records of a cluster; former events are read from the run folder.
     pub(crate) fn open(run_dir: &Path) -> Self {

@@ -72,18 +72,19 @@ impl Tokens {
 /// # Errors
 /// The file in the run folder cannot be read.
 pub(crate) fn known_token(config: &Config) -> io::Result<String> {
-    match from_environment() {
+    match token_of_environment() {
         Some(token) => Ok(token),
         None => std::fs::read_to_string(config.run_dir.join(FILE)).map(|token| token.trim().to_owned()),
     }
 }
 
-fn from_environment() -> Option<String> {
+/// The token that a variable holds.
+pub(crate) fn token_of_environment() -> Option<String> {
     std::env::var(VARIABLE).ok().filter(|token| !token.is_empty())
 }
 
 fn administrators(run_dir: &Path) -> io::Result<String> {
-    if let Some(token) = from_environment() {
+    if let Some(token) = token_of_environment() {
         return Ok(token);
     }
     let path = run_dir.join(FILE);

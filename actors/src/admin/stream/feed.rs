@@ -10,9 +10,10 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use super::pipe::Writer;
 use super::topics::Topics;
-use crate::admin::api::{cluster, links, logs};
+use crate::admin::api::{cluster, links};
 use crate::admin::seat::Seat;
 use crate::admin::views::{detail, summary};
+use crate::lines::{LogLine, Reader};
 
 /// How often numbers are looked at.
 const STEP: Duration = Duration::from_millis(500);
@@ -168,13 +169,13 @@ impl Feed {
 }
 
 /// Follows the log of a node from its end on.
-fn follow(seat: &Seat, name: &str, lines: mpsc::Sender<logs::LogLine>) -> oneshot::Sender<()> {
+fn follow(seat: &Seat, name: &str, lines: mpsc::Sender<LogLine>) -> oneshot::Sender<()> {
     let file = seat.config().log.dir.join(format!("{name}.log"));
     let start = std::fs::metadata(&file).map_or(0, |file| file.len());
     let (sender, mut raw) = mpsc::channel::<String>(LINES);
     let (ended, end) = oneshot::channel();
     tokio::spawn(output::follow(file, start, sender, end));
-    let mut reader = logs::Reader::new(name);
+    let mut reader = Reader::new(name);
     tokio::spawn(async move {
         while let Some(text) = raw.recv().await {
             if lines.send(reader.read(text)).await.is_err() {

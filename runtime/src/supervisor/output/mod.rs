@@ -107,48 +107,40 @@ fn is_same(one: &File, other: &File) -> io::Result<bool> {
     Ok((one.dev(), one.ino()) == (other.dev(), other.ino()))
 }
 
-/// The last lines of a log, cut and escaped as everywhere: those for which `wanted` says so, at most `most`, found in
-/// its last `bytes` bytes. Oldest first.
+/// Passes on the lines that begin in the last `bytes` bytes before byte `end` of a log, cut and escaped as everywhere.
 ///
 /// # Errors
 /// The file cannot be read. That there is none is no error.
-pub fn tail(
-    log: &Path,
-    bytes: u64,
-    most: usize,
-    mut wanted: impl FnMut(&str) -> bool,
-) -> io::Result<Vec<String>> {
+pub fn tail(log: &Path, end: u64, bytes: u64, mut each: impl FnMut(String)) -> io::Result<()> {
     let file = match File::open(log) {
         Ok(file) => file,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
         Err(error) => return Err(error),
     };
-    let end = file.metadata()?.len();
+    let end = file.metadata()?.len().min(end);
     let start = end.saturating_sub(bytes);
     // A line that began before is no whole line.
     let mut is_whole = start == 0;
-    let (mut lines, mut last) = (Lines::default(), VecDeque::new());
-    let mut keep = |line: String| {
-        if std::mem::replace(&mut is_whole, true) && most > 0 && wanted(&line) {
-            if last.len() == most {
-                last.pop_front();
-            }
-            last.push_back(line);
+    let mut lines = Lines::default();
+    let mut take = |line: String| {
+        if std::mem::replace(&mut is_whole, true) {
+            each(line);
         }
     };
     let (mut at, mut chunk) = (start, vec![0; CHUNK]);
     while at < end {
-        let count = file.read_at(&mut chunk, at)?;
+        let most = CHUNK.min(usize::try_from(end - at).unwrap_or(CHUNK));
+        let count = file.read_at(&mut chunk[..most], at)?;
         if count == 0 {
             break;
         }
         at += count as u64;
-        lines.take(&chunk[..count], &mut keep);
+        lines.take(&chunk[..count], &mut take);
     }
     if let Some(line) = lines.rest() {
-        keep(line);
+        take(line);
     }
-    Ok(last.into())
+    Ok(())
 }
 
 fn keep(last: &mut VecDeque<String>, line: String) {

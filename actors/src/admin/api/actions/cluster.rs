@@ -25,6 +25,8 @@ pub(in crate::admin) struct ClusterRequest {
     dry_run: bool,
     /// Of stop: the master ends alone, and the nodes go on for the next one.
     keep_nodes: bool,
+    /// Of stop: kill all nodes at once.
+    now: bool,
 }
 
 /// Asks something of the cluster: stop, rolling-restart, or reload, which applies the configuration as it stands in the
@@ -46,13 +48,21 @@ pub(in crate::admin) async fn of_cluster(
     let situation = situation(&seat, &config, &nodes, "");
     let effect = match word.as_str() {
         "stop" if request.keep_nodes => situation.of_leave(),
+        "stop" if request.now => situation.of_kill(),
         "stop" => situation.of_stop(),
         "rolling-restart" => situation.of_rolling_restart(),
         "reload" => situation.of_reload(),
         _ => return Err(no_such_action(&word)),
     };
-    if request.keep_nodes && word != "stop" {
-        return Err(Problem::bad_request("keep_nodes belongs to the action stop"));
+    if (request.keep_nodes || request.now) && word != "stop" {
+        return Err(Problem::bad_request(
+            "keep_nodes and now belong to the action stop",
+        ));
+    }
+    if request.keep_nodes && request.now {
+        return Err(Problem::bad_request(
+            "nodes that are kept are not killed: keep_nodes or now",
+        ));
     }
     let mut answer = ActionAnswer {
         effect,
@@ -69,16 +79,17 @@ pub(in crate::admin) async fn of_cluster(
     match word.as_str() {
         "reload" => return reload(&seat).await,
         "rolling-restart" => answer.operation = Some(rolling_restart(&seat).await?),
-        _ => stop(&seat, request.keep_nodes).await?,
+        _ => stop(&seat, &request).await?,
     }
     Ok(answer.respond())
 }
 
-async fn stop(seat: &Seat, keep_nodes: bool) -> Result<(), Problem> {
-    let done = match keep_nodes {
+async fn stop(seat: &Seat, request: &ClusterRequest) -> Result<(), Problem> {
+    let done = match request.keep_nodes {
         true => seat.master.send(Leave { by: BY }).await,
         false => {
-            let stop = StopCluster { by: BY, now: false };
+            let (by, now) = (BY, request.now);
+            let stop = StopCluster { by, now };
             seat.master.send(stop).await.map(Ok)
         }
     };

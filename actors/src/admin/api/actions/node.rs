@@ -4,7 +4,8 @@ use actix_web::HttpResponse;
 use actix_web::web::{Data, Path, Query};
 use lampyris_runtime::config::Role;
 use lampyris_runtime::name::NodeName;
-use serde::Deserialize;
+use lampyris_runtime::supervisor::process::Sign;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::{ActionAnswer, DryRun, because, no_such_action, situation, stopping};
@@ -45,6 +46,30 @@ pub(in crate::admin) struct ActionRequest {
     reason: Option<String>,
     /// Only say what would be done.
     dry_run: bool,
+    /// Of kill: the signal, SIGKILL unless it is given.
+    signal: Option<KillSignal>,
+}
+
+/// The signals of kill.
+#[derive(Debug, Clone, Copy, Deserialize, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub(in crate::admin) enum KillSignal {
+    /// SIGKILL, for the process and all that it has started.
+    Kill,
+    /// SIGTERM: it stops in order.
+    Term,
+    /// SIGABRT: it ends with a trace.
+    Abrt,
+}
+
+impl KillSignal {
+    fn sign(self) -> Sign {
+        match self {
+            Self::Kill => Sign::Kill,
+            Self::Term => Sign::Terminate,
+            Self::Abrt => Sign::Abort,
+        }
+    }
 }
 
 /// Asks something of a node: start, stop, restart, reload (a restart with the program that is on the disk now), drain,
@@ -76,6 +101,9 @@ pub(in crate::admin) async fn of_node(
             text,
         ));
     }
+    if request.signal.is_some() && action != NodeAction::Kill {
+        return Err(Problem::bad_request("signal belongs to the action kill"));
+    }
     let nodes = seat.nodes().await?;
     let is_meant = |node: &&NodeView| node.supervision.name.as_str() == name;
     let node = nodes
@@ -94,20 +122,25 @@ pub(in crate::admin) async fn of_node(
         check_drain(&seat, &name)?;
     }
     if !answer.dry_run {
-        answer.operation = carry_out(&seat, &node.supervision.name, action).await?;
+        answer.operation = carry_out(&seat, &node.supervision.name, action, request.signal).await?;
         let why = because(request.reason.as_deref());
         seat.audit(&who.name, Some(&name), format!("{word}{why}"));
     }
     Ok(answer.respond())
 }
 
-async fn carry_out(seat: &Seat, node: &NodeName, action: NodeAction) -> Result<Option<String>, Problem> {
+async fn carry_out(
+    seat: &Seat,
+    node: &NodeName,
+    action: NodeAction,
+    signal: Option<KillSignal>,
+) -> Result<Option<String>, Problem> {
     let drained = match action {
         NodeAction::Start => return act(seat, node, Action::Start).await,
         NodeAction::Stop => return act(seat, node, Action::Stop).await,
         NodeAction::Restart => return act(seat, node, Action::Restart).await,
         NodeAction::Reload => return act(seat, node, Action::Reload).await,
-        NodeAction::Kill => return kill(seat, node).await.map(|()| None),
+        NodeAction::Kill => return kill(seat, node, signal).await.map(|()| None),
         NodeAction::Drain => true,
         NodeAction::Undrain => false,
     };
@@ -133,10 +166,10 @@ async fn act(seat: &Seat, node: &NodeName, action: Action) -> Result<Option<Stri
     })
 }
 
-async fn kill(seat: &Seat, node: &NodeName) -> Result<(), Problem> {
+async fn kill(seat: &Seat, node: &NodeName, signal: Option<KillSignal>) -> Result<(), Problem> {
     let pid = seat
         .master
-        .send(Kill(node.clone()))
+        .send(Kill(node.clone(), signal.map_or(Sign::Kill, KillSignal::sign)))
         .await
         .map_err(|_| Problem::unavailable())?;
     let none = || {

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use actix_web::http::StatusCode;
 use actix_web::web::{Data, Json, Path};
+use bytes::Bytes;
 use lampyris_runtime::codec;
 use lampyris_runtime::config::Config;
 use lampyris_runtime::error::Fault;
@@ -179,14 +180,21 @@ async fn of_handler(
     });
     Ok(
         match call_traced(&link, &call.handler, body, time, traced).await {
-            Ok(body) => Outcome::Reply(Reply {
-                hex: to_hex(&body),
-                text: None,
-                json: codec::decode(&body).ok(),
-            }),
+            Ok(body) => Outcome::Reply(of_message(&body)),
             Err(fault) => Outcome::Failure(failure(&fault)),
         },
     )
+}
+
+/// A reply in MessagePack; one that is a client's payload is text, if it is any.
+fn of_message(body: &Bytes) -> Reply {
+    let json: Option<Value> = codec::decode(body).ok();
+    let payload = || String::from_utf8(codec::decode::<Bytes>(body).ok()?.to_vec()).ok();
+    Reply {
+        hex: to_hex(body),
+        text: if json.is_none() { payload() } else { None },
+        json,
+    }
 }
 
 fn failure(fault: &Fault) -> Failure {

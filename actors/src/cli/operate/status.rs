@@ -1,0 +1,169 @@
+//! `status`: how the cluster and its nodes are, for people, for `cut`, and for programs.
+
+use std::time::Duration;
+
+use clap::{Args, ValueEnum};
+use serde_json::{Value, json};
+
+use super::api::Api;
+use super::doing::chosen;
+use super::reach::Reach;
+use super::screen::{DIM, GREEN, RED, Screen, YELLOW, colour_of_state};
+use super::table::table;
+use super::trouble::{Trouble, code};
+use super::units::{bytes, or_dash, rate, short_time, time};
+use super::views::{Cluster, Node};
+use super::{Ground, pause};
+
+/// How often `--watch` looks.
+const WATCH: Duration = Duration::from_secs(1);
+
+/// The arguments of `status`.
+#[derive(Debug, Args)]
+pub(in crate::cli) struct Status {
+    /// Only these nodes
+    #[arg(value_name = "NODE")]
+    nodes: Vec<String>,
+    /// Look again every second, until Ctrl-C
+    #[arg(long)]
+    watch: bool,
+    /// How it is written
+    #[arg(long, value_enum, default_value_t = Shape::Table)]
+    format: Shape,
+    #[command(flatten)]
+    reach: Reach,
+}
+
+/// How it is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Shape {
+    /// Columns, with the verdict below
+    Table,
+    /// One object
+    Json,
+    /// A line for each node, with tabs between: name, state, pid, restarts, application, reason
+    Plain,
+}
+
+/// What was seen at one moment.
+struct Seen {
+    cluster: Cluster,
+    nodes: Vec<Node>,
+    /// The same, as it came.
+    raw: (Value, Vec<Value>),
+}
+
+pub(super) fn run(args: &Status, ground: &mut Ground) -> Result<u8, Trouble> {
+    let api = args.reach.api(&ground.file)?;
+    let mut former: Vec<String> = Vec::new();
+    loop {
+        let seen = see(&api, &args.nodes)?;
+        let lines = match args.format {
+            Shape::Table => as_table(&seen, &ground.screen),
+            Shape::Plain => seen.nodes.iter().map(plain).collect(),
+            Shape::Json => vec![json!({"cluster": seen.raw.0, "nodes": seen.raw.1}).to_string()],
+        };
+        if !args.watch {
+            lines.iter().try_for_each(|line| ground.screen.line(line))?;
+            return Ok(verdict(args, &seen, ground));
+        }
+        if ground.screen.is_terminal() && args.format == Shape::Table {
+            let text = lines.join("\x1b[K\n");
+            ground.screen.write(&format!("\x1b[H{text}\x1b[K\n\x1b[J"))?;
+        } else {
+            // Who reads this wants to know what changes, not what the time is.
+            let states = seen
+                .nodes
+                .iter()
+                .map(|node| format!("{}{:?}", node.state, node.pid));
+            let states: Vec<String> = states.collect();
+            if states != former {
+                lines.iter().try_for_each(|line| ground.screen.line(line))?;
+                former = states;
+            }
+        }
+        pause(WATCH);
+    }
+}
+
+fn see(api: &Api, names: &[String]) -> Result<Seen, Trouble> {
+    let (cluster, list) = (api.get("cluster")?, api.get("nodes")?);
+    let parse = |value: &Value| serde_json::from_value::<Node>(value.clone()).unwrap_or_default();
+    let list = list.as_array().cloned().unwrap_or_default();
+    let nodes = chosen(list.iter().map(parse).collect(), names)?;
+    let is_chosen = |value: &&Value| nodes.iter().any(|node| value["name"] == node.name);
+    let raw = list.iter().filter(is_chosen).cloned().collect();
+    Ok(Seen {
+        nodes,
+        raw: (cluster.clone(), raw),
+        cluster: serde_json::from_value(cluster).unwrap_or_default(),
+    })
+}
+
+/// The exit code; and on standard error what to look at next.
+fn verdict(args: &Status, seen: &Seen, ground: &mut Ground) -> u8 {
+    let is_well = match args.nodes.is_empty() {
+        true => seen.cluster.verdict.health == "healthy",
+        false => seen.nodes.iter().all(|node| node.state == "ready"),
+    };
+    if is_well {
+        return 0;
+    }
+    let worst = ["failed", "backoff", "unreachable", "degraded", "stopped"]
+        .iter()
+        .find_map(|state| seen.nodes.iter().find(|node| node.state == *state));
+    if let Some(node) = worst {
+        let (program, name) = (&ground.program, &node.name);
+        let next = match node.state.as_str() {
+            "stopped" => format!("start it with: {program} start {name}"),
+            _ => format!("see: {program} logs {name} --since 5m"),
+        };
+        ground.screen.note(&next);
+    }
+    code::DEGRADED
+}
+
+fn plain(node: &Node) -> String {
+    let pid = or_dash(node.pid, |pid| pid.to_string());
+    let restarts = node.restarts.to_string();
+    [&node.name, &node.state, &pid, &restarts, &node.app, node.remark()].join("\t")
+}
+
+fn as_table(seen: &Seen, screen: &Screen) -> Vec<String> {
+    let head = [
+        "NODE", "STATE", "PID", "UPTIME", "RESTARTS", "CLIENTS", "CALLS/S", "P99", "MEMORY", "",
+    ];
+    let mut rows = vec![head.map(str::to_owned).to_vec()];
+    rows.extend(seen.nodes.iter().map(row));
+    let paint = |row: usize, column: usize, text: &str| match (row, column) {
+        (0, _) => screen.paint(text, DIM),
+        (_, 1) => screen.paint(text, colour_of_state(&seen.nodes[row - 1].state)),
+        _ => text.to_owned(),
+    };
+    let mut lines = table(&rows, paint);
+    let colour = match seen.cluster.verdict.health.as_str() {
+        "healthy" => GREEN,
+        "down" => RED,
+        _ => YELLOW,
+    };
+    lines.push(String::new());
+    lines.push(screen.paint(&seen.cluster.verdict.line, colour));
+    lines
+}
+
+/// A node as a row; `top` has the same.
+pub(super) fn row(node: &Node) -> Vec<String> {
+    let last = node.last.clone().unwrap_or_default();
+    vec![
+        node.name.clone(),
+        node.standing(),
+        or_dash(node.pid, |pid| pid.to_string()),
+        or_dash(node.uptime, time),
+        node.restarts.to_string(),
+        or_dash(node.clients, |clients| clients.to_string()),
+        or_dash(last.calls_per_second, rate),
+        or_dash(last.p99, short_time),
+        or_dash(node.rss, bytes),
+        node.remark().to_owned(),
+    ]
+}
