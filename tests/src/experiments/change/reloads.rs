@@ -120,7 +120,10 @@ fn invalid(cluster: &mut Cluster) {
         let lines = text.lines().filter(|line| !line.is_empty());
         lines.map(str::to_owned).collect()
     };
-    assert_eq!(lines(&checked.stderr()), lines(text));
+    let mut told = lines(&checked.stderr());
+    let sum = told.pop().expect("a last line");
+    assert!(sum.starts_with("2 faults;"), "{sum}");
+    assert_eq!(told, lines(text));
 }
 
 fn a_node_more(strength: Strength, record: &mut Record) {
