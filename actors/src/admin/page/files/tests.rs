@@ -14,8 +14,8 @@ mod join;
 /// What a first visit may load, compressed, in bytes.
 const FIRST_LOAD: usize = 80_000;
 
-/// How many files a first visit may ask for; beside them are the frame, and what the page asks the API.
-const FILES_AT_ONCE: usize = 9;
+/// How many files a first visit may ask for, charts among them; beside them are the frame, and what the API is asked.
+const FILES_AT_ONCE: usize = 11;
 
 /// What a module names by `start`, of the files that there are.
 fn named<'a>(file: &'a Packed, start: &'a str) -> impl Iterator<Item = String> + 'a {
