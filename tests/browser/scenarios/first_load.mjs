@@ -5,8 +5,7 @@ import { filled } from "../lib/browser.mjs";
 
 /** The most that a first visit may take: bytes as they come over the wire, and requests. The stream is none. */
 const BYTES = 80_000;
-/** Each module is a file of its own; joined, they could be 12. */
-const REQUESTS = 24;
+const REQUESTS = 12;
 
 export async function scenario({ browser, settings, cluster }) {
   const context = await browser.context();

@@ -29,7 +29,7 @@ function colour(name) {
   return value;
 }
 
-function options({ lines, format }, width) {
+function options({ lines, format, steps }, width) {
   const axis = { stroke: colour("--soft"), grid: { stroke: colour("--line"), width: 1 }, ticks: { show: false }, font: "11px system-ui, sans-serif" };
   const clockOf = (seconds) => new Date(seconds * 1000).toLocaleTimeString([], { hour12: false });
   return {
@@ -40,14 +40,15 @@ function options({ lines, format }, width) {
     scales: { y: { range: (_, low, high) => [Math.min(0, low ?? 0), (high ?? 0) > 0 ? high * 1.1 : 1] } },
     axes: [
       { ...axis, size: 22, space: 70, values: (_, all) => all.map(clockOf) },
-      { ...axis, size: 62, space: 34, values: (_, all) => all.map((value) => format(value)) },
+      { ...axis, ...(steps && { incrs: steps }), size: 62, space: 34, values: (_, all) => all.map((value) => format(value)) },
     ],
     series: [{}, ...lines.map(({ label, color, fill }) => ({ label, stroke: colour(color), width: 1.6, points: { show: false }, fill: fill ? `${colour(color).replace("rgb(", "rgba(").replace(")", ", .12)")}` : undefined }))],
   };
 }
 
-// `lines` are { label, key, color, fill }; points have `at_ms` and a value for each key.
-export function Chart({ title, lines, points, format }) {
+// `lines` are { label, key, color, fill }; points have `at_ms` and a value for each key; `steps` are what may lie between
+// two labels of the axis, if not decimal numbers.
+export function Chart({ title, lines, points, format, steps }) {
   const place = useRef(null);
   const plot = useRef(null);
   const [at, setAt] = useState(null);
@@ -60,7 +61,7 @@ export function Chart({ title, lines, points, format }) {
     if (table) return undefined;
     load().then(() => {
       if (gone) return;
-      const made = options({ lines, format }, place.current.clientWidth);
+      const made = options({ lines, format, steps }, place.current.clientWidth);
       made.hooks = { setCursor: [(chart) => setAt(chart.cursor.idx ?? null)] };
       plot.current = new globalThis.uPlot(made, data, place.current);
       watcher = new ResizeObserver(([entry]) => plot.current?.setSize({ width: entry.contentRect.width, height: HEIGHT }));

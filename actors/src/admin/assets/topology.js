@@ -14,8 +14,11 @@ const SIBLINGS = 12;
 // Narrower than this, in pixels, the picture goes down instead of right.
 const NARROW = 640;
 
-// With more links than these, labels stand near their children and are short.
+// With more links than these, and where several come to one box, labels are short.
 const DENSE = 6;
+
+// Labels stand where lines arrive, one above the other: how far from the box, and how high a line of text is.
+const LABEL = { away: 10, line: 15 };
 
 const MASTER = "master";
 
@@ -37,7 +40,7 @@ function lines(all) {
   return all.flatMap((box) => {
     const parents = (box.node ?? box.group[0]).parents.filter((parent) => place.has(parent));
     const dialled = parents.length ? parents : [MASTER];
-    return dialled.map((parent) => ({ key: `${parent}-${box.name}`, from: place.get(parent) ?? MASTER, to: box.name, parent }));
+    return dialled.map((parent, nth) => ({ key: `${parent}-${box.name}`, from: place.get(parent) ?? MASTER, to: box.name, parent, nth, of: dialled.length }));
   });
 }
 
@@ -52,8 +55,11 @@ function ranks(edges) {
 
 function arrange(all, edges, down, room) {
   const graph = new Graph();
-  const between = down ? 58 : Math.min(200, Math.max(90, (room - BOX.width * ranks(edges)) / Math.max(1, ranks(edges) - 1) - 20));
-  graph.setGraph({ rankdir: down ? "TB" : "LR", nodesep: down ? 8 : edges.length > DENSE ? 18 : 34, ranksep: between, marginx: 6, marginy: 8 });
+  // As many labels as come to one box have their place before it.
+  const labels = LABEL.line * Math.max(1, ...edges.map((edge) => edge.of));
+  const between = down ? 44 + labels : Math.min(200, Math.max(90, (room - BOX.width * ranks(edges)) / Math.max(1, ranks(edges) - 1) - 20));
+  const beside = down ? 8 : Math.max(edges.length > DENSE ? 18 : 34, labels - BOX.height + 8);
+  graph.setGraph({ rankdir: down ? "TB" : "LR", nodesep: beside, ranksep: between, marginx: 6, marginy: 8 });
   graph.setDefaultEdgeLabel(() => ({}));
   graph.setNode(MASTER, { ...BOX });
   all.forEach((box) => graph.setNode(box.name, { ...BOX }));
@@ -80,26 +86,16 @@ function linkOf(parent, box) {
   return { state, rate: down ? null : own.rate, rtt, text: down ? `down${why ? `: ${why}` : ""}` : "up" };
 }
 
-// Where the label of a curve is: nearer to the end that dials, where the curves of siblings are apart.
-function bezier(from, to, start, end, dense) {
-  const part = dense ? 0.84 : from === to ? 0.5 : 0.66;
-  const weight = part * part * (3 - 2 * part);
-  const along = 1.5 * part * (1 - part) + part ** 3;
-  return { x: start + (end - start) * along, y: from + (to - from) * weight };
-}
-
-const swap = ({ x, y }) => ({ x: y, y: x });
-
-// From the middle of one side to the middle of the other's.
-function curve(from, to, down, dense) {
+// From the middle of one side to the middle of the other's; where the line is half way, and where it arrives.
+function curve(from, to, down) {
   if (down) {
     const [start, end] = [from.y + BOX.height / 2, to.y - BOX.height / 2];
     const middle = (start + end) / 2;
-    return { path: `M${from.x} ${start}C${from.x} ${middle} ${to.x} ${middle} ${to.x} ${end}`, ...swap(bezier(from.x, to.x, start, end, dense)) };
+    return { path: `M${from.x} ${start}C${from.x} ${middle} ${to.x} ${middle} ${to.x} ${end}`, half: [(from.x + to.x) / 2, middle], end: [to.x, end] };
   }
   const [start, end] = [from.x + BOX.width / 2, to.x - BOX.width / 2];
   const middle = (start + end) / 2;
-  return { path: `M${start} ${from.y}C${middle} ${from.y} ${middle} ${to.y} ${end} ${to.y}`, ...bezier(from.y, to.y, start, end, dense) };
+  return { path: `M${start} ${from.y}C${middle} ${from.y} ${middle} ${to.y} ${end} ${to.y}`, half: [middle, (from.y + to.y) / 2], end: [end, to.y] };
 }
 
 function spoken(from, to, link) {
@@ -107,23 +103,36 @@ function spoken(from, to, link) {
   return `link of ${to} to ${from}, ${link.text}${rtt}${link.rate === null ? "" : `, ${count(link.rate)} messages a second`}`;
 }
 
-function Link({ edge, box, graph, down, dense }) {
+function Link({ edge, box, graph, down }) {
   const link = linkOf(edge.parent, box);
-  const [from, to] = [graph.node(edge.from), graph.node(edge.to)];
-  const { path, x, y } = curve(from, to, down, dense);
-  // Beside a line that goes down, above and below one that goes right.
-  const side = down ? (to.x < from.x ? -1 : 1) : 0;
+  const { path, half: [x, y] } = curve(graph.node(edge.from), graph.node(edge.to), down);
   const label = spoken(edge.from, edge.to, link);
   const width = link.rate ? Math.min(6, 1.5 + Math.log10(1 + link.rate)) : 1.5;
-  const above = link.state !== "up" ? link.state : link.rtt === null ? "" : time(link.rtt);
-  const below = dense || link.state !== "up" || link.rate === null ? "" : `${count(link.rate)} msg/s`;
   return html`<g class="link" data-link=${`${edge.from}-${edge.to}`} data-state=${link.state} tabindex="0" role="img" aria-label=${label}>
     <title>${label}</title>
     <path class="wide" d=${path} />
     <path class="wire" d=${path} style=${{ strokeWidth: `${width.toFixed(1)}px` }} />
     ${link.state === "down" && html`<path class="cross" d=${`M${x - 6} ${y - 6}l12 12m0-12-12 12`} />`}
-    <text class="label" ...${side ? { x: x + 8 * side, y: y - 3 } : { x, y: y - 10 }} data-side=${side}>${above}</text>
-    <text class="label" ...${side ? { x: x + 8 * side, y: y + 12 } : { x, y: y + 18 }} data-side=${side}>${below}</text>
+  </g>`;
+}
+
+// What stands at a link, on ground of its own: it is drawn when all lines are.
+function Label({ edge, box, graph, down, dense }) {
+  const link = linkOf(edge.parent, box);
+  const first = link.state !== "up" ? link.state : link.rtt === null ? "" : time(link.rtt);
+  const second = dense || edge.of > 1 || link.state !== "up" || link.rate === null ? "" : `${count(link.rate)} msg/s`;
+  const words = [first, second].filter((word) => word);
+  if (words.length === 0) return null;
+  // There is room for one long line above a box, and for two short ones before it.
+  const texts = down ? [words.join(" · ")] : words;
+  const width = 8 + 6.3 * Math.max(...texts.map((text) => text.length));
+  const height = LABEL.line * texts.length;
+  const [endX, endY] = curve(graph.node(edge.from), graph.node(edge.to), down).end;
+  const x = down ? endX : endX - LABEL.away - width / 2;
+  const y = down ? endY - LABEL.away - LABEL.line * (edge.nth + 0.5) : endY + LABEL.line * (edge.nth - (edge.of - 1) / 2);
+  return html`<g class="label" data-state=${link.state} aria-hidden="true">
+    <rect x=${x - width / 2} y=${y - height / 2} width=${width} height=${height} rx="4" />
+    ${texts.map((text, index) => html`<text x=${x} y=${y - height / 2 + LABEL.line * index + 11.5}>${text}</text>`)}
   </g>`;
 }
 
@@ -217,7 +226,8 @@ export function Topology({ go }) {
   const summary = `${nodes.length} nodes: ${nodes.map((node) => `${node.name} ${words(node)}`).join(", ")}`;
   return html`<div class="topology" ref=${frame}>
     ${nodes.length === 0 ? html`<p class="empty">No node is known yet.</p>` : html`<svg id="topology" role="group" aria-label=${summary} viewBox=${`0 0 ${width} ${height}`} style=${{ width: `${width}px` }} onKeyDown=${(event) => walk(event, event.currentTarget)}>
-      ${edges.map((edge) => html`<${Link} key=${edge.key} edge=${edge} box=${boxNow.get(edge.to)} graph=${graph} down=${down} dense=${edges.length > DENSE} />`)}
+      ${edges.map((edge) => html`<${Link} key=${edge.key} edge=${edge} box=${boxNow.get(edge.to)} graph=${graph} down=${down} />`)}
+      ${edges.map((edge) => html`<${Label} key=${`label ${edge.key}`} edge=${edge} box=${boxNow.get(edge.to)} graph=${graph} down=${down} dense=${edges.length > DENSE} />`)}
       <${Box} place=${graph.node(MASTER)} name=${MASTER} state=${state} word=${state === "ready" ? "supervises" : "unknown"} number=${store.cluster ? span(store.cluster.uptime).split(" ").slice(0, 2).join(" ") : ""} label=${`master, ${state}, up for ${span(store.cluster?.uptime)}`} />
       ${now.map((box) => boxOf(box, graph.node(box.name), go))}
     </svg>`}

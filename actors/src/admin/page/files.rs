@@ -1,4 +1,4 @@
-//! The files of the page, packed by `build.rs` and embedded in the program. What is not in the table is not there.
+//! The files of the page, packed by `build/main.rs` and embedded in the program. What is not in the table is not there.
 
 use actix_web::http::StatusCode;
 use actix_web::http::header::{

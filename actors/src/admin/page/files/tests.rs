@@ -7,8 +7,15 @@ use sha2::{Digest, Sha256};
 
 use super::*;
 
+/// What the program that packs the files joins modules with.
+#[path = "../../../../build/join.rs"]
+mod join;
+
 /// What a first visit may load, compressed, in bytes.
 const FIRST_LOAD: usize = 80_000;
+
+/// How many files a first visit may ask for, charts among them; beside them are the frame, and what the API is asked.
+const FILES_AT_ONCE: usize = 11;
 
 /// What a module names by `start`, of the files that there are.
 fn named<'a>(file: &'a Packed, start: &'a str) -> impl Iterator<Item = String> + 'a {
@@ -60,6 +67,7 @@ fn the_first_visit_of_each_page_loads_little() {
         let total = files + include_str!("../../assets/frame.html").len();
         println!("{page}: {} files, {total} bytes", all.len());
         assert!(total <= FIRST_LOAD, "{page}: {total} bytes, of {all:?}");
+        assert!(all.len() <= FILES_AT_ONCE, "{page}: {all:?}");
     }
 }
 
