@@ -101,7 +101,12 @@ fn list(value: &Value) -> Vec<Value> {
 fn attributes(of: &Value) -> HashMap<String, Value> {
     let pairs = list(&of["attributes"]).into_iter();
     pairs
-        .map(|pair| (pair["key"].as_str().expect("a key").to_owned(), pair["value"].clone()))
+        .map(|pair| {
+            (
+                pair["key"].as_str().expect("a key").to_owned(),
+                pair["value"].clone(),
+            )
+        })
         .collect()
 }
 
@@ -156,7 +161,10 @@ fn a_collector_gets_the_three_hops_of_a_request_with_their_parents() {
         let attributes = attributes(span);
         assert_eq!(attributes["rpc.system.name"]["stringValue"], "lampyris", "{span}");
         assert_eq!(attributes["rpc.method"]["stringValue"], method, "{span}");
-        assert!(attributes["lampyris.queue_time"]["doubleValue"].is_number(), "{span}");
+        assert!(
+            attributes["lampyris.queue_time"]["doubleValue"].is_number(),
+            "{span}"
+        );
         let time = |key: &str| span[key].as_str().and_then(|text| text.parse::<u64>().ok());
         assert!(
             time("startTimeUnixNano") > Some(1_600_000_000_000_000_000),
