@@ -105,7 +105,7 @@ impl Exporter {
         let shared = Arc::clone(&outbox.0);
         std::thread::Builder::new().name("otlp".into()).spawn(move || {
             Courier::new(&shared).run();
-            drop::<oneshot::Sender<()>>(running);
+            drop(running);
         })?;
         Ok(Self { outbox, ended })
     }
