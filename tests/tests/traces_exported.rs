@@ -21,11 +21,11 @@ struct Collector {
 }
 
 impl Collector {
-    fn at(addr: impl Into<SocketAddr>, refusals: &[&'static str]) -> Self {
+    fn at(addr: impl Into<SocketAddr>, refusals: &'static [&'static str]) -> Self {
         let listener = TcpListener::bind(addr.into()).expect("a port");
         let addr = listener.local_addr().expect("its address");
         let got = Arc::<Mutex<Vec<Request>>>::default();
-        let (kept, mut refusals) = (Arc::clone(&got), refusals.to_vec().into_iter());
+        let (kept, mut refusals) = (Arc::clone(&got), refusals.iter().copied());
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
                 // A connection that ends is the client's affair.
