@@ -35,6 +35,7 @@ pub mod message;
 mod meter;
 pub mod net;
 pub mod node;
+mod otlp;
 pub mod payload;
 pub mod prelude;
 mod protocol;

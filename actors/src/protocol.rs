@@ -137,6 +137,8 @@ pub(crate) struct Report {
 #[derive(Debug, Clone, Serialize, Deserialize, Remote)]
 #[remote(name = "lampyris.master.spans")]
 pub(crate) struct Spans {
+    /// In which life of the node.
+    pub(crate) incarnation: Incarnation,
     /// The spans, as they ended.
     pub(crate) spans: Vec<Span>,
 }

@@ -12,7 +12,13 @@ const AT_ONCE: Duration = Duration::from_secs(1);
 /// A fault: what is done to the study's configuration, and what the message must hold.
 type Fault = (fn(&mut Cluster), &'static [&'static str]);
 
-const FAULTS: [Fault; 16] = [
+const FAULTS: [Fault; 17] = [
+    (
+        |cluster| {
+            cluster.set("trace", json!({"otlp": "https://127.0.0.1:4318"}));
+        },
+        &["E014", "trace.otlp", "https://127.0.0.1:4318", "without TLS"],
+    ),
     (
         |cluster| {
             cluster.set("servers.net.netprt", 10_001);

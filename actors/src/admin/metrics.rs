@@ -16,6 +16,7 @@ use super::problem::Problem;
 use super::seat::Seat;
 use crate::master::NodeView;
 use crate::meter::{BOUNDS, Times};
+use crate::otlp::Counts;
 use crate::records::Known;
 use crate::report::{HandlerReport, LinkReport, NodeReport};
 
@@ -52,6 +53,7 @@ async fn metrics(seat: Data<Seat>) -> Result<HttpResponse, Problem> {
         &[],
         *seat.records.last_event().borrow() as f64,
     );
+    of_export(&mut text, seat.outbox.counts());
     for node in &nodes {
         of_supervision(&mut text, node);
         seat.records.node(node.supervision.name.as_str(), |known| {
@@ -61,6 +63,18 @@ async fn metrics(seat: Data<Seat>) -> Result<HttpResponse, Problem> {
     Ok(HttpResponse::Ok()
         .content_type("text/plain; version=0.0.4; charset=utf-8")
         .body(text.finish()))
+}
+
+fn of_export(text: &mut Text, counts: Counts) {
+    for (outcome, spans) in [("sent", counts.sent), ("dropped", counts.dropped)] {
+        text.add(
+            "otlp_spans_total",
+            "counter",
+            &[("outcome", outcome)],
+            spans as f64,
+        );
+    }
+    text.add("otlp_spans_waiting", "gauge", &[], counts.waiting as f64);
 }
 
 /// All states, so that each has a series that is 0 or 1.

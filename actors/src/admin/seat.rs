@@ -15,6 +15,7 @@ use super::problem::Problem;
 use crate::error::{AppError, CallError};
 use crate::master::{HowStands, LinkTo, Master, NodeView, Nodes, Standing};
 use crate::message::Remote;
+use crate::otlp::Outbox;
 use crate::protocol::NodeControl;
 use crate::records::{EventKind, News, Records};
 use crate::remote::RemoteAddr;
@@ -29,6 +30,7 @@ pub(crate) struct Seat {
     applied: Arc<ArcSwap<Config>>,
     pub(super) master: Addr<Master>,
     pub(super) records: Records,
+    pub(super) outbox: Outbox,
     pub(super) desk: Arc<FrontDesk>,
     /// Streams that are open.
     pub(super) streams: Arc<Desk>,
@@ -38,13 +40,14 @@ impl Seat {
     pub(crate) fn new(
         applied: Arc<ArcSwap<Config>>,
         master: Addr<Master>,
-        records: Records,
+        (records, outbox): (Records, Outbox),
         desk: Arc<FrontDesk>,
     ) -> Self {
         Self {
             applied,
             master,
             records,
+            outbox,
             desk,
             streams: Arc::default(),
         }

@@ -21,6 +21,7 @@ use super::{Happened, Joined, Master};
 use crate::error::CallError;
 use crate::message::{Origin, Remote};
 use crate::node::inbound::{FromPeer, Listener, News};
+use crate::otlp::Outbox;
 use crate::protocol::{
     Expect, Lacks, LostLines, MasterControl, NodeControl, ParentAt, Ready, Reload, Report, Spans,
 };
@@ -35,6 +36,7 @@ use crate::service::{Router, Serves};
 pub(super) struct Reception {
     pub(super) master: Addr<Master>,
     pub(super) records: Records,
+    pub(super) outbox: Outbox,
 }
 
 impl Actor for Reception {
@@ -66,8 +68,9 @@ impl Handler<Report> for Reception {
 impl Handler<Spans> for Reception {
     type Result = Result<(), CallError>;
 
-    fn handle(&mut self, Spans { spans }: Spans, _: &mut Context<Self>) -> Self::Result {
+    fn handle(&mut self, Spans { incarnation, spans }: Spans, _: &mut Context<Self>) -> Self::Result {
         sender()?;
+        self.outbox.put(incarnation, &spans);
         self.records.spans(spans);
         Ok(())
     }

@@ -31,6 +31,7 @@ use crate::console::{Colour, Console};
 use crate::logging::LogLevel;
 use crate::node::assemble::identity;
 use crate::node::ports::{PortTaken, bind};
+use crate::otlp::{Exporter, Outbox};
 use crate::records::Records;
 use crate::service::{Inbox, Router, Service, Taking, host};
 
@@ -135,16 +136,19 @@ pub(crate) async fn run(config: Arc<Config>, options: RunOptions) -> Result<u8, 
     let records = Records::open(&config.run_dir);
     let (desk, address) = front_desk(&config).map_err(failed("the admin token"))?;
     let applied = Arc::new(ArcSwap::from(Arc::clone(&config)));
+    let exporter = Exporter::start(Arc::clone(&applied)).map_err(failed("the thread for spans"))?;
+    let outbox = exporter.outbox();
     let shown = Shown {
         applied: Arc::clone(&applied),
         records: records.clone(),
+        outbox: outbox.clone(),
         address,
     };
     let (master, peers) = start(&config, &options, former, shown, (done, living))?;
     let accepting = serve_links(&config, peers, links)?;
     let mut web_server = None;
     if let Some((listener, desk)) = web.zip(desk) {
-        let seat = Seat::new(applied, master.clone(), records, desk);
+        let seat = Seat::new(applied, master.clone(), (records, outbox), desk);
         web_server = Some(admin::serve(listener, seat).map_err(failed("master.webport"))?);
     }
     handover::serve(&config.run_dir, master.clone()).map_err(failed("master.sock"))?;
@@ -158,6 +162,7 @@ pub(crate) async fn run(config: Arc<Config>, options: RunOptions) -> Result<u8, 
     if let Some(server) = web_server {
         server.stop(true).await;
     }
+    exporter.end().await;
     match code {
         Some(code) => Ok(code),
         // The actor has died; its processes are being killed by their tasks.
@@ -221,6 +226,7 @@ impl Signals {
 struct Shown {
     applied: Arc<ArcSwap<Config>>,
     records: Records,
+    outbox: Outbox,
     /// The page's, with a code.
     address: Option<String>,
 }
@@ -266,7 +272,7 @@ fn start(
     let roster = Roster::new(now, specs, seed.next())?;
     let mut all_links = None;
     let master = Master::create(|ctx| {
-        let links = all_links.insert(links_of(config, &ctx.address(), &shown.records));
+        let links = all_links.insert(links_of(config, &ctx.address(), &shown));
         Master {
             config: Arc::clone(config),
             roster,
@@ -298,16 +304,17 @@ fn start(
 }
 
 /// The peers of all nodes, and the service that hears them.
-fn links_of(config: &Config, master: &Addr<Master>, records: &Records) -> Links {
+fn links_of(config: &Config, master: &Addr<Master>, shown: &Shown) -> Links {
     let mut router = Router::default();
     let inbox = Inbox::new(Reception::NAME, RECEPTION, Taking::Batch);
     router
         .add::<Reception>(&inbox)
         .expect("because it is the only service");
-    let (reception, records) = (master.clone(), records.clone());
+    let (reception, records, outbox) = (master.clone(), shown.records.clone(), shown.outbox.clone());
     host(inbox, move || Reception {
         master: reception.clone(),
         records: records.clone(),
+        outbox: outbox.clone(),
     });
     Links::new(config, router, master)
 }

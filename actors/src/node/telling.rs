@@ -59,6 +59,7 @@ impl Telling {
 /// Tells until the node ends.
 pub(super) async fn tell(node: Node, master: Peer, mut gatherer: Gatherer, telling: Arc<Telling>) {
     let address: RemoteAddr<MasterControl> = node.remote(master.clone());
+    let incarnation = node.incarnation();
     let mut aside = Aside::default();
     let (mut next, mut steps, mut lag) = (Instant::now() + STEP, 0, Duration::ZERO);
     loop {
@@ -82,7 +83,7 @@ pub(super) async fn tell(node: Node, master: Peer, mut gatherer: Gatherer, telli
             continue;
         }
         if !spans.is_empty() {
-            drop(address.notify(Spans { spans }));
+            drop(address.notify(Spans { incarnation, spans }));
         }
         if steps >= STEPS {
             let report = gatherer.report(std::mem::take(&mut lag), telling.is_drained());

@@ -1,4 +1,5 @@
-//! Sections `admin` and `trace`: who may use the administrator's page and API, and which requests are followed.
+//! Sections `admin` and `trace`: who may use the administrator's page and API, and which requests are
+//! followed and who is told of them.
 //!
 //! It knows nothing of HTTP: what the roles may do is the API's business.
 
@@ -62,10 +63,12 @@ pub struct AdminConfig {
 }
 
 /// Section `trace`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct TraceConfig {
     /// One of so many requests of clients is followed through the nodes; 0: none.
     pub sample: u32,
+    /// The collector that spans are sent to, as `http://HOST:PORT`, perhaps with a path; `None`: nobody.
+    pub otlp: Option<String>,
 }
 
 const TOKENS: &str =
@@ -93,6 +96,7 @@ pub(super) fn trace(root: &Section<'_>) -> TraceConfig {
     let mut trace = TraceConfig::default();
     if let Some(section) = root.section("trace") {
         put(&mut trace.sample, section.integer("sample", 0..=1_000_000_000));
+        trace.otlp = section.server("otlp");
         section.finish();
     }
     trace

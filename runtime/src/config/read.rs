@@ -4,7 +4,7 @@
 //! What the keys mean is not its business.
 
 use std::cell::RefCell;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -215,6 +215,18 @@ impl<'a> Section<'a> {
         })
     }
 
+    /// The address of an HTTP server: no TLS, no user, nothing behind the path.
+    pub(super) fn server(&self, key: &'static str) -> Option<String> {
+        self.take(key, &Shape::Server, |node| {
+            let text = text_of(node)?;
+            if is_server(text) {
+                Ok(text.trim_end_matches('/').to_owned())
+            } else {
+                Err(Code::BadAddress)
+            }
+        })
+    }
+
     /// One of some words.
     pub(super) fn word<T: Copy>(&self, key: &'static str, words: &[(&str, T)]) -> Option<T> {
         let shape = Shape::Words(words.iter().map(|(word, _)| (*word).to_owned()).collect());
@@ -308,9 +320,58 @@ fn is_host(text: &str) -> bool {
     text.parse::<IpAddr>().is_ok() || (text.len() <= 253 && !digits_only && text.split('.').all(label))
 }
 
+/// Whether a text is `http://HOST`, perhaps with a port and a path.
+fn is_server(text: &str) -> bool {
+    let Some(rest) = text.strip_prefix("http://") else {
+        return false;
+    };
+    let authority = rest.split('/').next().unwrap_or_default();
+    let (host, port) = match authority.rsplit_once(':') {
+        Some((host, port)) if !port.ends_with(']') => (host, port),
+        _ => (authority, "80"),
+    };
+    let inside = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
+    let host_fits = match inside {
+        Some(address) => address.parse::<Ipv6Addr>().is_ok(),
+        None => is_host(host) && !host.contains(':'),
+    };
+    let path_fits = rest
+        .bytes()
+        .all(|byte| byte.is_ascii_graphic() && !b"?#@".contains(&byte));
+    host_fits && path_fits && port.parse::<u16>().is_ok_and(|port| port > 0)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn servers_are_reached_without_tls_and_without_a_user() {
+        for good in [
+            "http://127.0.0.1:4318",
+            "http://collector",
+            "http://[::1]:4318",
+            "http://[::1]",
+            "http://collector.example.com:4318/otlp/",
+        ] {
+            assert!(is_server(good), "{good}");
+        }
+        for bad in [
+            "https://collector:4318",
+            "collector:4318",
+            "http://",
+            "http://:4318",
+            "http://a:0",
+            "http://a:65536",
+            "http://a:b",
+            "http://user@a",
+            "http://a/?x",
+            "http://a b",
+            "http://::1:4318",
+        ] {
+            assert!(!is_server(bad), "{bad}");
+        }
+    }
 
     #[test]
     fn hosts_are_addresses_or_names() {

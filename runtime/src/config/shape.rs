@@ -23,6 +23,8 @@ pub(super) enum Shape {
     Bind,
     /// An address or a name at which a host is reached.
     Host,
+    /// The address of an HTTP server without TLS.
+    Server,
     Integer(RangeInclusive<i128>),
     Duration(RangeInclusive<Duration>),
     Size(RangeInclusive<u64>),
@@ -43,6 +45,10 @@ impl Shape {
             Self::Port => "a port from 1 to 65535",
             Self::Bind => "an IP address of this machine, such as \"127.0.0.1\", or \"0.0.0.0\" for all",
             Self::Host => "an IP address or the name of a host, without a port",
+            Self::Server => {
+                "the address of a server without TLS, such as \"http://127.0.0.1:4318\"; where https is wanted, \
+                 a collector on this host can send on what it gets"
+            }
             Self::Section => "a section of keys",
             Self::List(allowed) => allowed,
             Self::Integer(bounds) => {

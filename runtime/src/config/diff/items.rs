@@ -165,8 +165,9 @@ pub(in crate::config) fn items(config: &Config) -> Vec<Item> {
     all = all.into("admin");
     admin(&mut all, desk);
     all = all.into("trace");
-    let TraceConfig { sample } = tracing;
+    let TraceConfig { sample, otlp } = tracing;
     all.put("sample", sample);
+    all.may("otlp", otlp.as_ref());
     data::gather(all, data)
 }
 

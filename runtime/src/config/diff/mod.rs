@@ -126,6 +126,7 @@ pub const RULES: &[(&str, Rule)] = &[
     ("admin.calls", Master),
     ("admin.behind_proxy", Master),
     ("trace.sample", EveryNode),
+    ("trace.otlp", AtOnce),
     ("db.host", EveryNode),
     ("db.port", EveryNode),
     ("db.user", EveryNode),

@@ -48,6 +48,7 @@ pub(super) fn form(key: &str, shape: &Shape) -> Value {
         Shape::Port => or_variable(integer(1, u16::MAX)),
         Shape::Bind => text(r"[0-9]{1,3}(\.[0-9]{1,3}){3}|[0-9A-Fa-f.]*:[0-9A-Fa-f:.]*"),
         Shape::Host => text(r"[0-9A-Za-z_]([0-9A-Za-z_.-]*[0-9A-Za-z_])?|[0-9A-Fa-f.]*:[0-9A-Fa-f:.]*"),
+        Shape::Server => text(r"http://[^\s/?#@]+(/[^\s?#@]*)?"),
         Shape::Integer(bounds) => or_variable(integer(bounds.start(), bounds.end())),
         Shape::Duration(_) => text("[0-9]+ *(ms|s|m|h)"),
         Shape::Size(bounds) => json!({ "anyOf": [

@@ -243,6 +243,10 @@ pub(super) const MEANINGS: &[(&str, &str)] = &[
         "one of so many requests of clients is followed; 0 for none",
     ),
     (
+        "trace.otlp",
+        "the OpenTelemetry collector that spans are sent to, by OTLP over HTTP in JSON; POST to /v1/traces below it",
+    ),
+    (
         "db",
         "the database of nodes with db = true; without this section SQLite, a file in run_dir",
     ),

@@ -110,7 +110,13 @@ fn default(shape: &Shape, text: &str) -> Option<Value> {
         Shape::Duration(_) | Shape::Size(_) | Shape::Words(_) | Shape::Bind | Shape::Host => {
             Some(json!(text))
         }
-        Shape::Own | Shape::Text | Shape::Secret | Shape::Path | Shape::List(_) | Shape::Section => None,
+        Shape::Own
+        | Shape::Text
+        | Shape::Server
+        | Shape::Secret
+        | Shape::Path
+        | Shape::List(_)
+        | Shape::Section => None,
     }
 }
 
