@@ -242,6 +242,7 @@ fn round(tally: &Tally, duration: Duration, before: &Times, after: &Times, servi
         cpu_of_load: each((&before.of_load, &after.of_load)),
         answers: tally.answers,
         errors: tally.errors,
+        first_error: tally.first_error.clone(),
         wrong: tally.wrong,
         lost: tally.lost,
         broken: tally.broken.clone(),

@@ -20,6 +20,8 @@ pub(super) struct Round {
     pub(super) cpu_of_load: Option<f64>,
     pub(super) answers: u64,
     pub(super) errors: u64,
+    /// What the first error frame said.
+    pub(super) first_error: Option<String>,
     pub(super) wrong: u64,
     pub(super) lost: u64,
     /// Why the first connection that broke did so.
@@ -148,6 +150,7 @@ fn combine(rounds: &[Round]) -> Round {
         cpu_of_load: known(|round| round.cpu_of_load),
         answers: rounds.iter().map(|round| round.answers).sum(),
         errors: rounds.iter().map(|round| round.errors).sum(),
+        first_error: rounds.iter().find_map(|round| round.first_error.clone()),
         wrong: rounds.iter().map(|round| round.wrong).sum(),
         lost: rounds.iter().map(|round| round.lost).sum(),
         broken: rounds.iter().find_map(|round| round.broken.clone()),

@@ -95,6 +95,9 @@ fn write_faults(system: &SystemResult, out: &mut String) -> fmt::Result {
             median.lost,
             median.broken.as_deref().unwrap_or("no connection broke"),
         )?;
+        if let Some(said) = &median.first_error {
+            writeln!(out, "  the first error frame: {said}")?;
+        }
     }
     Ok(())
 }

@@ -9,7 +9,9 @@ use lampyris_runtime::link::{Conn, Peer};
 use lampyris_runtime::name::NodeName;
 use lampyris_runtime::supervisor::{limits, usage};
 
-use super::{ClientsReport, HandlerReport, LinkReport, NodeReport, ProcessReport, Relation, ServiceReport};
+use super::{
+    ClientsReport, DataReport, HandlerReport, LinkReport, NodeReport, ProcessReport, Relation, ServiceReport,
+};
 use crate::net::CountersSnapshot;
 use crate::node::Node;
 use crate::service::Inbox;
@@ -106,6 +108,7 @@ impl Gatherer {
             handlers: self.inboxes.iter().flat_map(|inbox| handlers(inbox)).collect(),
             links: self.links(),
             clients: self.clients(),
+            data: self.node.store().snapshot().map(DataReport::from),
         }
     }
 

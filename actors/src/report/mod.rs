@@ -3,6 +3,7 @@
 //! It knows neither how they are counted nor who looks at them. Rates and quantiles are made of two reports by
 //! whoever wants them.
 
+mod data;
 mod gather;
 mod span;
 
@@ -10,6 +11,7 @@ use lampyris_runtime::name::{Incarnation, NodeName};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+pub(crate) use data::{CacheReport, DataReport};
 pub(crate) use gather::Gatherer;
 pub(crate) use span::{Span, SpanLog, new_trace, trace_of, trace_text};
 
@@ -32,6 +34,8 @@ pub(crate) struct NodeReport {
     pub(crate) links: Vec<LinkReport>,
     /// Only of a node with a port for clients.
     pub(crate) clients: Option<ClientsReport>,
+    /// Only of a node with a database.
+    pub(crate) data: Option<DataReport>,
 }
 
 /// What the operating system knows of the process. What it does not tell is `null`.
@@ -150,6 +154,7 @@ impl Default for NodeReport {
             handlers: Vec::new(),
             links: Vec::new(),
             clients: None,
+            data: None,
         }
     }
 }

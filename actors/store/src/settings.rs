@@ -74,9 +74,9 @@ pub enum Target {
 pub struct DatabaseSettings {
     /// Which one.
     pub target: Target,
-    /// Most connections.
+    /// Most connections; SQLite has one.
     pub connections: u32,
-    /// How long to wait for a free connection, or a new one.
+    /// How long to wait for a free connection, or a new one; with SQLite it is `timeout`.
     pub acquire_timeout: Duration,
     /// How long a transaction may take.
     pub timeout: Duration,

@@ -10,9 +10,9 @@ mod stage;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use lampyris_store::{Health, StoreError};
+use lampyris_store::{Health, StoreError, Value};
 
-use stage::{lazy, player, players};
+use stage::{LIMIT, lazy, player, players};
 
 #[tokio::test]
 async fn a_database_that_cannot_be_opened_is_told_at_once_and_found_when_it_comes() {
@@ -80,4 +80,35 @@ async fn forbid_gold_13(folder: &Path) {
     let rule = "CREATE TRIGGER unlucky BEFORE UPDATE ON players WHEN NEW.gold = 13 \
                 BEGIN SELECT RAISE(ABORT, 'unlucky'); END";
     sqlx::raw_sql(rule).execute(&mut conn).await.unwrap();
+}
+
+/// A transaction of SQLite locks the whole file, so that each load and each flush waits for all others.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn loads_and_flushes_over_sqlite_wait_for_their_turn() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut settings = lazy("game1", folder.path());
+    settings.database.acquire_timeout = Duration::from_millis(1);
+    settings.database.timeout = LIMIT;
+    let (store, all) = players(settings);
+    store.opened().await.unwrap();
+    let mut tasks = tokio::task::JoinSet::new();
+    for crowd in 0..8 {
+        let (store, all) = (store.clone(), all.clone());
+        tasks.spawn(async move {
+            for number in 0..20 {
+                let id = format!("{crowd}-{number}");
+                let player = all.load_or_insert(id.as_str(), || player(&id)).await?;
+                player.update(|player| player.gold += 1).await?;
+                store.flush().await?;
+                all.select("WHERE id = ?", vec![Value::Text(id)]).await?;
+                all.release(format!("{crowd}-{}", number - 1)).await?;
+            }
+            Ok::<_, StoreError>(())
+        });
+    }
+    while let Some(ended) = tasks.join_next().await {
+        ended.unwrap().unwrap();
+    }
+    let (size, _) = store.snapshot().unwrap().connections;
+    assert_eq!(size, 1);
 }

@@ -77,6 +77,10 @@ impl Answers {
                 Front::Nonsense => return broken("what came is no frame"),
             };
             let verdict = judge(&self.input[..size], &self.shared.load, self.seen);
+            if verdict == Verdict::Error {
+                let said = || String::from_utf8_lossy(frame::payload(&self.input[..size])).into_owned();
+                tally.first_error.get_or_insert_with(said);
+            }
             self.input.advance(size);
             self.seen += 1;
             let Some(sent) = self.sent.pop_front() else {
@@ -197,6 +201,7 @@ mod tests {
             (tally.answers, tally.wrong, tally.errors, tally.lost),
             (1, 2, 1, 1)
         );
+        assert_eq!(tally.first_error.as_deref(), Some("{}"));
         assert!(tally.latencies.quantile(0.5) >= Duration::from_millis(3));
     }
 

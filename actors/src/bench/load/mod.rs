@@ -49,6 +49,8 @@ pub(super) struct Tally {
     pub(super) answers: u64,
     /// Error frames, at any time.
     pub(super) errors: u64,
+    /// What the first of them said.
+    pub(super) first_error: Option<String>,
     /// Frames that are not the answer, at any time.
     pub(super) wrong: u64,
     /// Requests without any answer.

@@ -6,7 +6,7 @@
 //! 5  the values, as in the journal
 //! ```
 
-use crate::journal::codec::{Reader, put_value};
+use crate::journal::body::{Reader, put_value};
 use crate::value::{Kind, Value};
 
 const VERSION: u8 = 1;

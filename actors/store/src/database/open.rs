@@ -75,15 +75,21 @@ pub(crate) fn open(settings: &DatabaseSettings) -> Result<Pool, StoreError> {
     }
 }
 
+/// One connection: there can be one transaction at a time anyway. Waiting for the connection is fair, whereas connections
+/// that wait for the file's lock look at it now and then, and those that have bad luck time out.
 fn sqlite(options: SqliteConnectOptions, settings: &DatabaseSettings) -> Pool {
     let options = options
         .create_if_missing(true)
         .journal_mode(SqliteJournalMode::Wal)
         // What is committed outlives a loss of power, as it does with the others.
         .synchronous(SqliteSynchronous::Full)
-        .busy_timeout(settings.acquire_timeout)
+        // For other processes that have the file open; ends before the transaction's own time.
+        .busy_timeout(settings.timeout.mul_f64(0.8))
         .disable_statement_logging();
-    Pool::Sqlite(limits(SqlitePoolOptions::new(), settings).connect_lazy_with(options))
+    let one = limits(SqlitePoolOptions::new(), settings)
+        .max_connections(1)
+        .acquire_timeout(settings.timeout);
+    Pool::Sqlite(one.connect_lazy_with(options))
 }
 
 fn mysql(options: MySqlConnectOptions, settings: &DatabaseSettings) -> Pool {

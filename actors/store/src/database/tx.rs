@@ -47,8 +47,12 @@ impl Database {
     /// Begins a transaction, also while the database seems to be down.
     pub(crate) async fn begin_anyway(&self) -> Result<Tx, StoreError> {
         let conn = self.pool.acquire().await.map_err(|why| {
+            // The one connection of SQLite is in use for long. That is no reason to think it down.
+            let busy = matches!(why, Error::PoolTimedOut) && self.dialect() == Dialect::Sqlite;
             let why = format!("no connection: {why}");
-            self.health.down(&why);
+            if !busy {
+                self.health.down(&why);
+            }
             StoreError::unavailable(why)
         })?;
         let deadline = Instant::now() + self.timeout;

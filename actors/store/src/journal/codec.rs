@@ -1,4 +1,4 @@
-//! The bytes of a journal. Pure: it knows neither files nor time.
+//! The segments of a journal and their records, as bytes. Pure: it knows neither files nor time.
 //!
 //! A segment is a head and any number of records; all numbers are little-endian.
 //!
@@ -8,21 +8,15 @@
 //!         5  three zeros                8  body
 //!         8  segment's number, u64
 //!        16  CRC-32 of the above, u32
-//!
-//! body    kind, u8: 1 put, 2 set, 3 delete     text    length, u16, and UTF-8
-//!         table, text                          key     1 and i64, or 2 and text
-//!         key's column, text                   value   0 null, then its type's number
-//!         key                                          1 i64, 2 f64, 3 bool as u8,
-//!         fence, i64                                   4 text and 5 bytes with a length of u32
-//!         count of columns, u16
-//!         column, text, and value; for each
 //! ```
+//!
+//! The body is a change, see [`super::body`].
 //!
 //! The number of the segment in the checksum keeps a record of an older file, whose blocks the file system gave to
 //! this one, from being read as one of it. A record that is not whole ends the segment: see [`Rest`].
 
-use crate::change::{Change, Name, Op};
-use crate::value::{Key, Kind, Value};
+use super::body::{Reader, put_change, take_change};
+use crate::change::Change;
 
 /// Length of a segment's head in bytes.
 pub(crate) const HEAD: usize = 20;
@@ -32,7 +26,6 @@ pub(crate) const MAX_BODY: usize = 16 << 20;
 const MAGIC: [u8; 4] = *b"LMPJ";
 const VERSION: u8 = 1;
 const FRAME: usize = 8;
-const KINDS: [Kind; 5] = [Kind::Int, Kind::Real, Kind::Bool, Kind::Text, Kind::Blob];
 
 /// The head of a segment.
 pub(crate) fn head(segment: u64) -> [u8; HEAD] {
@@ -154,158 +147,12 @@ fn take_record(bytes: &[u8], segment: u64) -> Option<(Change, &[u8])> {
     Some((change, bytes.0))
 }
 
-fn put_change(change: &Change, out: &mut Vec<u8>) -> Option<()> {
-    let (kind, columns): (u8, &[_]) = match &change.op {
-        Op::Put(columns) => (1, columns),
-        Op::Set(columns) => (2, columns),
-        Op::Delete => (3, &[]),
-    };
-    out.push(kind);
-    put_text(&change.table, out)?;
-    put_text(&change.key_column, out)?;
-    match &change.key {
-        Key::Int(number) => {
-            out.push(1);
-            out.extend(number.to_le_bytes());
-        }
-        Key::Text(text) => {
-            out.push(2);
-            put_text(text, out)?;
-        }
-    }
-    out.extend(change.fence.to_le_bytes());
-    out.extend(u16::try_from(columns.len()).ok()?.to_le_bytes());
-    for (name, value) in columns {
-        put_text(name, out)?;
-        put_value(value, out)?;
-    }
-    Some(())
-}
-
-fn put_text(text: &str, out: &mut Vec<u8>) -> Option<()> {
-    out.extend(u16::try_from(text.len()).ok()?.to_le_bytes());
-    out.extend(text.as_bytes());
-    Some(())
-}
-
-/// Appends one value; `None` when it is too long.
-pub(crate) fn put_value(value: &Value, out: &mut Vec<u8>) -> Option<()> {
-    let mut bytes = |tag: u8, bytes: &[u8]| {
-        out.push(tag);
-        out.extend(u32::try_from(bytes.len()).ok()?.to_le_bytes());
-        out.extend(bytes);
-        Some(())
-    };
-    match value {
-        Value::Text(text) => return bytes(4, text.as_bytes()),
-        Value::Blob(blob) => return bytes(5, blob),
-        Value::Null(kind) => {
-            let at = KINDS.iter().position(|known| known == kind)?;
-            out.extend([0, u8::try_from(at).ok()?]);
-        }
-        Value::Int(number) => {
-            out.push(1);
-            out.extend(number.to_le_bytes());
-        }
-        Value::Real(number) => {
-            out.push(2);
-            out.extend(number.to_le_bytes());
-        }
-        Value::Bool(truth) => out.extend([3, u8::from(*truth)]),
-    }
-    Some(())
-}
-
-fn take_change(from: &mut Reader<'_>) -> Option<Change> {
-    let kind = from.u8()?;
-    let (table, key_column) = (from.text()?, from.text()?);
-    let key = match from.u8()? {
-        1 => Key::Int(from.i64()?),
-        2 => Key::Text(from.text()?.into()),
-        _ => return None,
-    };
-    let fence = from.i64()?;
-    let count = from.u16()?;
-    let mut columns = Vec::new();
-    for _ in 0..count {
-        columns.push((Name::Owned(from.text()?), from.value()?));
-    }
-    let op = match kind {
-        1 => Op::Put(columns),
-        2 => Op::Set(columns),
-        3 if columns.is_empty() => Op::Delete,
-        _ => return None,
-    };
-    Some(Change {
-        table: table.into(),
-        key_column: key_column.into(),
-        key,
-        fence,
-        op,
-    })
-}
-
-/// Bytes that are read from the front; `None` when there are too few, or they mean nothing.
-pub(crate) struct Reader<'a>(pub(crate) &'a [u8]);
-
-impl<'a> Reader<'a> {
-    fn take(&mut self, length: usize) -> Option<&'a [u8]> {
-        let (taken, rest) = self.0.split_at_checked(length)?;
-        self.0 = rest;
-        Some(taken)
-    }
-
-    fn array<const N: usize>(&mut self) -> Option<[u8; N]> {
-        self.take(N)?.try_into().ok()
-    }
-
-    fn u8(&mut self) -> Option<u8> {
-        self.array().map(u8::from_le_bytes)
-    }
-
-    fn u16(&mut self) -> Option<u16> {
-        self.array().map(u16::from_le_bytes)
-    }
-
-    fn u32(&mut self) -> Option<u32> {
-        self.array().map(u32::from_le_bytes)
-    }
-
-    fn i64(&mut self) -> Option<i64> {
-        self.array().map(i64::from_le_bytes)
-    }
-
-    fn text(&mut self) -> Option<String> {
-        let length = self.u16()?;
-        String::from_utf8(self.take(length.into())?.to_vec()).ok()
-    }
-
-    fn bytes(&mut self) -> Option<Vec<u8>> {
-        let length = self.u32()? as usize;
-        self.take(length).map(<[u8]>::to_vec)
-    }
-
-    /// One value.
-    pub(crate) fn value(&mut self) -> Option<Value> {
-        Some(match self.u8()? {
-            0 => Value::Null(*KINDS.get(usize::from(self.u8()?))?),
-            1 => Value::Int(self.i64()?),
-            2 => Value::Real(f64::from_le_bytes(self.array()?)),
-            3 => Value::Bool(match self.u8()? {
-                0 => false,
-                1 => true,
-                _ => return None,
-            }),
-            4 => Value::Text(String::from_utf8(self.bytes()?).ok()?),
-            5 => Value::Blob(self.bytes()?),
-            _ => return None,
-        })
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::change::{Name, Op};
+    use crate::journal::body::KINDS;
+    use crate::value::{Key, Value};
 
     /// A small generator of numbers that are the same on each run (xorshift).
     struct Dice(u64);

@@ -2,13 +2,14 @@
 //!
 //! | file | what it is for |
 //! | --- | --- |
-//! | `codec` | the bytes; pure |
+//! | `codec`, `body` | the bytes: segments and records; changes and values; pure |
 //! | `files` | the folder with the segments |
 //! | `writer` | the thread that writes and syncs |
 //!
 //! A change is acknowledged once it is synced. One sync serves all changes that came while the last one was under
 //! way. A segment is deleted when the database has everything that stands in it.
 
+pub(crate) mod body;
 pub(crate) mod codec;
 pub(crate) mod files;
 pub(crate) mod writer;

@@ -1,5 +1,7 @@
 //! The nodes as the API tells them: what the master knows, and what the node has reported last.
 
+mod handlers;
+
 use std::collections::BTreeMap;
 use std::time::Instant;
 
@@ -8,10 +10,11 @@ use lampyris_runtime::supervisor::roster::{NodeSnapshot, PastExit, Role};
 use serde::Serialize;
 use utoipa::ToSchema;
 
+pub(super) use self::handlers::{HandlerView, handlers};
 use super::seat::Seat;
 use crate::master::NodeView;
-use crate::records::{Event, Known, Point};
-use crate::report::{ClientsReport, HandlerReport, LinkReport, ProcessReport, ServiceReport, is_internal};
+use crate::records::{Event, Point};
+use crate::report::{ClientsReport, DataReport, LinkReport, ProcessReport, ServiceReport};
 
 /// One node. What is not known is `null`; what comes from its report is as old as `report_age` says.
 #[derive(Debug, Clone, Serialize, ToSchema)]
@@ -149,43 +152,14 @@ pub(super) struct NodeDetail {
     links: Vec<LinkReport>,
     /// Its port for game clients.
     port: Option<PortView>,
+    /// Its database, journal and cache.
+    data: Option<DataReport>,
     /// A quarter of an hour, one point a second, oldest first.
     pub(super) points: Vec<Point>,
     /// Its last events.
     events: Vec<Event>,
     /// What is configured, with where each value comes from. Secrets are covered.
     config: Vec<SettingView>,
-}
-
-/// One handler.
-#[derive(Debug, Clone, Serialize, ToSchema)]
-pub(super) struct HandlerView {
-    /// On which node.
-    pub(super) node: String,
-    /// Of which service.
-    service: String,
-    /// Its name.
-    pub(super) name: String,
-    /// The command of clients that it answers to.
-    command: Option<u32>,
-    /// Calls since the node's start.
-    pub(super) calls: u64,
-    /// Calls that ended by an error, by its kind.
-    errors: BTreeMap<String, u64>,
-    /// Calls a second, in the last 10 to 20 seconds.
-    pub(super) calls_per_second: Option<f64>,
-    /// The time of half of the calls, in seconds, in the last 10 to 20.
-    p50: Option<f64>,
-    /// The time of 90 of 100 calls.
-    p90: Option<f64>,
-    /// The time of 99 of 100 calls.
-    pub(super) p99: Option<f64>,
-}
-
-impl HandlerView {
-    pub(super) fn failed(&self) -> u64 {
-        self.errors.values().sum()
-    }
 }
 
 /// The port for game clients.
@@ -353,6 +327,7 @@ pub(super) fn detail(seat: &Seat, view: NodeView) -> NodeDetail {
         handlers: Vec::new(),
         links: Vec::new(),
         port: None,
+        data: None,
         points: Vec::new(),
         events: seat
             .records
@@ -367,33 +342,10 @@ pub(super) fn detail(seat: &Seat, view: NodeView) -> NodeDetail {
         detail.handlers = handlers(name, known);
         detail.links.clone_from(&report.links);
         detail.port = report.clients.as_ref().map(PortView::from);
+        detail.data.clone_from(&report.data);
         detail.points = known.points();
     });
     detail
-}
-
-/// The handlers of a node, those of the runtime's own not among them.
-pub(super) fn handlers(node: &str, known: &Known) -> Vec<HandlerView> {
-    let all = known.report.handlers.iter();
-    all.filter(|handler| !is_internal(&handler.service))
-        .map(|handler| view_of(node, known, handler))
-        .collect()
-}
-
-fn view_of(node: &str, known: &Known, handler: &HandlerReport) -> HandlerView {
-    let (calls_per_second, times) = known.recent(handler);
-    HandlerView {
-        node: node.to_owned(),
-        service: handler.service.clone(),
-        name: handler.name.clone(),
-        command: handler.command,
-        calls: handler.calls,
-        errors: handler.errors.iter().cloned().collect(),
-        calls_per_second,
-        p50: times.quantile(0.5),
-        p90: times.quantile(0.9),
-        p99: times.quantile(0.99),
-    }
 }
 
 #[cfg(test)]

@@ -3,14 +3,17 @@
 //! Numbers of a node that has not reported for a while are left out, so that nobody takes them for news;
 //! `lampyris_node_report_age_seconds` says how old they would be.
 
+mod data;
+mod text;
+
 use std::collections::BTreeMap;
-use std::fmt::Write;
 use std::time::Instant;
 
 use actix_web::web::Data;
 use actix_web::{HttpResponse, middleware, web};
 use lampyris_runtime::supervisor::roster::State;
 
+use self::text::Text;
 use super::auth;
 use super::problem::Problem;
 use super::seat::Seat;
@@ -134,6 +137,9 @@ fn of_report(text: &mut Text, view: &NodeView, known: &Known) {
     }
     report.links.iter().for_each(|link| of_link(text, node, link));
     of_clients(text, node, report);
+    if let Some(data) = &report.data {
+        data::add(text, node, data);
+    }
 }
 
 fn of_process(text: &mut Text, node: &str, report: &NodeReport) {
@@ -285,66 +291,9 @@ fn of_clients(text: &mut Text, node: &str, report: &NodeReport) {
     }
 }
 
-/// Lines gathered by metric, as the format wants each metric's in a row.
-#[derive(Default)]
-struct Text(BTreeMap<&'static str, (&'static str, String)>);
-
-impl Text {
-    fn add(&mut self, metric: &'static str, kind: &'static str, labels: &[(&str, &str)], value: f64) {
-        self.add_to(metric, kind, "", labels, value);
-    }
-
-    fn add_to(
-        &mut self,
-        metric: &'static str,
-        kind: &'static str,
-        suffix: &str,
-        labels: &[(&str, &str)],
-        value: f64,
-    ) {
-        let (_, lines) = self.0.entry(metric).or_insert_with(|| (kind, String::new()));
-        let labels: Vec<String> = labels
-            .iter()
-            .map(|(name, value)| format!("{name}=\"{}\"", escaped(value)))
-            .collect();
-        let labels = if labels.is_empty() {
-            String::new()
-        } else {
-            format!("{{{}}}", labels.join(","))
-        };
-        writeln!(lines, "lampyris_{metric}{suffix}{labels} {value}")
-            .expect("because a string takes everything");
-    }
-
-    fn finish(self) -> String {
-        let metric = |(metric, (kind, lines)): (&str, (&str, String))| {
-            format!("# TYPE lampyris_{metric} {kind}\n{lines}")
-        };
-        self.0.into_iter().map(metric).collect()
-    }
-}
-
-fn escaped(value: &str) -> String {
-    value
-        .replace('\\', "\\\\")
-        .replace('"', "\\\"")
-        .replace('\n', "\\n")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn lines_of_a_metric_stand_together_and_values_are_escaped() {
-        let mut text = Text::default();
-        text.add("b", "gauge", &[("x", "a\"b\\c\nd")], 1.5);
-        text.add("a", "counter", &[], 2.0);
-        text.add("b", "gauge", &[], 3.0);
-        let wanted = "# TYPE lampyris_a counter\nlampyris_a 2\n# TYPE lampyris_b gauge\n\
-                      lampyris_b{x=\"a\\\"b\\\\c\\nd\"} 1.5\nlampyris_b 3\n";
-        assert_eq!(text.finish(), wanted);
-    }
 
     #[test]
     fn ten_thousand_handlers_are_no_ten_thousand_series() {
