@@ -261,8 +261,14 @@ pub(super) const MEANINGS: &[(&str, &str)] = &[
         "db.url",
         "instead of the parts: sqlite:FILE, mysql://USER:PASSWORD@HOST:PORT/DB, mariadb://…, postgres://…",
     ),
-    ("db.max_connections", "most connections of one node; SQLite has one"),
-    ("db.acquire_timeout", "how long to wait for a connection; with SQLite `db.timeout`"),
+    (
+        "db.max_connections",
+        "most connections of one node; SQLite has one",
+    ),
+    (
+        "db.acquire_timeout",
+        "how long to wait for a connection; with SQLite `db.timeout`",
+    ),
     ("db.timeout", "how long a transaction may take"),
     (
         "db.migrations",
