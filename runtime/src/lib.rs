@@ -21,6 +21,7 @@ pub mod backoff;
 pub mod codec;
 pub mod config;
 pub mod error;
+pub mod files;
 pub mod link;
 pub mod name;
 pub mod packet;

@@ -3,11 +3,11 @@
 //! A process is known by its number and the kernel's start time of it, so that a later process of the same number
 //! is never taken for a node; and by the run of the machine, as after a reboot both begin anew.
 
-use std::fs::{self, OpenOptions};
-use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
+use lampyris_runtime::files::{self, Outlives};
 use lampyris_runtime::name::NodeName;
 use lampyris_runtime::supervisor::roster::Role;
 use lampyris_runtime::supervisor::usage;
@@ -96,28 +96,18 @@ impl State {
         }
     }
 
-    /// Writes what lives now, if it has changed. Written aside and renamed, so that it is never half.
+    /// Writes what lives now, if it has changed. With the machine the nodes end too, so nothing waits for the disk.
     pub(super) fn write(&mut self, living: Vec<Known>) {
         if self.written.as_ref() == Some(&living) {
             return;
         }
-        let aside = self.path.with_extension("json.new");
-        let written = serde_json::to_vec_pretty(&Written {
+        let state = Written {
             boot: self.boot.clone(),
             nodes: living.clone(),
-        })
-        .map_err(io::Error::other)
-        .and_then(|text| {
-            let mut open = OpenOptions::new();
-            let mut file = open
-                .write(true)
-                .create(true)
-                .truncate(true)
-                .mode(0o600)
-                .open(&aside)?;
-            file.write_all(&text)
-        })
-        .and_then(|()| fs::rename(&aside, &self.path));
+        };
+        let written = serde_json::to_vec_pretty(&state)
+            .map_err(io::Error::other)
+            .and_then(|text| files::replace(&self.path, 0o600, &text, Outlives::Process));
         match written {
             Ok(()) => self.written = Some(living),
             Err(error) => {

@@ -3,9 +3,8 @@
 //! For a development machine, or a cluster whose operator keeps `ca.key` somewhere safe. Where there is an authority
 //! already, its certificates do as well: `ca.pem`, and for each node one with its name as DNS name, for server and client.
 
-use std::fs::{self, DirBuilder, OpenOptions};
-use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::fs::{self, DirBuilder};
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
@@ -13,6 +12,8 @@ use rcgen::{
     BasicConstraints, Certificate, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
     KeyUsagePurpose,
 };
+
+use crate::files::{Outlives, replace};
 
 use super::files::{BadFile, authority_in, pair_in, validity};
 
@@ -131,23 +132,11 @@ fn of_time(mut params: CertificateParams, time: Duration) -> CertificateParams {
 
 fn save(cert: &Path, key: &Path, certificate: &Certificate, pair: &KeyPair) -> Result<(), BadFile> {
     // The key first: whoever looks at both in between finds a key that does not fit, and waits.
-    write(key, 0o600, &pair.serialize_pem()).map_err(|why| BadFile::new(key, why))?;
-    write(cert, 0o644, &certificate.pem()).map_err(|why| BadFile::new(cert, why))
-}
-
-/// Puts a whole file in the place of an old one.
-fn write(file: &Path, mode: u32, text: &str) -> io::Result<()> {
-    let draft = file.with_extension(format!("draft-{}", std::process::id()));
-    let written = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(mode)
-        .open(&draft);
-    written.and_then(|mut draft| {
-        draft.write_all(text.as_bytes())?;
-        draft.sync_all()
-    })?;
-    fs::rename(&draft, file)
+    let write = |file: &Path, mode, text: String| {
+        replace(file, mode, text.as_bytes(), Outlives::PowerCut).map_err(|why| BadFile::new(file, why))
+    };
+    write(key, 0o600, pair.serialize_pem())?;
+    write(cert, 0o644, certificate.pem())
 }
 
 #[cfg(test)]

@@ -3,12 +3,12 @@
 //! Whoever reads the file cannot log in with it: it has hashes in place of ids. Tokens go into them, so that with other
 //! tokens than before no session is good any more. It must not know how long sessions last.
 
-use std::fs::{self, OpenOptions};
-use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use lampyris_runtime::files::{self, Outlives};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -83,24 +83,12 @@ impl Kept {
             opened: seconds(session.opened),
             used: seconds(session.used),
         });
-        let text = serde_json::to_vec(&lines.collect::<Vec<_>>()).unwrap_or_default();
-        if let Err(error) = self.replace(&text) {
+        let written = serde_json::to_vec(&lines.collect::<Vec<_>>())
+            .map_err(io::Error::other)
+            .and_then(|text| files::replace(&self.path, 0o600, &text, Outlives::Process));
+        if let Err(error) = written {
             tracing::warn!(path = %self.path.display(), %error, "sessions of the page cannot be kept");
         }
-    }
-
-    /// Whole or not at all.
-    fn replace(&self, text: &[u8]) -> io::Result<()> {
-        let draft = self.path.with_extension("draft");
-        let mut open = OpenOptions::new();
-        let mut file = open
-            .write(true)
-            .create(true)
-            .truncate(true)
-            .mode(0o600)
-            .open(&draft)?;
-        file.write_all(text)?;
-        fs::rename(&draft, &self.path)
     }
 }
 

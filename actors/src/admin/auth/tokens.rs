@@ -1,12 +1,11 @@
 //! The tokens: those of the configuration, and the administrator's, from LAMPYRIS_ADMIN_TOKEN or made at the first start
 //! and kept in the run folder. None is ever printed.
 
-use std::fs::OpenOptions;
-use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::io;
 use std::path::Path;
 
 use lampyris_runtime::config::{Config, Role, Secret};
+use lampyris_runtime::files::{self, Outlives};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
@@ -98,14 +97,7 @@ fn administrators(run_dir: &Path) -> io::Result<String> {
 
 fn make(path: &Path) -> io::Result<String> {
     let token = draw()?;
-    let mut open = OpenOptions::new();
-    let mut file = open
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .mode(0o600)
-        .open(path)?;
-    writeln!(file, "{token}")?;
+    files::replace(path, 0o600, format!("{token}\n").as_bytes(), Outlives::PowerCut)?;
     Ok(token)
 }
 

@@ -25,9 +25,10 @@ mod version;
 
 use std::path::Path;
 
-use clap::{Args, Subcommand, ValueEnum};
+use clap::{Args, Subcommand};
 use lampyris_runtime::config::{Config, schema};
 
+use super::args::Format;
 use super::variables;
 use crate::app::App;
 use crate::console::{Colour, eprint_line, print_line};
@@ -80,15 +81,6 @@ pub(in crate::cli) struct Report {
     /// How the result is written
     #[arg(long, value_enum, default_value_t = Format::Human)]
     format: Format,
-}
-
-/// For whom a report is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Format {
-    /// For people
-    Human,
-    /// For programs
-    Json,
 }
 
 /// What the commands go by.
