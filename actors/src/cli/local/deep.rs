@@ -139,6 +139,7 @@ fn reach(server: &str) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use std::fs;
+    use std::io::Write;
     use std::net::TcpListener;
     use std::os::unix::fs::PermissionsExt;
 
@@ -174,8 +175,9 @@ mod tests {
         assert_eq!(ports_here(&config).len(), 2);
         // While the cluster runs, its ports are its own.
         fs::create_dir_all(&config.run_dir).unwrap();
-        let held = fs::File::create(config.run_dir.join("master.lock")).unwrap();
+        let mut held = fs::File::create(config.run_dir.join("master.lock")).unwrap();
         held.lock().unwrap();
+        writeln!(held, "{}", std::process::id()).unwrap();
         assert_eq!(ports_in_use(&config), []);
     }
 

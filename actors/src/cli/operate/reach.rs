@@ -4,7 +4,6 @@
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
@@ -115,27 +114,6 @@ fn bare(addr: &str) -> String {
     addr.split(['/', '#', '?']).next().unwrap_or(addr).to_owned()
 }
 
-/// The process that holds the lock of a run folder, as the kernel's list of locks has it. To take the lock for a look
-/// would keep a master from it that starts at this moment.
-pub(super) fn master_pid(run_dir: &Path) -> Option<i32> {
-    let file = std::fs::metadata(run_dir.join("master.lock")).ok()?;
-    holder(&std::fs::read_to_string("/proc/locks").ok()?, file.ino())
-}
-
-/// The process that holds the lock of a file, of lines such as `1: FLOCK  ADVISORY  WRITE 4711 08:01:131 0 EOF`.
-fn holder(locks: &str, inode: u64) -> Option<i32> {
-    let inode = inode.to_string();
-    let of_line = |line: &str| {
-        let words: Vec<&str> = line.split_ascii_whitespace().collect();
-        let [_, "FLOCK", _, "WRITE", pid, place, ..] = words[..] else {
-            return None;
-        };
-        place.rsplit(':').next().filter(|known| *known == inode)?;
-        pid.parse().ok()
-    };
-    locks.lines().find_map(of_line)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -149,28 +127,5 @@ mod tests {
         ] {
             assert_eq!(bare(addr), "127.0.0.1:9998");
         }
-    }
-
-    #[test]
-    fn the_holder_of_a_lock_is_found_in_the_kernels_list() {
-        let locks = "1: POSIX  ADVISORY  WRITE 10 08:01:131 0 EOF\n2: FLOCK  ADVISORY  WRITE 4711 08:01:131 0 EOF\n\
-                     2: -> FLOCK  ADVISORY  WRITE 12 08:01:131 0 EOF\n3: FLOCK  ADVISORY  WRITE 13 08:01:7 0 EOF\n";
-        assert_eq!(holder(locks, 131), Some(4711));
-        assert_eq!(holder(locks, 7), Some(13));
-        assert_eq!(holder(locks, 31), None);
-        assert_eq!(holder("nonsense\n", 1), None);
-    }
-
-    #[test]
-    fn a_lock_that_nobody_holds_is_nobodys() {
-        let folder = tempfile::tempdir().unwrap();
-        assert_eq!(master_pid(folder.path()), None);
-        let path = folder.path().join("master.lock");
-        std::fs::write(&path, "4711\n").unwrap();
-        assert_eq!(master_pid(folder.path()), None);
-        let held = std::fs::File::open(&path).unwrap();
-        held.lock().unwrap();
-        let me = i32::try_from(std::process::id()).ok();
-        assert_eq!(master_pid(folder.path()), me);
     }
 }

@@ -13,11 +13,12 @@ use serde_json::json;
 use super::super::args::Format;
 use super::api::Api;
 use super::doing::{How, LOOK};
-use super::reach::{Reach, master_pid, web_address};
+use super::reach::{Reach, web_address};
 use super::trouble::{Trouble, code};
 use super::units::{parse_time, time};
 use super::views::Node;
 use super::{Ground, actions};
+use crate::master::lock;
 
 /// How long a master in the background may take to answer, when nobody waits for its nodes.
 const FIRST_ANSWER: Duration = Duration::from_secs(30);
@@ -96,7 +97,7 @@ pub(super) fn run(args: &Start, ground: &mut Ground) -> Result<u8, Trouble> {
         return Ok(0);
     }
     let begun = Instant::now();
-    let mut launched = match master_pid(&config.run_dir) {
+    let mut launched = match lock::holder(&config.run_dir) {
         Some(pid) => {
             ground.screen.note(&format!("a master runs already (pid {pid})"));
             None

@@ -9,12 +9,12 @@ use serde_json::json;
 use super::super::args::Format;
 use super::api::Api;
 use super::doing::{How, LOOK, ask, show_effect};
-use super::reach::{known_config, master_pid};
+use super::reach::known_config;
 use super::trouble::{Trouble, code};
 use super::units::time;
 use super::views::Node;
 use super::{Ground, actions, pause};
-use crate::master::left_behind;
+use crate::master::{left_behind, lock};
 
 /// The arguments of `stop`.
 #[derive(Debug, Args)]
@@ -105,7 +105,7 @@ fn wait(api: &Api, run_dir: Option<&Path>, args: &Stop, ground: &mut Ground) -> 
         let doing = match &nodes {
             Some(nodes) => progress(nodes),
             // Its port is closed a moment before its end.
-            None if run_dir.is_none_or(|folder| master_pid(folder).is_none()) => return Ok(()),
+            None if run_dir.is_none_or(|folder| lock::holder(folder).is_none()) => return Ok(()),
             None => "the master is ending".to_owned(),
         };
         ground.screen.progress(&format!("stop: {doing}"));
