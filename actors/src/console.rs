@@ -38,6 +38,50 @@ impl Colour {
     }
 }
 
+/// A colour of text on a terminal; which ones those are is the terminal's business.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Paint {
+    Red,
+    Green,
+    Yellow,
+    Blue,
+    Magenta,
+    Cyan,
+    BrightCyan,
+    /// Not a colour: less than the rest.
+    Dim,
+}
+
+impl Paint {
+    /// Colours of nodes' names, in turn.
+    pub(crate) const NAMES: [Self; 6] = [
+        Self::Cyan,
+        Self::Magenta,
+        Self::Blue,
+        Self::Yellow,
+        Self::Green,
+        Self::BrightCyan,
+    ];
+
+    /// The text in this colour, if colours are `wanted`.
+    pub(crate) fn paint(self, text: &str, wanted: bool) -> String {
+        let number = match self {
+            Self::Dim => 2,
+            Self::Red => 31,
+            Self::Green => 32,
+            Self::Yellow => 33,
+            Self::Blue => 34,
+            Self::Magenta => 35,
+            Self::Cyan => 36,
+            Self::BrightCyan => 96,
+        };
+        match wanted {
+            true => format!("\x1b[{number}m{text}\x1b[0m"),
+            false => text.to_owned(),
+        }
+    }
+}
+
 /// Lines that may wait for a slow terminal; more are left out, and counted.
 const WAITING: usize = 4096;
 

@@ -28,6 +28,7 @@ pub mod cli;
 mod clock;
 mod console;
 pub mod error;
+mod exit;
 mod lines;
 mod logging;
 pub mod master;

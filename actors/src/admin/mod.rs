@@ -33,6 +33,8 @@ use actix_web::{App, HttpServer, middleware, web};
 
 pub(crate) use api::config::ConfigView;
 pub(crate) use auth::{FrontDesk, known_token, token_of_environment};
+#[cfg(test)]
+pub(crate) use openapi::description;
 pub(crate) use seat::Seat;
 
 /// How long the headers of a request may take.

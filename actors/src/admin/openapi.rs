@@ -71,6 +71,12 @@ pub(super) async fn serve(_: Viewer) -> HttpResponse {
     HttpResponse::Ok().json(Description::openapi())
 }
 
+/// The same, for whoever checks by it what it reads of the API.
+#[cfg(test)]
+pub(crate) fn description() -> serde_json::Value {
+    serde_json::to_value(Description::openapi()).unwrap_or_default()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

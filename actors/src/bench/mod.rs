@@ -56,11 +56,9 @@ use tokio::task::LocalSet;
 
 use self::results::Results;
 use crate::console::{eprint_line, print_line};
+use crate::exit;
 
 pub(crate) use self::args::BenchArgs;
-
-/// A request without a good answer, or a run that did not come to its end.
-const FAULTS: u8 = 1;
 
 /// Measures, and shows the results; gives the exit code.
 pub(crate) fn run(config: &Config, args: &BenchArgs) -> u8 {
@@ -71,10 +69,11 @@ pub(crate) fn run(config: &Config, args: &BenchArgs) -> u8 {
     };
     match measured.and_then(|results| show(&results, args).map(|()| results.faults())) {
         Ok(0) => 0,
-        Ok(_) => FAULTS,
+        // A request without a good answer.
+        Ok(_) => exit::FAILED,
         Err(error) => {
             eprint_line(&format!("error: {error}"));
-            FAULTS
+            exit::FAILED
         }
     }
 }

@@ -9,11 +9,9 @@ use lampyris_runtime::name::MASTER;
 use lampyris_runtime::tls::authority::{Wanted, init};
 
 use crate::console::{eprint_line, print_line};
+use crate::exit;
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
-
-/// A file cannot be read or written.
-const EX_CANTCREAT: u8 = 73;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Certs {
@@ -77,7 +75,7 @@ pub(super) fn run(path: &Path, config: Result<Config, u8>, wish: &Certs) -> u8 {
         }
         Err(error) => {
             eprint_line(&format!("error: {error}"));
-            EX_CANTCREAT
+            exit::CANTCREAT
         }
     }
 }

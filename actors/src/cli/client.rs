@@ -11,16 +11,10 @@ use lampyris_runtime::reply::Wrote;
 
 use super::args::Request;
 use crate::console::{eprint_line, print_line};
+use crate::exit;
 
 /// How long the client waits for a connection and for each answer.
 const PATIENCE: Duration = Duration::from_secs(10);
-
-/// An error frame came for an answer.
-const HANDLER_ERROR: u8 = 5;
-/// No answer came.
-const UNREACHABLE: u8 = 6;
-/// The configuration names no port for clients.
-const EX_CONFIG: u8 = 78;
 
 /// Sends the commands; gives the exit code.
 pub(super) fn run(config: &Config, request: &Request) -> u8 {
@@ -30,7 +24,7 @@ pub(super) fn run(config: &Config, request: &Request) -> u8 {
         .map(|port| SocketAddr::from(([127, 0, 0, 1], port)));
     let Some(addr) = request.addr.or(known) else {
         eprint_line("error: no node of the configuration has a netport; name one with --addr");
-        return EX_CONFIG;
+        return exit::CONFIG;
     };
     let keys = node.map(|node| node.clients.clone()).unwrap_or_default();
     let client = Connection::open(
@@ -41,7 +35,7 @@ pub(super) fn run(config: &Config, request: &Request) -> u8 {
         Ok(client) => client,
         Err(error) => {
             eprint_line(&format!("error: {addr}: {error}"));
-            return UNREACHABLE;
+            return exit::UNREACHABLE;
         }
     };
     for command in &request.commands {
@@ -51,11 +45,11 @@ pub(super) fn run(config: &Config, request: &Request) -> u8 {
             Ok(answer) if answer.command == *command => print_line(&String::from_utf8_lossy(&answer.payload)),
             Ok(error) => {
                 eprint_line(&format!("error: {}", String::from_utf8_lossy(&error.payload)));
-                return HANDLER_ERROR;
+                return exit::HANDLER_ERROR;
             }
             Err(error) => {
                 eprint_line(&format!("error: no answer: {error}"));
-                return UNREACHABLE;
+                return exit::UNREACHABLE;
             }
         }
     }

@@ -23,17 +23,13 @@ use lampyris_runtime::supervisor::limits;
 use crate::app::App;
 use crate::console::{Colour, Console, eprint_line};
 use crate::master::APPLIED;
-use crate::{bench, logging, master, node};
+use crate::{bench, exit, logging, master, node};
 use args::{Args, Task};
 use local::Here;
 use operate::{Foreground, Ground};
 
-/// The configuration cannot be used (sysexits.h EX_CONFIG).
-const EX_CONFIG: u8 = 78;
 /// How long the end waits for a terminal that is not read.
 const LAST_WORDS: Duration = Duration::from_millis(500);
-/// The log or the process itself could not be set up (EX_OSERR).
-const EX_OSERR: u8 = 71;
 
 /// Runs the program as its arguments say, with these applications in it; the exit code is for the shell.
 ///
@@ -91,10 +87,7 @@ fn load_of_node(path: &Path, apps: &[App]) -> Result<Arc<Config>, u8> {
 }
 
 fn checked(loaded: Result<Config, Rejected>, apps: &[App], is_master: bool) -> Result<Arc<Config>, u8> {
-    let config = loaded.map_err(|rejected| {
-        eprint_line(&format!("{rejected}"));
-        EX_CONFIG
-    })?;
+    let config = loaded.map_err(|why| rejected(&why))?;
     // Nodes under a master write to a file; the master has said it for all of them.
     if is_master || std::io::stderr().is_terminal() {
         for warning in &config.warnings {
@@ -108,16 +101,19 @@ fn checked(loaded: Result<Config, Rejected>, apps: &[App], is_master: bool) -> R
     for fault in &missing {
         eprint_line(&render_human(fault, config.source_text()));
     }
-    Err(EX_CONFIG)
+    Err(exit::CONFIG)
 }
 
 /// Reads the configuration although its certificates cannot be used.
 fn load_to_mend(path: &Path) -> Result<Config, u8> {
     let loaded = Config::load(path, variables()).or_else(|rejected| rejected.but_for(&certs::MENDED));
-    loaded.map_err(|rejected| {
-        eprint_line(&format!("{rejected}"));
-        EX_CONFIG
-    })
+    loaded.map_err(|why| rejected(&why))
+}
+
+/// Says what is wrong with a configuration; gives the exit code.
+fn rejected(why: &Rejected) -> u8 {
+    eprint_line(&why.to_string());
+    exit::CONFIG
 }
 
 fn names(apps: &[App]) -> Vec<&str> {
@@ -135,13 +131,13 @@ fn run_master(config: Arc<Config>, apps: &[App], wish: &Foreground, colour: Colo
         && let Err(error) = nix::unistd::setsid()
     {
         eprint_line(&format!("error: the terminal cannot be left: {error}"));
-        return EX_OSERR;
+        return exit::OSERR;
     }
     let console = match Console::start() {
         Ok(console) => console,
         Err(error) => {
             eprint_line(&format!("error: {error}"));
-            return EX_OSERR;
+            return exit::OSERR;
         }
     };
     let errors = config.master.log.as_deref();
@@ -149,14 +145,14 @@ fn run_master(config: Arc<Config>, apps: &[App], wish: &Foreground, colour: Colo
         Ok(log) => log,
         Err(error) => {
             eprint_line(&format!("error: the log: {error}"));
-            return EX_OSERR;
+            return exit::OSERR;
         }
     };
     let program = match std::env::current_exe() {
         Ok(program) => program,
         Err(error) => {
             eprint_line(&format!("error: where is this program? {error}"));
-            return EX_OSERR;
+            return exit::OSERR;
         }
     };
     let span = tracing::info_span!("master");
@@ -186,7 +182,7 @@ fn run_node(config: Arc<Config>, name: &str, apps: Vec<App>) -> u8 {
         Ok(log) => log,
         Err(error) => {
             eprint_line(&format!("error: the log: {error}"));
-            return EX_OSERR;
+            return exit::OSERR;
         }
     };
     let app = own.and_then(|node| apps.into_iter().find(|app| app.name() == node.app));

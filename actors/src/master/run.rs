@@ -28,6 +28,7 @@ use super::{Adopt, Closing, Happened, Leave, Master, StopCluster};
 use crate::admin::{self, FrontDesk, Seat};
 use crate::certificates;
 use crate::console::{Colour, Console};
+use crate::exit;
 use crate::logging::LogLevel;
 use crate::node::assemble::identity;
 use crate::node::ports::{PortTaken, bind};
@@ -40,9 +41,6 @@ const RECEPTION: usize = 1024;
 
 /// How long a master whose actor died waits for the end of the processes that it kills.
 const LAST_KILLS: std::time::Duration = std::time::Duration::from_secs(2);
-
-/// A fault of the program itself (sysexits.h).
-const EX_SOFTWARE: u8 = 70;
 
 /// How the master is to run.
 pub(crate) struct RunOptions {
@@ -94,11 +92,11 @@ impl MasterError {
     /// The exit code that says what it was.
     pub const fn exit_code(&self) -> u8 {
         match self {
-            Self::Locked(..) => 75,
-            Self::Port(_) | Self::RunDir(..) => 73,
-            Self::Secret(_) => 77,
-            Self::Tree(_) | Self::Certificate(_) => 78,
-            Self::System(..) => 71,
+            Self::Locked(..) => exit::TEMPFAIL,
+            Self::Port(_) | Self::RunDir(..) => exit::CANTCREAT,
+            Self::Secret(_) => exit::NOPERM,
+            Self::Tree(_) | Self::Certificate(_) => exit::CONFIG,
+            Self::System(..) => exit::OSERR,
         }
     }
 }
@@ -168,7 +166,7 @@ pub(crate) async fn run(config: Arc<Config>, options: RunOptions) -> Result<u8, 
         // The actor has died; its processes are being killed by their tasks.
         None => {
             drop(tokio::time::timeout(LAST_KILLS, all_dead.recv()).await);
-            Ok(EX_SOFTWARE)
+            Ok(exit::SOFTWARE)
         }
     }
 }

@@ -12,13 +12,7 @@ use lampyris_runtime::name::NodeName;
 use lampyris_runtime::supervisor::roster::{NodeSnapshot, State, StateChange};
 
 use super::processes::Output;
-use crate::console::{Colour, Console};
-
-/// Colours of the nodes' names, in turn.
-const COLOURS: [&str; 6] = [
-    "\x1b[36m", "\x1b[35m", "\x1b[34m", "\x1b[33m", "\x1b[32m", "\x1b[96m",
-];
-const PLAIN: &str = "\x1b[0m";
+use crate::console::{Colour, Console, Paint};
 
 /// The master's terminal.
 pub(super) struct Terminal {
@@ -137,15 +131,15 @@ impl Terminal {
         });
     }
 
-    fn colour_of(&self, name: &NodeName) -> Option<&'static str> {
+    fn colour_of(&self, name: &NodeName) -> Option<Paint> {
         let at = self.names.iter().position(|known| known == name)?;
-        Some(COLOURS[at % COLOURS.len()])
+        Some(Paint::NAMES[at % Paint::NAMES.len()])
     }
 
-    fn label(&self, name: &str, colour: Option<&str>) -> String {
+    fn label(&self, name: &str, colour: Option<Paint>) -> String {
         let padded = format!("{name:width$}", width = self.width);
-        match colour.filter(|_| self.colour) {
-            Some(colour) => format!("{colour}{padded}{PLAIN}"),
+        match colour {
+            Some(paint) => paint.paint(&padded, self.colour),
             None => padded,
         }
     }

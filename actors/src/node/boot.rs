@@ -11,10 +11,8 @@ use super::control::{BY_MASTER, Cause};
 use super::error::BootError;
 use super::running::Running;
 use crate::app::App;
+use crate::exit;
 use crate::logging::LogLevel;
-
-/// The exit code of a node that has cut calls off.
-const NOT_IN_ORDER: u8 = 1;
 
 /// Runs a node until it is asked to stop; gives its exit code. Must run inside an actix system.
 ///
@@ -42,8 +40,8 @@ pub(crate) async fn boot(config: Arc<Config>, name: &str, app: App, log: LogLeve
     };
     let code = exit_code(&cause);
     tokio::select! {
-        in_order = running.stop(&node) => Ok(if in_order { code } else { NOT_IN_ORDER.max(code) }),
-        () = signals.insist(&cause) => Ok(130),
+        in_order = running.stop(&node) => Ok(if in_order { code } else { exit::FAILED.max(code) }),
+        () = signals.insist(&cause) => Ok(exit::INSISTED),
     }
 }
 

@@ -5,6 +5,7 @@ use std::io;
 use lampyris_runtime::config::BadCertificate;
 
 use super::ports::PortTaken;
+use crate::exit;
 use crate::service::Clash;
 use crate::store::StoreError;
 
@@ -44,11 +45,11 @@ impl BootError {
     /// The exit code that says what it was.
     pub const fn exit_code(&self) -> u8 {
         match self {
-            Self::NoSuchNode(..) | Self::Clash(_) | Self::Store(_) | Self::Certificate(_) => 78,
-            Self::App(_) | Self::Unknown => 1,
-            Self::Port(_) => 73,
-            Self::Secret(_) => 77,
-            Self::System(..) => 71,
+            Self::NoSuchNode(..) | Self::Clash(_) | Self::Store(_) | Self::Certificate(_) => exit::CONFIG,
+            Self::App(_) | Self::Unknown => exit::FAILED,
+            Self::Port(_) => exit::CANTCREAT,
+            Self::Secret(_) => exit::NOPERM,
+            Self::System(..) => exit::OSERR,
         }
     }
 }

@@ -12,6 +12,7 @@ use tokio::time::{Instant, timeout};
 use super::Node;
 use super::control::Cause;
 use super::inbound::{FromPeer, Listener, News};
+use crate::exit;
 use crate::protocol::{Lacks, MasterControl, Ready};
 use crate::remote::RemoteAddr;
 use crate::store::Health;
@@ -169,9 +170,9 @@ impl Refusals {
                 return;
             }
             let code = match refusal {
-                Refusal::Duplicate(_) => 75,
-                Refusal::Unauthorized => 77,
-                Refusal::Version { .. } | Refusal::WrongNode(_) => 78,
+                Refusal::Duplicate(_) => exit::TEMPFAIL,
+                Refusal::Unauthorized => exit::NOPERM,
+                Refusal::Version { .. } | Refusal::WrongNode(_) => exit::CONFIG,
             };
             let text = format!("{} refuses this node: {refusal}", self.peer.name());
             drop(self.stop.try_send(Cause::Refused { code, text }));

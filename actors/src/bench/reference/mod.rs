@@ -99,7 +99,7 @@ pub(crate) fn run(reference: &Reference) -> u8 {
         Ok(()) => 0,
         Err(error) => {
             crate::console::eprint_line(&format!("error: {reference:?}: {error}"));
-            1
+            crate::exit::FAILED
         }
     }
 }

@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 use clap::{Args, ValueEnum};
 use lampyris_runtime::config::{Config, Finding, Severity, render_human};
 
-use super::paint::Paint;
-use super::{EX_CONFIG, Here, deep, print_json};
+use super::{Here, deep, print_json};
 use crate::cli::{names, variables};
-use crate::console::{eprint_line, print_line};
+use crate::console::{Paint, eprint_line, print_line};
+use crate::exit;
 
 /// Checks the configuration.
 #[derive(Debug, Args)]
@@ -70,7 +70,7 @@ impl Check {
                 }
             }
         }
-        if usable { 0 } else { EX_CONFIG }
+        if usable { 0 } else { exit::CONFIG }
     }
 
     fn look(&self, path: &Path, here: &Here<'_>) -> Found {
@@ -111,7 +111,7 @@ fn painted(finding: &Finding, text: &str, colours: bool) -> String {
         Severity::Warning => ("warning", Paint::Yellow),
     };
     match shown.strip_prefix(word) {
-        Some(rest) => format!("{}{rest}", paint.word(word, colours)),
+        Some(rest) => format!("{}{rest}", paint.paint(word, colours)),
         None => shown,
     }
 }

@@ -5,8 +5,8 @@ use clap::Args;
 use lampyris_runtime::config::Code;
 use lampyris_runtime::error::ErrorKind;
 
-use super::USAGE;
 use crate::console::{eprint_line, print_line};
+use crate::exit;
 
 const ERRORS: &str = include_str!("errors.md");
 
@@ -31,7 +31,7 @@ impl Explain {
                 eprint_line(&format!(
                     "error: there is neither a code nor an error {wanted:?}; `explain` alone lists them"
                 ));
-                return USAGE;
+                return exit::USAGE;
             }
         }
         0

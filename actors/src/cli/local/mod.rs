@@ -10,7 +10,6 @@
 //! | `completions` | completion for shells |
 //! | `new` | the beginning of a game |
 //! | `version` | which versions these are |
-//! | `paint` | colours |
 
 mod check;
 mod completions;
@@ -19,7 +18,6 @@ mod doctor;
 mod explain;
 mod graph;
 mod new;
-mod paint;
 mod show;
 mod version;
 
@@ -29,18 +27,9 @@ use clap::{Args, Subcommand};
 use lampyris_runtime::config::{Config, schema};
 
 use super::args::Format;
-use super::variables;
+use super::{rejected, variables};
 use crate::app::App;
-use crate::console::{Colour, eprint_line, print_line};
-
-/// The result says: not all is well.
-const DEGRADED: u8 = 4;
-/// Wrong arguments, in a way that only shows when they are used.
-const USAGE: u8 = 2;
-/// A file or folder cannot be made.
-const EX_CANTCREAT: u8 = 73;
-/// The configuration cannot be used.
-const EX_CONFIG: u8 = 78;
+use crate::console::{Colour, print_line};
 
 /// The commands.
 #[derive(Debug, Subcommand)]
@@ -121,10 +110,7 @@ impl Local {
 fn with_config(here: &Here<'_>, work: impl FnOnce(&Config) -> u8) -> u8 {
     match Config::load(here.config, variables()) {
         Ok(config) => work(&config),
-        Err(rejected) => {
-            eprint_line(&format!("{rejected}"));
-            EX_CONFIG
-        }
+        Err(why) => rejected(&why),
     }
 }
 

@@ -68,7 +68,15 @@ impl Api {
     /// # Errors
     /// As [`Api::get`]; or it is not what was expected.
     pub(super) fn get_as<T: DeserializeOwned>(&self, path: &str) -> Result<T, Trouble> {
-        serde_json::from_value(self.get(path)?).map_err(|why| self.nonsense(why))
+        self.parse(&self.get(path)?)
+    }
+
+    /// What an answer, or a part of one, stands for.
+    ///
+    /// # Errors
+    /// It is not what was expected.
+    pub(super) fn parse<T: DeserializeOwned>(&self, answer: &Value) -> Result<T, Trouble> {
+        T::deserialize(answer).map_err(|why| self.nonsense(why))
     }
 
     /// Asks for something to be done.

@@ -10,9 +10,11 @@ use serde_json::{Value, json};
 use super::super::args::Format;
 use super::Ground;
 use super::reach::Reach;
-use super::screen::{DIM, Screen};
-use super::trouble::{Trouble, code};
+use super::screen::Screen;
+use super::trouble::Trouble;
 use super::units::{parse_time, short_time};
+use crate::console::Paint;
+use crate::exit;
 
 /// Columns of a bar.
 const BAR: usize = 30;
@@ -158,10 +160,10 @@ fn reply(reply: &Value, as_hex: bool) -> String {
 /// The exit code of an error of the closed list.
 fn code_of(error: &str) -> u8 {
     match error {
-        "not_sent" | "link_lost" | "timeout" | "expired" | "cancelled" => code::UNREACHABLE,
-        "overloaded" | "draining" => code::EX_TEMPFAIL,
-        "unauthorized" => code::EX_NOPERM,
-        _ => code::HANDLER_ERROR,
+        "not_sent" | "link_lost" | "timeout" | "expired" | "cancelled" => exit::UNREACHABLE,
+        "overloaded" | "draining" => exit::TEMPFAIL,
+        "unauthorized" => exit::NOPERM,
+        _ => exit::HANDLER_ERROR,
     }
 }
 
@@ -171,7 +173,7 @@ fn way(answer: &Value, with_trace: bool, screen: &Screen) -> Vec<String> {
     let seconds = answer["seconds"].as_f64().unwrap_or(0.0);
     let mut lines: Vec<String> = waterfall(&spans, seconds, with_trace)
         .iter()
-        .map(|line| screen.paint(line, DIM))
+        .map(|line| screen.paint(line, Paint::Dim))
         .collect();
     if let Some(trace) = answer["trace"].as_str().filter(|_| with_trace) {
         lines.push(format!("trace {trace}"));

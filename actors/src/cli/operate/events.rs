@@ -7,10 +7,12 @@ use serde_json::Value;
 
 use super::api::Api;
 use super::reach::{Reach, known_config};
-use super::screen::{DIM, Screen, colour_of_state};
+use super::screen::Screen;
 use super::trouble::Trouble;
 use super::units::{parse_time, timestamp};
+use super::views::Tone;
 use super::{Ground, pause};
+use crate::console::Paint;
 use crate::records::{Event, former};
 
 /// Events that are shown, unless a number is given.
@@ -111,13 +113,14 @@ fn print(event: &Event, json: bool, screen: &mut Screen) -> Result<(), Trouble> 
     if json {
         return screen.line(&serde_json::to_string(event).unwrap_or_default());
     }
-    let at = screen.paint(&timestamp(event.at_ms), DIM);
+    let at = screen.paint(&timestamp(event.at_ms), Paint::Dim);
     let node = event.node.as_deref().unwrap_or("cluster");
-    let colour = event.to.as_deref().map_or("", colour_of_state);
-    screen.line(&format!(
-        "{at}  {node:<8}  {}",
-        screen.paint(&sentence(event), colour)
-    ))
+    let text = sentence(event);
+    let text = match &event.to {
+        Some(state) => screen.paint(&text, Tone::of_state(state).paint()),
+        None => text,
+    };
+    screen.line(&format!("{at}  {node:<8}  {text}"))
 }
 
 /// What has happened, and by whom.

@@ -14,9 +14,10 @@ use super::Ground;
 use super::api::Api;
 use super::doing::nodes;
 use super::reach::{Reach, known_config};
-use super::screen::{NAMES, RED, Screen, YELLOW};
+use super::screen::Screen;
 use super::trouble::Trouble;
 use super::units::{parse_time, timestamp};
+use crate::console::Paint;
 use crate::lines::{Level, LogLine, Reader, Wanted, last_lines};
 
 /// Lines that are shown unless a number or a time is given.
@@ -251,12 +252,12 @@ struct Printer {
     json: bool,
     no_prefix: bool,
     width: usize,
-    colours: HashMap<String, &'static str>,
+    colours: HashMap<String, Paint>,
 }
 
 impl Printer {
     fn new(args: &Logs, names: &[String]) -> Self {
-        let colours = names.iter().cloned().zip(NAMES.iter().copied().cycle());
+        let colours = names.iter().cloned().zip(Paint::NAMES.into_iter().cycle());
         Self {
             json: args.json,
             no_prefix: args.no_prefix,
@@ -269,18 +270,19 @@ impl Printer {
         if self.json {
             return screen.line(&serde_json::to_string(line).unwrap_or_default());
         }
-        let colour = match line.level {
-            Some(Level::Error) => RED,
-            Some(Level::Warn) => YELLOW,
-            _ => "",
+        let text = match line.level {
+            Some(Level::Error) => screen.paint(&line.text, Paint::Red),
+            Some(Level::Warn) => screen.paint(&line.text, Paint::Yellow),
+            _ => line.text.clone(),
         };
-        let text = screen.paint(&line.text, colour);
         if self.no_prefix {
             return screen.line(&text);
         }
         let name = format!("{:width$}", line.node, width = self.width);
-        let colour = self.colours.get(&line.node).copied().unwrap_or_default();
-        let name = screen.paint(&name, colour);
+        let name = match self.colours.get(&line.node) {
+            Some(paint) => screen.paint(&name, *paint),
+            None => name,
+        };
         screen.line(&format!("{name} | {text}"))
     }
 }

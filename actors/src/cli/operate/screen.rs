@@ -6,21 +6,7 @@
 use std::io::{self, IsTerminal, Write};
 
 use super::trouble::Trouble;
-use crate::console::{Colour, eprint_line};
-
-/// The colours of states and levels.
-pub(super) const GREEN: &str = "\x1b[32m";
-pub(super) const YELLOW: &str = "\x1b[33m";
-pub(super) const RED: &str = "\x1b[31m";
-pub(super) const BLUE: &str = "\x1b[34m";
-pub(super) const DIM: &str = "\x1b[2m";
-
-/// Colours of names, in turn.
-pub(super) const NAMES: [&str; 6] = [
-    "\x1b[36m", "\x1b[35m", "\x1b[34m", "\x1b[33m", "\x1b[32m", "\x1b[96m",
-];
-
-const PLAIN: &str = "\x1b[0m";
+use crate::console::{Colour, Paint, eprint_line};
 
 /// The two streams of this process.
 pub(super) struct Screen {
@@ -47,12 +33,8 @@ impl Screen {
     }
 
     /// The text in a colour, if results have colours.
-    pub(super) fn paint(&self, text: &str, colour: &str) -> String {
-        if self.colour && !colour.is_empty() {
-            format!("{colour}{text}{PLAIN}")
-        } else {
-            text.to_owned()
-        }
+    pub(super) fn paint(&self, text: &str, paint: Paint) -> String {
+        paint.paint(text, self.colour)
     }
 
     /// A line of the result.
@@ -111,16 +93,5 @@ impl Screen {
 impl Drop for Screen {
     fn drop(&mut self) {
         self.end_progress();
-    }
-}
-
-/// The colour of a state of nodes or links.
-pub(super) fn colour_of_state(state: &str) -> &'static str {
-    match state {
-        "ready" | "up" => GREEN,
-        "starting" => BLUE,
-        "degraded" | "draining" | "stopping" | "backoff" => YELLOW,
-        "failed" | "unreachable" | "down" => RED,
-        _ => DIM,
     }
 }

@@ -14,10 +14,11 @@ use super::super::args::Format;
 use super::api::Api;
 use super::doing::{How, LOOK};
 use super::reach::{Reach, web_address};
-use super::trouble::{Trouble, code};
+use super::trouble::Trouble;
 use super::units::{parse_time, time};
 use super::views::Node;
 use super::{Ground, actions};
+use crate::exit;
 use crate::master::lock;
 
 /// How long a master in the background may take to answer, when nobody waits for its nodes.
@@ -256,7 +257,7 @@ impl Launched {
         // What it said last may still be on its way.
         self.read();
         let code = status.code().and_then(|code| u8::try_from(code).ok());
-        Some(code.unwrap_or(code::FAILED))
+        Some(code.unwrap_or(exit::FAILED))
     }
 }
 

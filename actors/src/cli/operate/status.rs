@@ -8,12 +8,13 @@ use serde_json::{Value, json};
 use super::api::Api;
 use super::doing::chosen;
 use super::reach::Reach;
-use super::screen::{DIM, GREEN, RED, Screen, YELLOW, colour_of_state};
-use super::table::table;
-use super::trouble::{Trouble, code};
+use super::screen::Screen;
+use super::table::{self, Cell};
+use super::trouble::Trouble;
 use super::units::{bytes, or_dash, rate, short_time, time};
-use super::views::{Cluster, Node};
+use super::views::{Cluster, Node, Tone};
 use super::{Ground, pause};
+use crate::exit;
 
 /// How often `--watch` looks.
 const WATCH: Duration = Duration::from_secs(1);
@@ -88,15 +89,19 @@ pub(super) fn run(args: &Status, ground: &mut Ground) -> Result<u8, Trouble> {
 
 fn see(api: &Api, names: &[String]) -> Result<Seen, Trouble> {
     let (cluster, list) = (api.get("cluster")?, api.get("nodes")?);
-    let parse = |value: &Value| serde_json::from_value::<Node>(value.clone()).unwrap_or_default();
-    let list = list.as_array().cloned().unwrap_or_default();
-    let nodes = chosen(list.iter().map(parse).collect(), names)?;
+    let nodes = chosen(api.parse(&list)?, names)?;
     let is_chosen = |value: &&Value| nodes.iter().any(|node| value["name"] == node.name);
-    let raw = list.iter().filter(is_chosen).cloned().collect();
+    let raw = list
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter(is_chosen)
+        .cloned()
+        .collect();
     Ok(Seen {
         nodes,
+        cluster: api.parse(&cluster)?,
         raw: (cluster.clone(), raw),
-        cluster: serde_json::from_value(cluster).unwrap_or_default(),
     })
 }
 
@@ -120,7 +125,7 @@ fn verdict(args: &Status, seen: &Seen, ground: &mut Ground) -> u8 {
         };
         ground.screen.note(&next);
     }
-    code::DEGRADED
+    exit::DEGRADED
 }
 
 fn plain(node: &Node) -> String {
@@ -133,37 +138,27 @@ fn as_table(seen: &Seen, screen: &Screen) -> Vec<String> {
     let head = [
         "NODE", "STATE", "PID", "UPTIME", "RESTARTS", "CLIENTS", "CALLS/S", "P99", "MEMORY", "",
     ];
-    let mut rows = vec![head.map(str::to_owned).to_vec()];
-    rows.extend(seen.nodes.iter().map(row));
-    let paint = |row: usize, column: usize, text: &str| match (row, column) {
-        (0, _) => screen.paint(text, DIM),
-        (_, 1) => screen.paint(text, colour_of_state(&seen.nodes[row - 1].state)),
-        _ => text.to_owned(),
-    };
-    let mut lines = table(&rows, paint);
-    let colour = match seen.cluster.verdict.health.as_str() {
-        "healthy" => GREEN,
-        "down" => RED,
-        _ => YELLOW,
-    };
+    let rows: Vec<Vec<Cell>> = seen.nodes.iter().map(row).collect();
+    let mut lines = table::lines(&head, &rows, |tone, text| screen.paint(text, tone.paint()));
+    let verdict = &seen.cluster.verdict;
     lines.push(String::new());
-    lines.push(screen.paint(&seen.cluster.verdict.line, colour));
+    lines.push(screen.paint(&verdict.line, Tone::of_health(&verdict.health).paint()));
     lines
 }
 
 /// A node as a row; `top` has the same.
-pub(super) fn row(node: &Node) -> Vec<String> {
+pub(super) fn row(node: &Node) -> Vec<Cell> {
     let last = node.last.clone().unwrap_or_default();
     vec![
-        node.name.clone(),
+        Cell::text(&node.name),
         node.standing(),
-        or_dash(node.pid, |pid| pid.to_string()),
-        or_dash(node.uptime, time),
-        node.restarts.to_string(),
-        or_dash(node.clients, |clients| clients.to_string()),
-        or_dash(last.calls_per_second, rate),
-        or_dash(last.p99, short_time),
-        or_dash(node.rss, bytes),
-        node.remark().to_owned(),
+        Cell::count(node.pid.map(u64::from)),
+        Cell::measured(node.uptime, time),
+        Cell::count(Some(node.restarts)),
+        Cell::count(node.clients),
+        Cell::measured(last.calls_per_second, rate),
+        Cell::measured(last.p99, short_time),
+        Cell::whole(node.rss, bytes),
+        Cell::text(node.remark()),
     ]
 }

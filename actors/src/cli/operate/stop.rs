@@ -10,10 +10,11 @@ use super::super::args::Format;
 use super::api::Api;
 use super::doing::{How, LOOK, ask, show_effect};
 use super::reach::known_config;
-use super::trouble::{Trouble, code};
+use super::trouble::Trouble;
 use super::units::time;
 use super::views::Node;
 use super::{Ground, actions, pause};
+use crate::exit;
 use crate::master::{left_behind, lock};
 
 /// The arguments of `stop`.
@@ -94,7 +95,7 @@ fn nothing_to_stop(how: &How, ground: &mut Ground) -> Result<u8, Trouble> {
         nodes.join(", ")
     );
     ground.screen.note(&text);
-    Ok(code::NOT_RUNNING)
+    Ok(exit::NOT_RUNNING)
 }
 
 fn wait(api: &Api, run_dir: Option<&Path>, args: &Stop, ground: &mut Ground) -> Result<(), Trouble> {

@@ -4,27 +4,7 @@ use std::io;
 
 use serde_json::Value;
 
-/// Exit codes, as docs/cli.md lists them.
-pub(super) mod code {
-    /// It was refused, or has failed.
-    pub(in crate::cli) const FAILED: u8 = 1;
-    /// The arguments make no sense.
-    pub(in crate::cli) const USAGE: u8 = 2;
-    /// No master answers.
-    pub(in crate::cli) const NOT_RUNNING: u8 = 3;
-    /// The cluster is not as it should be, or not everything could be done.
-    pub(in crate::cli) const DEGRADED: u8 = 4;
-    /// The handler of a call answered with an error.
-    pub(in crate::cli) const HANDLER_ERROR: u8 = 5;
-    /// No answer in time, or no way to where it should come from.
-    pub(in crate::cli) const UNREACHABLE: u8 = 6;
-    /// Another attempt may help.
-    pub(in crate::cli) const EX_TEMPFAIL: u8 = 75;
-    /// The token is not good for this.
-    pub(in crate::cli) const EX_NOPERM: u8 = 77;
-    /// The configuration cannot be used.
-    pub(in crate::cli) const EX_CONFIG: u8 = 78;
-}
+use crate::exit;
 
 /// Why it could not be done.
 #[derive(Debug, thiserror::Error)]
@@ -77,19 +57,19 @@ impl Trouble {
     /// The exit code.
     pub(super) fn code(&self) -> u8 {
         match self {
-            Self::NotRunning(_) | Self::NoToken(_) => code::NOT_RUNNING,
-            Self::Unreachable(_) | Self::TooLate(_) => code::UNREACHABLE,
+            Self::NotRunning(_) | Self::NoToken(_) => exit::NOT_RUNNING,
+            Self::Unreachable(_) | Self::TooLate(_) => exit::UNREACHABLE,
             Self::Refused { status, .. } => match status {
-                401 | 403 => code::EX_NOPERM,
-                422 => code::EX_CONFIG,
-                429 | 503 => code::EX_TEMPFAIL,
-                _ => code::FAILED,
+                401 | 403 => exit::NOPERM,
+                422 => exit::CONFIG,
+                429 | 503 => exit::TEMPFAIL,
+                _ => exit::FAILED,
             },
-            Self::Failed(_) => code::FAILED,
-            Self::Partly(_) => code::DEGRADED,
-            Self::Usage(_) => code::USAGE,
-            Self::Config(_) => code::EX_CONFIG,
-            Self::Token(..) => code::EX_NOPERM,
+            Self::Failed(_) => exit::FAILED,
+            Self::Partly(_) => exit::DEGRADED,
+            Self::Usage(_) => exit::USAGE,
+            Self::Config(_) => exit::CONFIG,
+            Self::Token(..) => exit::NOPERM,
             Self::Closed => 0,
         }
     }

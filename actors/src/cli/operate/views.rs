@@ -1,9 +1,58 @@
-//! What the API tells, as far as the commands show it. A master of another version may leave things out.
+//! What the API tells, as far as the commands show it, and how it looks. A master of another version may leave things out.
 
 use serde::Deserialize;
 
+use super::table::Cell;
+use crate::console::Paint;
+
+/// How something stands. A state that this version does not know is [`Tone::Odd`]: worth a look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Tone {
+    Good,
+    /// On its way to be good.
+    Coming,
+    Odd,
+    Bad,
+    /// Neither good nor bad: it is not wanted.
+    Idle,
+}
+
+impl Tone {
+    /// Of a state of nodes or links.
+    pub(super) fn of_state(state: &str) -> Self {
+        match state {
+            "ready" | "up" => Self::Good,
+            "starting" => Self::Coming,
+            "failed" | "unreachable" | "down" => Self::Bad,
+            "stopped" => Self::Idle,
+            _ => Self::Odd,
+        }
+    }
+
+    /// Of the health of a cluster.
+    pub(super) fn of_health(health: &str) -> Self {
+        match health {
+            "healthy" => Self::Good,
+            "down" => Self::Bad,
+            _ => Self::Odd,
+        }
+    }
+
+    /// Its colour.
+    pub(super) fn paint(self) -> Paint {
+        match self {
+            Self::Good => Paint::Green,
+            Self::Coming => Paint::Blue,
+            Self::Odd => Paint::Yellow,
+            Self::Bad => Paint::Red,
+            Self::Idle => Paint::Dim,
+        }
+    }
+}
+
 /// The cluster.
 #[derive(Debug, Clone, Default, Deserialize)]
+#[cfg_attr(test, derive(serde::Serialize))]
 #[serde(default)]
 pub(super) struct Cluster {
     pub(super) name: String,
@@ -14,6 +63,7 @@ pub(super) struct Cluster {
 
 /// How it is.
 #[derive(Debug, Clone, Default, Deserialize)]
+#[cfg_attr(test, derive(serde::Serialize))]
 #[serde(default)]
 pub(super) struct Verdict {
     pub(super) health: String,
@@ -22,6 +72,7 @@ pub(super) struct Verdict {
 
 /// All nodes taken together.
 #[derive(Debug, Clone, Default, Deserialize)]
+#[cfg_attr(test, derive(serde::Serialize))]
 #[serde(default)]
 pub(super) struct Totals {
     pub(super) clients: u64,
@@ -34,6 +85,7 @@ pub(super) struct Totals {
 
 /// One node.
 #[derive(Debug, Clone, Default, Deserialize)]
+#[cfg_attr(test, derive(serde::Serialize))]
 #[serde(default)]
 pub(super) struct Node {
     pub(super) name: String,
@@ -55,6 +107,7 @@ pub(super) struct Node {
 
 /// The last second of a node.
 #[derive(Debug, Clone, Default, Deserialize)]
+#[cfg_attr(test, derive(serde::Serialize))]
 #[serde(default)]
 pub(super) struct Last {
     pub(super) calls_per_second: Option<f64>,
@@ -65,11 +118,12 @@ pub(super) struct Last {
 
 impl Node {
     /// The state in a word, and whether an operator has taken the node out of service.
-    pub(super) fn standing(&self) -> String {
-        match self.drained {
+    pub(super) fn standing(&self) -> Cell {
+        let text = match self.drained {
             Some(true) => format!("{} (drained)", self.state),
             _ => self.state.clone(),
-        }
+        };
+        Cell::state(text, Tone::of_state(&self.state))
     }
 
     /// What there is to say besides the state: why it is not ready, or what to look at.
@@ -88,6 +142,7 @@ impl Node {
 
 /// A link as one of its ends sees it.
 #[derive(Debug, Clone, Default, Deserialize)]
+#[cfg_attr(test, derive(serde::Serialize))]
 #[serde(default)]
 pub(super) struct Link {
     pub(super) node: String,
@@ -104,13 +159,13 @@ pub(super) struct Link {
 
 /// A handler.
 #[derive(Debug, Clone, Default, Deserialize)]
+#[cfg_attr(test, derive(serde::Serialize))]
 #[serde(default)]
 pub(super) struct Handler {
     pub(super) node: String,
     pub(super) name: String,
     pub(super) command: Option<u32>,
     pub(super) calls: u64,
-    pub(super) running: u64,
     pub(super) errors: std::collections::BTreeMap<String, u64>,
     pub(super) calls_per_second: Option<f64>,
     pub(super) p50: Option<f64>,
@@ -119,8 +174,82 @@ pub(super) struct Handler {
 
 /// How far an operation is.
 #[derive(Debug, Clone, Default, Deserialize)]
+#[cfg_attr(test, derive(serde::Serialize))]
 #[serde(default)]
 pub(super) struct Operation {
     pub(super) state: String,
     pub(super) error: Option<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+
+    use super::*;
+
+    /// The names of the fields of a view.
+    fn fields<T: Default + serde::Serialize>() -> Vec<String> {
+        let Ok(Value::Object(view)) = serde_json::to_value(T::default()) else {
+            panic!("a view is an object");
+        };
+        view.keys().cloned().collect()
+    }
+
+    #[test]
+    fn every_field_that_is_read_is_one_that_the_api_describes() {
+        let api = crate::admin::description();
+        for (schema, fields) in [
+            ("ClusterView", fields::<Cluster>()),
+            ("Verdict", fields::<Verdict>()),
+            ("Totals", fields::<Totals>()),
+            ("NodeSummary", fields::<Node>()),
+            ("Point", fields::<Last>()),
+            ("LinkView", fields::<Link>()),
+            ("HandlerView", fields::<Handler>()),
+            ("Operation", fields::<Operation>()),
+        ] {
+            let described = properties(&api, schema);
+            for field in fields {
+                assert!(
+                    described.contains(&field),
+                    "{schema} has no {field}; it has {described:?}"
+                );
+            }
+        }
+    }
+
+    /// The properties of a schema, those of its parts included.
+    fn properties(api: &Value, schema: &str) -> Vec<String> {
+        let schema = &api["components"]["schemas"][schema];
+        let parts = schema["allOf"].as_array().into_iter().flatten();
+        let mut all = Vec::new();
+        for part in std::iter::once(schema).chain(parts) {
+            if let Some(path) = part["$ref"].as_str() {
+                all.extend(properties(api, path.rsplit('/').next().unwrap_or_default()));
+            }
+            all.extend(
+                part["properties"]
+                    .as_object()
+                    .into_iter()
+                    .flatten()
+                    .map(|(name, _)| name.clone()),
+            );
+        }
+        all
+    }
+
+    #[test]
+    fn states_and_verdicts_have_the_same_colours_everywhere_and_unknown_ones_are_seen() {
+        for (state, paint) in [
+            ("ready", Paint::Green),
+            ("starting", Paint::Blue),
+            ("draining", Paint::Yellow),
+            ("unreachable", Paint::Red),
+            ("stopped", Paint::Dim),
+            ("of a later version", Paint::Yellow),
+        ] {
+            assert_eq!(Tone::of_state(state).paint(), paint, "{state}");
+        }
+        assert_eq!(Tone::of_health("degraded"), Tone::Odd);
+    }
 }

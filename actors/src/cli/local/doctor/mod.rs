@@ -13,10 +13,10 @@ use std::io::{self, IsTerminal};
 use lampyris_runtime::config::{Config, Finding};
 use serde::Serialize;
 
-use super::paint::Paint;
-use super::{DEGRADED, Format, Here, deep, print_json, version};
+use super::{Format, Here, deep, print_json, version};
 use crate::cli::variables;
-use crate::console::print_line;
+use crate::console::{Paint, print_line};
+use crate::exit;
 use crate::master::lock;
 
 /// How it stands with one thing.
@@ -80,7 +80,7 @@ pub(super) fn run(here: &Here<'_>, format: Format) -> u8 {
         }
     }
     let bad = remarks.iter().any(|remark| remark.grade == Grade::Bad);
-    if bad { DEGRADED } else { 0 }
+    if bad { exit::DEGRADED } else { 0 }
 }
 
 fn examine(here: &Here<'_>) -> Vec<Remark> {
@@ -173,7 +173,7 @@ fn line(remark: &Remark, colours: bool) -> String {
     };
     let head = format!(
         "{}  {:14} {}",
-        paint.word(word, colours),
+        paint.paint(word, colours),
         remark.about,
         remark.found
     );

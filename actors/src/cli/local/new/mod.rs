@@ -10,8 +10,9 @@ use std::path::{Path, PathBuf};
 use clap::{Args, ValueEnum};
 use lampyris_runtime::config::schema;
 
-use super::{EX_CANTCREAT, USAGE, version};
+use super::version;
 use crate::console::{eprint_line, print_line};
+use crate::exit;
 use template::Words;
 
 /// Where this Lampyris was built from: it is still there if the program is used where it was made.
@@ -62,7 +63,7 @@ impl New {
                 "error: {:?} cannot be the name of a game: {why}",
                 self.name
             ));
-            return USAGE;
+            return exit::USAGE;
         }
         let wanted = self.lampyris.as_deref().unwrap_or(Path::new(BUILT_FROM));
         let Some((root, package)) = sources(wanted) else {
@@ -70,7 +71,7 @@ impl New {
                 "error: {}: here are no sources of Lampyris; say where they are with --lampyris PATH",
                 wanted.display()
             ));
-            return USAGE;
+            return exit::USAGE;
         };
         let words = Words {
             name: &self.name,
@@ -88,7 +89,7 @@ impl New {
             }
             Err((path, why)) => {
                 eprint_line(&format!("error: {}: {why}", path.display()));
-                EX_CANTCREAT
+                exit::CANTCREAT
             }
         }
     }

@@ -8,7 +8,10 @@ use ratatui::widgets::{Block, Clear, Paragraph, Widget};
 
 use super::rows::Table;
 use super::state::{Mode, PAGES, Page, State};
+use crate::cli::operate::table::{Cell, widths};
 use crate::cli::operate::units::{bytes, or_dash, rate, short_time, time};
+use crate::cli::operate::views::Tone;
+use crate::console::Paint;
 
 /// Columns between two columns.
 const GAP: usize = 2;
@@ -93,11 +96,7 @@ fn heading(state: &State) -> Vec<Line<'static>> {
     let verdict = match &state.lost {
         Some(why) => Line::styled(format!("Lost: {why}; this is old"), Style::new().fg(Color::Red)),
         None => {
-            let colour = match cluster.verdict.health.as_str() {
-                "healthy" => Color::Green,
-                "down" => Color::Red,
-                _ => Color::Yellow,
-            };
+            let colour = colour_of(Tone::of_health(&cluster.verdict.health));
             Line::styled(cluster.verdict.line.clone(), Style::new().fg(colour))
         }
     };
@@ -117,7 +116,7 @@ fn heading(state: &State) -> Vec<Line<'static>> {
 
 /// The table, scrolled so that the selected row is seen.
 fn rows(table: &Table, state: &State, area: Rect, buffer: &mut Buffer) {
-    let widths = widths(table);
+    let widths = widths(&table.head, &table.rows);
     let mut head = String::new();
     for (column, (title, width)) in table.head.iter().zip(&widths).enumerate() {
         let mark = match state.sort == Some(column) {
@@ -132,15 +131,12 @@ fn rows(table: &Table, state: &State, area: Rect, buffer: &mut Buffer) {
     let first = (state.selected + 1).saturating_sub(room);
     for (number, row) in table.rows.iter().enumerate().skip(first).take(room) {
         let mut spans = Vec::new();
-        for (column, (cell, width)) in row.iter().zip(&widths).enumerate() {
-            let style = match table.state == Some(column) {
-                true => Style::new().fg(colour_of(cell)),
-                false => Style::new(),
-            };
-            spans.push(Span::styled(
-                format!("{cell:<width$}", width = width + GAP),
-                style,
-            ));
+        for (cell, width) in row.iter().zip(&widths) {
+            let style = cell
+                .tone
+                .map_or_else(Style::new, |tone| Style::new().fg(colour_of(tone)));
+            let text = format!("{:<width$}", cell.text, width = width + GAP);
+            spans.push(Span::styled(text, style));
         }
         let line = Line::from(spans);
         lines.push(match number == state.selected {
@@ -154,16 +150,6 @@ fn rows(table: &Table, state: &State, area: Rect, buffer: &mut Buffer) {
     Paragraph::new(lines).render(area, buffer);
 }
 
-/// Columns as wide as what stands in them, the mark of sorting included.
-fn widths(table: &Table) -> Vec<usize> {
-    let width = |(column, title): (usize, &&str)| {
-        let cells = table.rows.iter().filter_map(|row| row.get(column));
-        let widest = cells.map(|cell| cell.chars().count()).max().unwrap_or(0);
-        widest.max(title.len())
-    };
-    table.head.iter().enumerate().map(width).collect()
-}
-
 fn last_events(state: &State, area: Rect, buffer: &mut Buffer) {
     let shown = super::rows::table_of(Page::Events, &state.snapshot);
     let block = Block::new()
@@ -171,7 +157,7 @@ fn last_events(state: &State, area: Rect, buffer: &mut Buffer) {
         .title("last events");
     let inside = block.inner(area);
     block.render(area, buffer);
-    let line = |row: &Vec<String>| Line::raw(format!("{}  {:<8}  {}", row[0], row[1], row[2]));
+    let line = |row: &Vec<Cell>| Line::raw(format!("{}  {:<8}  {}", row[0].text, row[1].text, row[2].text));
     let most = usize::from(inside.height);
     let lines: Vec<Line<'_>> = shown.rows.iter().take(most).map(line).collect();
     Paragraph::new(lines).render(inside, buffer);
@@ -207,14 +193,17 @@ fn help(area: Rect, buffer: &mut Buffer) {
         .render(place, buffer);
 }
 
-/// The colours of states, never without the word.
-fn colour_of(state: &str) -> Color {
-    match state.split(' ').next().unwrap_or_default() {
-        "ready" | "up" => Color::Green,
-        "starting" => Color::Blue,
-        "failed" | "unreachable" | "down" => Color::Red,
-        "stopped" => Color::DarkGray,
-        _ => Color::Yellow,
+/// The colours of the command line's other texts.
+fn colour_of(tone: Tone) -> Color {
+    match tone.paint() {
+        Paint::Red => Color::Red,
+        Paint::Green => Color::Green,
+        Paint::Yellow => Color::Yellow,
+        Paint::Blue => Color::Blue,
+        Paint::Magenta => Color::Magenta,
+        Paint::Cyan => Color::Cyan,
+        Paint::BrightCyan => Color::LightCyan,
+        Paint::Dim => Color::DarkGray,
     }
 }
 

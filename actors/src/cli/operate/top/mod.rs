@@ -23,8 +23,9 @@ use ratatui::widgets::Widget;
 
 use super::Ground;
 use super::reach::Reach;
-use super::trouble::{Trouble, code};
+use super::trouble::Trouble;
 use super::units::parse_time;
+use crate::exit;
 use draw::Picture;
 use state::{Page, State};
 
@@ -57,7 +58,7 @@ pub(super) fn run(args: &Top, ground: &mut Ground) -> Result<u8, Trouble> {
         let text = plain(&state, COLUMNS);
         text.iter().try_for_each(|line| ground.screen.line(line))?;
         let is_well = state.snapshot.cluster.verdict.health == "healthy";
-        return Ok(if is_well { 0 } else { code::DEGRADED });
+        return Ok(if is_well { 0 } else { exit::DEGRADED });
     }
     if !ground.screen.is_terminal() {
         let text = format!("top needs a terminal; for a text: {} top --once", ground.program);

@@ -105,7 +105,7 @@ impl State {
         let nodes = matches!(self.page, Page::Overview | Page::Nodes).then_some(&self.snapshot.nodes);
         let node = nodes
             .zip(name)
-            .and_then(|(nodes, name)| nodes.iter().find(|node| node.name == *name));
+            .and_then(|(nodes, name)| nodes.iter().find(|node| node.name == name.text));
         node.filter(|node| !node.remark().is_empty())
             .map(|node| format!("{}: {}", node.name, node.remark()))
             .unwrap_or_default()
@@ -203,7 +203,7 @@ impl State {
         if let Some(node) = self.table().rows.get(self.selected).and_then(|row| row.first()) {
             self.mode = Mode::Confirm(Wish {
                 action,
-                node: node.clone(),
+                node: node.text.clone(),
             });
         }
     }

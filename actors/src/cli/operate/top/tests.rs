@@ -39,9 +39,9 @@ fn snapshot() -> Snapshot {
          "queued": 0, "held": 5, "why_down": "closed by the peer"}
     ]);
     let handlers = json!([
-        {"node": "net", "name": "NetHandle300", "command": 300, "calls": 123456, "running": 3,
+        {"node": "net", "name": "NetHandle300", "command": 300, "calls": 123456,
          "errors": {"timeout": 2, "link_lost": 5}, "calls_per_second": 800.0, "p50": 0.0004, "p99": 0.0032},
-        {"node": "gate", "name": "gate.handle2", "command": null, "calls": 99, "running": 0, "errors": {},
+        {"node": "gate", "name": "gate.handle2", "command": null, "calls": 99, "errors": {},
          "calls_per_second": null, "p50": null, "p99": null}
     ]);
     let events = json!([
@@ -178,9 +178,9 @@ fn rows_are_filtered_sorted_and_chosen() {
     press(&mut state, "/\x1b");
     assert_eq!(state.table().rows.len(), 3);
     press(&mut state, "s");
-    assert_eq!(state.table().rows[0][0], "game1");
+    assert_eq!(state.table().rows[0][0].text, "game1");
     press(&mut state, "S");
-    assert_eq!(state.table().rows[0][0], "net");
+    assert_eq!(state.table().rows[0][0].text, "net");
     press(&mut state, "jjjjjjjj");
     assert_eq!(state.selected, 2, "no row is behind the last");
     press(&mut state, "\t");
