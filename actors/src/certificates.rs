@@ -10,6 +10,8 @@ use lampyris_runtime::name::MASTER;
 use lampyris_runtime::tls::{ClientTls, LinkTls, keep_fresh, validity};
 use serde::{Deserialize, Serialize};
 
+use crate::clock::unix_ms;
+
 /// How often the dates are looked at.
 const DAILY: Duration = Duration::from_secs(24 * 3600);
 
@@ -35,14 +37,10 @@ pub fn certificates(config: &Config) -> Vec<CertificateInfo> {
     let info = named.filter_map(|named| {
         let validity = validity(&named.file).ok()?;
         let left = validity.left(now);
-        let until = validity
-            .until
-            .duration_since(SystemTime::UNIX_EPOCH)
-            .unwrap_or_default();
         Some(CertificateInfo {
             key: named.key,
             file: named.file,
-            until_ms: u64::try_from(until.as_millis()).unwrap_or(u64::MAX),
+            until_ms: unix_ms(validity.until),
             days_left: left.as_secs() / DAILY.as_secs(),
             soon: left < EXPIRES_SOON,
         })

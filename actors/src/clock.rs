@@ -3,7 +3,7 @@
 //! What a handler reads of the clock is kept, so that the loop that called it need not read it again.
 
 use std::cell::Cell;
-use std::time::Instant;
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 thread_local! {
     static READ: Cell<Option<Instant>> = const { Cell::new(None) };
@@ -19,4 +19,10 @@ pub(crate) fn now() -> Instant {
 /// What was read on this thread since this was last asked.
 pub(crate) fn last_read() -> Option<Instant> {
     READ.take()
+}
+
+/// A moment in milliseconds of Unix time; 0 for one before that began.
+pub(crate) fn unix_ms(at: SystemTime) -> u64 {
+    let since = at.duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }

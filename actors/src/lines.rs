@@ -12,6 +12,9 @@ use lampyris_runtime::supervisor::output;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+/// Most lines that somebody gets at once, unless they are in files of his own.
+pub(crate) const MOST: usize = 5_000;
+
 /// How much of the end of each file is looked through, in bytes.
 const LOOK: u64 = 4 * 1024 * 1024;
 
@@ -109,6 +112,12 @@ pub(crate) fn last_lines(
         }
     })?;
     Ok(found.into())
+}
+
+/// The newest lines of several nodes, oldest first, at most `most`. Lines of one node stay in their order.
+pub(crate) fn newest(mut all: Vec<LogLine>, most: usize) -> Vec<LogLine> {
+    all.sort_by(|left, right| left.at.cmp(&right.at));
+    all.split_off(all.len().saturating_sub(most))
 }
 
 /// Finds time and level in the lines of one node, in either format.

@@ -29,6 +29,7 @@ use super::counters::Reason;
 use super::session::SessionId;
 use super::settings::{ErrorsMode, NetSettings};
 use super::{ClientInfo, error_frame};
+use crate::clock::unix_ms;
 
 /// What handlers and the connection's task share of one connection.
 pub(super) struct Line {
@@ -258,15 +259,11 @@ impl Line {
     }
 
     pub(super) fn info(&self) -> ClientInfo {
-        let since = self
-            .since
-            .duration_since(SystemTime::UNIX_EPOCH)
-            .unwrap_or_default();
         let state = self.lock();
         ClientInfo {
             number: self.id.number,
             addr: self.addr,
-            since_ms: u64::try_from(since.as_millis()).unwrap_or(u64::MAX),
+            since_ms: unix_ms(self.since),
             bytes_in: self.bytes_in.load(Ordering::Relaxed),
             bytes_out: state.bytes_out,
             in_flight: state.answers.in_flight(),

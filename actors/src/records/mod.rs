@@ -13,7 +13,7 @@ mod traces;
 use std::collections::HashMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Instant, SystemTime};
 
 use lampyris_runtime::name::NodeName;
 use tokio::sync::watch;
@@ -22,6 +22,7 @@ pub(crate) use events::{Event, EventKind, News};
 pub(crate) use history::Point;
 pub(crate) use known::Known;
 
+use crate::clock::unix_ms;
 use crate::report::{NodeReport, Span};
 use events::Events;
 use journal::Journal;
@@ -72,7 +73,7 @@ impl Records {
     }
 
     fn note_in(&self, kept: &mut Kept, news: News) {
-        let event = kept.events.add(news, unix_ms());
+        let event = kept.events.add(news, unix_ms(SystemTime::now()));
         kept.journal.write(event);
         let last = event.seq;
         self.0.last.send_replace(last);
@@ -84,7 +85,10 @@ impl Records {
         let mut kept = self.lock();
         let former = kept.nodes.get(&node).map(|known| &*known.report);
         let news = events::of_links(&node, former, &report);
-        kept.nodes.entry(node).or_default().take(report, now, unix_ms());
+        kept.nodes
+            .entry(node)
+            .or_default()
+            .take(report, now, unix_ms(SystemTime::now()));
         for one in news {
             self.note_in(&mut kept, one);
         }
@@ -118,9 +122,4 @@ impl Records {
     fn lock(&self) -> MutexGuard<'_, Kept> {
         self.0.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-fn unix_ms() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }

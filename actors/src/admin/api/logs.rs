@@ -7,13 +7,10 @@ use utoipa::IntoParams;
 use crate::admin::auth::Viewer;
 use crate::admin::problem::Problem;
 use crate::admin::seat::Seat;
-use crate::lines::{Level, LogLine, Wanted, last_lines};
+use crate::lines::{Level, LogLine, MOST, Wanted, last_lines, newest};
 
 /// Lines of one answer, unless a number is given.
 const PAGE: usize = 200;
-
-/// Most lines of one answer.
-const MOST: usize = 5_000;
 
 /// Which lines.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -64,9 +61,7 @@ pub(in crate::admin) async fn logs(
                 Err(error) => tracing::warn!(node = name, %error, "a log cannot be read"),
             }
         }
-        // Stable, so that lines of one node stay as they were.
-        all.sort_by(|left, right| left.at.cmp(&right.at));
-        all.split_off(all.len().saturating_sub(most))
+        newest(all, most)
     };
     let lines = web::block(read).await.map_err(|_| Problem::unavailable())?;
     Ok(Json(lines))

@@ -58,7 +58,15 @@ impl Api {
     /// # Errors
     /// Nobody answers, or the master refuses.
     pub(super) fn get(&self, path: &str) -> Result<Value, Trouble> {
-        let request = self.agent.get(self.url(path));
+        self.get_by(path, &[])
+    }
+
+    /// The same, of a path with a query.
+    ///
+    /// # Errors
+    /// As [`Api::get`].
+    pub(super) fn get_by(&self, path: &str, query: &[(&str, String)]) -> Result<Value, Trouble> {
+        let request = self.agent.get(self.url(path)).query_pairs(query.iter().cloned());
         let sent = request.header("Authorization", self.bearer()).call();
         self.read(sent)
     }
@@ -88,6 +96,17 @@ impl Api {
         let request = request.header("Authorization", self.bearer());
         let sent = request.content_type("application/json").send(body.to_string());
         self.read(sent)
+    }
+
+    /// Asks for an action of a node, or of the cluster.
+    ///
+    /// # Errors
+    /// As [`Api::get`].
+    pub(super) fn act(&self, node: Option<&str>, action: &str, body: &Value) -> Result<Value, Trouble> {
+        match node {
+            Some(node) => self.post(&format!("nodes/{node}/actions/{action}"), body),
+            None => self.post(&format!("cluster/actions/{action}"), body),
+        }
     }
 
     /// News as they come; those of `events` behind the number `since` first.

@@ -153,7 +153,7 @@ pub(super) fn carry_out(
 /// Asks for one thing. Gives the answer.
 ///
 /// # Errors
-/// As [`Api::post`].
+/// As [`Api::act`].
 pub(super) fn ask(
     api: &Api,
     node: Option<&str>,
@@ -166,11 +166,7 @@ pub(super) fn ask(
     if let Some(reason) = &how.reason {
         body.insert("reason".to_owned(), json!(reason));
     }
-    let path = match node {
-        Some(node) => format!("nodes/{node}/actions/{action}"),
-        None => format!("cluster/actions/{action}"),
-    };
-    api.post(&path, &Value::Object(body))
+    api.act(node, action, &Value::Object(body))
 }
 
 /// Prints what would be done.

@@ -1,6 +1,6 @@
 //! `events`: what has happened in the cluster, and why.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use clap::Args;
 use serde_json::Value;
@@ -9,7 +9,7 @@ use super::api::Api;
 use super::reach::{Reach, known_config};
 use super::screen::Screen;
 use super::trouble::Trouble;
-use super::units::{parse_time, timestamp};
+use super::units::{ago, parse_time, timestamp};
 use super::views::Tone;
 use super::{Ground, pause};
 use crate::console::Paint;
@@ -59,7 +59,7 @@ pub(super) fn run(args: &Events, ground: &mut Ground) -> Result<u8, Trouble> {
         Err(trouble) => return Err(trouble),
     };
     let mut last = events.last().map_or(0, |event| event.seq);
-    let since = args.since.map(|ago| unix_ms().saturating_sub(millis(ago)));
+    let since = args.since.map(ago);
     let is_wanted =
         |event: &&Event| is_of(event, &args.nodes) && since.is_none_or(|since| event.at_ms >= since);
     let wanted: Vec<&Event> = events.iter().filter(is_wanted).collect();
@@ -129,12 +129,4 @@ pub(super) fn sentence(event: &Event) -> String {
         Some(who) => format!("{}, by {who}", event.text),
         None => event.text.clone(),
     }
-}
-
-fn unix_ms() -> u64 {
-    millis(SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default())
-}
-
-fn millis(time: Duration) -> u64 {
-    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }

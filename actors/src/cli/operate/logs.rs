@@ -3,9 +3,9 @@
 
 use std::collections::HashMap;
 use std::path::PathBuf;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 use lampyris_runtime::name::MASTER;
 use lampyris_runtime::supervisor::output;
 use tokio::sync::{mpsc, oneshot};
@@ -16,15 +16,12 @@ use super::doing::nodes;
 use super::reach::{Reach, known_config};
 use super::screen::Screen;
 use super::trouble::Trouble;
-use super::units::{parse_time, timestamp};
+use super::units::{ago, parse_time, timestamp};
 use crate::console::Paint;
-use crate::lines::{Level, LogLine, Reader, Wanted, last_lines};
+use crate::lines::{Level, LogLine, MOST, Reader, Wanted, last_lines, newest};
 
 /// Lines that are shown unless a number or a time is given.
 const USUAL: usize = 100;
-
-/// The most lines that a master gives at once.
-const MOST: usize = 5_000;
 
 /// Lines that are followed and may wait to be shown; the reading of the files waits for room.
 const WAITING: usize = 1024;
@@ -67,7 +64,7 @@ pub(super) fn run(args: &Logs, ground: &mut Ground) -> Result<u8, Trouble> {
     let wanted = Wanted {
         level: args.level,
         text: args.grep.clone(),
-        since: args.since.map(moment),
+        since: args.since.map(|time| timestamp(ago(time))),
         before: None,
     };
     let usual = if args.since.is_some() { MOST } else { USUAL };
@@ -82,13 +79,6 @@ pub(super) fn run(args: &Logs, ground: &mut Ground) -> Result<u8, Trouble> {
         source.follow(&wanted, ends, &mut printer, ground)?;
     }
     Ok(0)
-}
-
-/// The time that was so long ago, as lines have it.
-fn moment(ago: Duration) -> String {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    let then = now.saturating_sub(ago).as_millis();
-    timestamp(u64::try_from(then).unwrap_or(u64::MAX))
 }
 
 /// Where the lines come from.
@@ -133,7 +123,7 @@ impl Source {
     }
 
     fn last(&self, wanted: &Wanted, most: usize, ends: &[u64]) -> Result<Vec<LogLine>, Trouble> {
-        let mut all: Vec<LogLine> = match self {
+        let all = match self {
             Self::Files { folder, names } => {
                 let mut all = Vec::new();
                 for (name, end) in names.iter().zip(ends) {
@@ -145,14 +135,13 @@ impl Source {
                 all
             }
             Self::Master { api, names } => {
-                let lines: Vec<LogLine> =
-                    api.get_as(&format!("logs?node={}&lines={MOST}", names.join(",")))?;
+                let answer = api.get_by("logs", &query(names, wanted, most))?;
+                let lines: Vec<LogLine> = api.parse(&answer)?;
+                // The time is not among what the master goes by.
                 lines.into_iter().filter(|line| wanted.fits(line)).collect()
             }
         };
-        // Stable, so that lines of one node stay as they were.
-        all.sort_by(|left, right| left.at.cmp(&right.at));
-        Ok(all.split_off(all.len().saturating_sub(most)))
+        Ok(newest(all, most))
     }
 
     fn follow(
@@ -186,6 +175,18 @@ impl Source {
             }
         }
     }
+}
+
+/// What a master is asked for: it looks for lines that fit before it cuts.
+fn query(names: &[String], wanted: &Wanted, most: usize) -> Vec<(&'static str, String)> {
+    let level = wanted.level.and_then(|level| level.to_possible_value());
+    let level = level.map(|level| ("level", level.get_name().to_owned()));
+    let text = wanted.text.clone().map(|text| ("q", text));
+    let all = [
+        ("node", names.join(",")),
+        ("lines", most.clamp(1, MOST).to_string()),
+    ];
+    all.into_iter().chain(level).chain(text).collect()
 }
 
 /// The names that are asked for, with the master's among those that there are.
@@ -290,6 +291,21 @@ impl Printer {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_master_is_asked_for_lines_that_fit_not_for_all() {
+        let names = ["gate".to_owned(), "net".to_owned()];
+        let mut wanted = Wanted::default();
+        let lines = |most: &str| ("lines", most.to_owned());
+        let node = ("node", "gate,net".to_owned());
+        assert_eq!(query(&names, &wanted, 0), [node.clone(), lines("1")]);
+        (wanted.level, wanted.text) = (Some(Level::Warn), Some("a & b".to_owned()));
+        let both = [("level", "warn".to_owned()), ("q", "a & b".to_owned())];
+        assert_eq!(
+            query(&names, &wanted, 9_999),
+            [&[node, lines("5000")], &both[..]].concat()
+        );
+    }
 
     #[test]
     fn names_are_all_or_those_that_are_given_and_known() {

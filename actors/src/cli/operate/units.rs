@@ -1,8 +1,10 @@
 //! Numbers for people, and spans of time as people give them. Pure.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use actix_web::cookie::time::OffsetDateTime;
+
+use crate::clock::unix_ms;
 
 /// Reads `500ms`, `5s`, `2m`, `1h`, `3d`; a bare number is seconds.
 pub(super) fn parse_time(text: &str) -> Result<Duration, String> {
@@ -75,6 +77,11 @@ pub(super) fn rate(count: f64) -> String {
 /// What is not known is a dash.
 pub(super) fn or_dash<T>(value: Option<T>, show: impl Fn(T) -> String) -> String {
     value.map_or_else(|| "-".to_owned(), show)
+}
+
+/// The time so long ago, in milliseconds of Unix time.
+pub(super) fn ago(time: Duration) -> u64 {
+    unix_ms(SystemTime::now().checked_sub(time).unwrap_or(UNIX_EPOCH))
 }
 
 /// Milliseconds of Unix time as logs have it: `2026-01-31T10:00:00.123Z`.

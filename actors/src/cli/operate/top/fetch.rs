@@ -94,7 +94,7 @@ fn ask(api: &Api, interval: Duration, news: &SyncSender<News>, wished: &Receiver
 fn carry_out(api: &Api, wish: &Wish) -> String {
     let Wish { action, node } = wish;
     let body = json!({"reason": "asked for in top"});
-    match api.post(&format!("nodes/{node}/actions/{action}"), &body) {
+    match api.act(Some(node), action, &body) {
         Ok(answer) => answer["effect"].as_str().unwrap_or(action).to_owned(),
         Err(trouble) => format!("{action} of {node}: {trouble}"),
     }
