@@ -32,7 +32,7 @@ use actix_web::dev::ServerHandle;
 use actix_web::{App, HttpServer, middleware, web};
 
 pub(crate) use api::config::ConfigView;
-pub(crate) use auth::{FrontDesk, known_token, token_of_environment};
+pub(crate) use auth::{FrontDesk, TOKEN_FILE, read_token, token_file, token_of_environment};
 #[cfg(test)]
 pub(crate) use openapi::description;
 pub(crate) use seat::Seat;

@@ -10,6 +10,7 @@ use lampyris_runtime::packet::{Decoded, Dialect, Firefly, Packet};
 use lampyris_runtime::reply::Wrote;
 
 use super::args::Request;
+use super::reachable;
 use crate::console::{eprint_line, print_line};
 use crate::exit;
 
@@ -19,9 +20,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// Sends the commands; gives the exit code.
 pub(super) fn run(config: &Config, request: &Request) -> u8 {
     let node = config.nodes.iter().find(|node| node.netport.is_some());
-    let known = node
-        .and_then(|node| node.netport)
-        .map(|port| SocketAddr::from(([127, 0, 0, 1], port)));
+    let known = node.and_then(|node| Some(reachable(node.netbind, node.netport?)));
     let Some(addr) = request.addr.or(known) else {
         eprint_line("error: no node of the configuration has a netport; name one with --addr");
         return exit::CONFIG;

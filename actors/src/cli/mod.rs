@@ -10,7 +10,8 @@ mod local;
 mod operate;
 
 use std::io::IsTerminal;
-use std::path::Path;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -120,6 +121,23 @@ fn names(apps: &[App]) -> Vec<&str> {
     apps.iter().map(App::name).collect()
 }
 
+/// Where to connect to, for what is bound here.
+fn reachable(bound: IpAddr, port: u16) -> SocketAddr {
+    let ip = match bound {
+        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+        other => other,
+    };
+    SocketAddr::new(ip, port)
+}
+
+/// What this program is called.
+fn program() -> String {
+    let path = std::env::args_os().next().map(PathBuf::from);
+    let name = path.and_then(|path| Some(path.file_name()?.to_string_lossy().into_owned()));
+    name.unwrap_or_else(|| "lampyris".to_owned())
+}
+
 /// The variables that are text; others are none of ours.
 pub(crate) fn variables() -> impl Iterator<Item = (String, String)> {
     std::env::vars_os()
@@ -209,6 +227,24 @@ fn in_system(work: impl Future<Output = Result<u8, (u8, String)>>) -> u8 {
                 eprint_line(&format!("error: {text}"));
             }
             code
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_bound_on_all_addresses_is_reached_on_this_host() {
+        for (bound, reached) in [
+            ("0.0.0.0", "127.0.0.1:80"),
+            ("::", "[::1]:80"),
+            ("10.0.0.9", "10.0.0.9:80"),
+            ("::1", "[::1]:80"),
+        ] {
+            let bound = bound.parse().expect("an address");
+            assert_eq!(reachable(bound, 80).to_string(), reached);
         }
     }
 }

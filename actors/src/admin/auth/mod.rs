@@ -28,8 +28,8 @@ pub(super) use roles::{Admin, Operator, Viewer};
 
 use kept::Kept;
 use sessions::Sessions;
+pub(crate) use tokens::{TOKEN_FILE, read_token, token_file, token_of_environment};
 use tokens::{Tokens, draw};
-pub(crate) use tokens::{known_token, token_of_environment};
 
 /// How long the code is good that is printed at the start.
 const FIRST_CODE: Duration = Duration::from_secs(600);

@@ -2,7 +2,7 @@
 //! and kept in the run folder. None is ever printed.
 
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use lampyris_runtime::config::{Config, Role, Secret};
 use lampyris_runtime::files::{self, Outlives};
@@ -15,7 +15,7 @@ use super::Who;
 const VARIABLE: &str = "LAMPYRIS_ADMIN_TOKEN";
 
 /// Where it lies in the run folder.
-const FILE: &str = "admin.token";
+pub(crate) const TOKEN_FILE: &str = "admin.token";
 
 /// Random bytes of what is made here.
 const DRAWN: usize = 24;
@@ -66,15 +66,17 @@ impl Tokens {
     }
 }
 
-/// The administrator's token of a cluster that runs, for a client of its API.
+/// Where the administrator's token lies that a master with this run folder has made.
+pub(crate) fn token_file(run_dir: &Path) -> PathBuf {
+    run_dir.join(TOKEN_FILE)
+}
+
+/// The token in a file.
 ///
 /// # Errors
-/// The file in the run folder cannot be read.
-pub(crate) fn known_token(config: &Config) -> io::Result<String> {
-    match token_of_environment() {
-        Some(token) => Ok(token),
-        None => std::fs::read_to_string(config.run_dir.join(FILE)).map(|token| token.trim().to_owned()),
-    }
+/// The file cannot be read.
+pub(crate) fn read_token(file: &Path) -> io::Result<String> {
+    std::fs::read_to_string(file).map(|token| token.trim().to_owned())
 }
 
 /// The token that a variable holds.
@@ -86,9 +88,9 @@ fn administrators(run_dir: &Path) -> io::Result<String> {
     if let Some(token) = token_of_environment() {
         return Ok(token);
     }
-    let path = run_dir.join(FILE);
-    match std::fs::read_to_string(&path) {
-        Ok(token) if !token.trim().is_empty() => Ok(token.trim().to_owned()),
+    let path = token_file(run_dir);
+    match read_token(&path) {
+        Ok(token) if !token.is_empty() => Ok(token),
         Ok(_) => make(&path),
         Err(error) if error.kind() == io::ErrorKind::NotFound => make(&path),
         Err(error) => Err(error),

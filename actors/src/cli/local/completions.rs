@@ -1,11 +1,10 @@
 //! `completions`: a script that completes commands and options in a shell, and asks the program itself for the names
 //! of nodes while one types.
 
-use std::path::Path;
-
 use clap::{Args, Command, CommandFactory};
 use clap_complete::{Shell, generate};
 
+use crate::cli::program;
 use crate::console::print_line;
 
 /// How the help calls an argument that is the name of a node.
@@ -22,13 +21,7 @@ pub(in crate::cli) struct Completions {
 impl Completions {
     /// Prints it; gives the exit code.
     pub(super) fn run(&self) -> u8 {
-        let program = std::env::args_os().next().unwrap_or_default();
-        let program = Path::new(&program)
-            .file_name()
-            .unwrap_or_default()
-            .to_string_lossy()
-            .into_owned();
-        print_line(script(self.shell, &program).trim_end());
+        print_line(script(self.shell, &program()).trim_end());
         0
     }
 }

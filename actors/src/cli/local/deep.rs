@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use lampyris_runtime::config::{Code, Config, Finding, NodeConfig};
 
+use crate::admin::TOKEN_FILE;
 use crate::master::lock;
 use crate::node::ports;
 use crate::store;
@@ -19,7 +20,7 @@ use crate::store;
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Files of the run folder that are for their owner alone.
-const OWN_FILES: [&str; 3] = ["secret", "admin.token", "applied.config"];
+const OWN_FILES: [&str; 3] = ["secret", TOKEN_FILE, "applied.config"];
 
 /// Everything of this kind.
 pub(super) fn findings(config: &Config) -> Vec<Finding> {
@@ -188,7 +189,7 @@ mod tests {
         let config = config(folder.path(), text);
         let set = |path: &Path, mode| fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
         fs::create_dir_all(&config.run_dir).unwrap();
-        let token = config.run_dir.join("admin.token");
+        let token = config.run_dir.join(TOKEN_FILE);
         fs::write(&token, "x").unwrap();
         set(&config.run_dir, 0o700);
         set(&token, 0o600);

@@ -94,11 +94,9 @@ pub(super) struct Ground {
 
 impl Ground {
     pub(super) fn new(file: PathBuf, colour: Colour) -> Self {
-        let name = std::env::args_os().next().map(PathBuf::from);
-        let name = name.and_then(|path| Some(path.file_name()?.to_string_lossy().into_owned()));
         Self {
             file,
-            program: name.unwrap_or_else(|| "lampyris".to_owned()),
+            program: super::program(),
             screen: Screen::new(colour),
         }
     }

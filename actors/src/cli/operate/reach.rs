@@ -3,18 +3,23 @@
 //! A token is never an argument, which every user of the machine could read: it comes from a file or a variable.
 
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use lampyris_runtime::config::{Config, applied_copy};
+use lampyris_runtime::config::{Code, Config, applied_copy};
 
 use super::api::Api;
 use super::trouble::Trouble;
-use crate::admin::known_token;
+use crate::admin::{read_token, token_file, token_of_environment};
+use crate::cli::reachable;
+use crate::master::lock;
 
 /// Above these flags in the help.
 const HEADING: &str = "Where the master is";
+
+/// The variable that sets the key `run_dir`.
+const RUN_DIR: &str = "LAMPYRIS__RUN_DIR";
 
 /// How to reach the master.
 #[derive(Debug, Clone, Default, Args)]
@@ -34,35 +39,101 @@ pub(super) struct Reach {
 }
 
 impl Reach {
-    /// The API of the cluster whose configuration is `file`. With an address and a token no configuration is needed.
+    /// The API of the cluster whose configuration is `file`. What flags and variables tell need not be known otherwise.
     ///
     /// # Errors
-    /// The configuration or the token cannot be read.
+    /// The configuration or the token is needed and cannot be read.
     pub(super) fn api(&self, file: &Path) -> Result<Api, Trouble> {
-        let addr = match &self.addr {
-            Some(addr) => bare(addr),
-            None => web_address(&known_config(file)?)?.to_string(),
+        let addr = self.addr.as_deref().map(bare);
+        let token = self.given_token()?;
+        if let (Some(addr), Some(token)) = (&addr, &token) {
+            return Ok(Api::new(addr.clone(), token.clone()));
+        }
+        let Known { run_dir, config } = Known::of(file);
+        let (addr, is_here, rejected) = match (addr, config) {
+            (Some(addr), config) => (addr, false, config.err()),
+            (None, config) => (web_address(&config?)?.to_string(), true, None),
         };
-        Ok(Api::new(addr, self.token(file)?))
+        let api = self.api_in(addr, &run_dir);
+        api.map_err(|trouble| match trouble {
+            Trouble::NoToken(path) => match rejected {
+                // Where it should be is not known.
+                Some(rejected) => rejected,
+                None if is_here && lock::holder(&run_dir).is_none() => Trouble::NoToken(path),
+                None => Trouble::Token(path, io::ErrorKind::NotFound.into()),
+            },
+            other => other,
+        })
     }
 
-    fn token(&self, file: &Path) -> Result<String, Trouble> {
-        if let Some(path) = &self.token_file {
-            let text = std::fs::read_to_string(path);
-            let text = text.map_err(|why| Trouble::Token(path.display().to_string(), why))?;
-            return Ok(text.trim().to_owned());
+    /// The API at an address, of a master with this run folder.
+    ///
+    /// # Errors
+    /// The token cannot be read; [`Trouble::NoToken`] if none has been made yet.
+    pub(super) fn api_in(&self, addr: String, run_dir: &Path) -> Result<Api, Trouble> {
+        if let Some(token) = self.given_token()? {
+            return Ok(Api::new(addr, token));
         }
-        if let Some(token) = crate::admin::token_of_environment() {
-            return Ok(token);
-        }
-        let config = known_config(file)?;
-        known_token(&config).map_err(|why| {
-            let path = config.run_dir.join("admin.token").display().to_string();
+        let path = token_file(run_dir);
+        let token = read_token(&path).map_err(|why| {
+            let path = path.display().to_string();
             match why.kind() {
                 io::ErrorKind::NotFound => Trouble::NoToken(path),
                 _ => Trouble::Token(path, why),
             }
-        })
+        })?;
+        Ok(Api::new(addr, token))
+    }
+
+    /// The run folder of the master; `None` if it may be elsewhere.
+    pub(super) fn run_dir(&self, file: &Path) -> Option<PathBuf> {
+        self.addr.is_none().then(|| Known::of(file).run_dir)
+    }
+
+    fn given_token(&self) -> Result<Option<String>, Trouble> {
+        let Some(path) = &self.token_file else {
+            return Ok(token_of_environment());
+        };
+        let token = read_token(path).map_err(|why| Trouble::Token(path.display().to_string(), why))?;
+        Ok(Some(token))
+    }
+}
+
+/// What is known of a cluster by the file of its configuration.
+struct Known {
+    /// Its run folder, as far as that can be known.
+    run_dir: PathBuf,
+    config: Result<Config, Trouble>,
+}
+
+impl Known {
+    fn of(file: &Path) -> Self {
+        let variables = crate::cli::variables;
+        let rejected = match Config::load(file, variables()) {
+            Ok(config) => {
+                let applied = config.load_copy_again(&applied_copy(&config.run_dir));
+                return Self {
+                    run_dir: config.run_dir.clone(),
+                    config: Ok(applied.unwrap_or(config)),
+                };
+            }
+            Err(rejected) => rejected,
+        };
+        let text = rejected.to_string();
+        let run_dir = match rejected.but_for(Code::ALL) {
+            Ok(readable) => readable.run_dir,
+            Err(_) => {
+                let beside = file.parent().unwrap_or(Path::new(""));
+                let told = variables().find(|(name, _)| name.eq_ignore_ascii_case(RUN_DIR));
+                let usual = || Path::new("run").join(file.file_stem().unwrap_or_default());
+                beside.join(told.map_or_else(usual, |(_, folder)| folder.into()))
+            }
+        };
+        let copy = Config::load_copy(file, &applied_copy(&run_dir), variables());
+        Self {
+            run_dir,
+            config: copy.map_err(|_| Trouble::Config(text)),
+        }
     }
 }
 
@@ -72,18 +143,7 @@ impl Reach {
 /// # Errors
 /// Neither can be used.
 pub(super) fn known_config(file: &Path) -> Result<Config, Trouble> {
-    let variables = super::super::variables;
-    match Config::load(file, variables()) {
-        Ok(config) => Ok(config
-            .load_copy_again(&applied_copy(&config.run_dir))
-            .unwrap_or(config)),
-        Err(rejected) => {
-            let stem = file.file_stem().unwrap_or_default();
-            let folder = file.parent().unwrap_or(Path::new("")).join("run").join(stem);
-            let copy = Config::load_copy(file, &applied_copy(&folder), variables());
-            copy.map_err(|_| Trouble::Config(rejected.to_string()))
-        }
-    }
+    Known::of(file).config
 }
 
 /// Where the API of a master with this configuration listens.
@@ -96,16 +156,7 @@ pub(super) fn web_address(config: &Config) -> Result<SocketAddr, Trouble> {
         let text = "error: the master has no webport, by which it could be asked; set master.webport";
         Trouble::Config(text.to_owned())
     })?;
-    Ok(SocketAddr::new(reachable(section.webbind), port))
-}
-
-/// An address to connect to, for one that is bound.
-fn reachable(bound: IpAddr) -> IpAddr {
-    match bound {
-        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
-        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
-        other => other,
-    }
+    Ok(reachable(section.webbind, port))
 }
 
 /// An address as it is often copied: out of a browser.

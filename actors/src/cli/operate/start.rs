@@ -13,7 +13,7 @@ use serde_json::json;
 use super::super::args::Format;
 use super::api::Api;
 use super::doing::{How, LOOK};
-use super::reach::{Reach, web_address};
+use super::reach::{known_config, web_address};
 use super::trouble::Trouble;
 use super::units::{parse_time, time};
 use super::views::Node;
@@ -86,8 +86,9 @@ pub(super) fn run(args: &Start, ground: &mut Ground) -> Result<u8, Trouble> {
     }
     let loaded = Config::load(&ground.file, super::super::variables());
     let config = loaded.map_err(|rejected| Trouble::Config(rejected.to_string()))?;
-    let addr = web_address(&config)?;
-    let names: Vec<&str> = config.nodes.iter().map(|node| node.name.as_str()).collect();
+    web_address(&config)?;
+    let names = config.nodes.iter().map(|node| node.name.to_string());
+    let names = names.collect::<Vec<_>>();
     if args.how.dry_run {
         let text = format!(
             "Starts the master and {} nodes: {}.",
@@ -98,14 +99,17 @@ pub(super) fn run(args: &Start, ground: &mut Ground) -> Result<u8, Trouble> {
         return Ok(0);
     }
     let begun = Instant::now();
-    let mut launched = match lock::holder(&config.run_dir) {
+    let (mut launched, config) = match lock::holder(&config.run_dir) {
         Some(pid) => {
             ground.screen.note(&format!("a master runs already (pid {pid})"));
-            None
+            // The file may have changed since it has started.
+            (None, known_config(&ground.file)?)
         }
-        None => Some(Launched::start(args, &ground.file)?),
+        None => (Some(Launched::start(args, &ground.file)?), config),
     };
-    if let Some(code) = wait(args, begun, launched.as_mut(), ground)? {
+    let addr = web_address(&config)?;
+    let api = || args.how.reach.api_in(addr.to_string(), &config.run_dir);
+    if let Some(code) = wait(args, begun, launched.as_mut(), api, ground)? {
         return Ok(code);
     }
     let took = time(begun.elapsed().as_secs_f64());
@@ -133,14 +137,11 @@ fn wait(
     args: &Start,
     begun: Instant,
     mut launched: Option<&mut Launched>,
+    make_api: impl Fn() -> Result<Api, Trouble>,
     ground: &mut Ground,
 ) -> Result<Option<u8>, Trouble> {
     let until = begun + args.wait.unwrap_or(FIRST_ANSWER);
-    // The address of the variable is for clusters elsewhere; what is started here is asked here.
-    let reach = Reach {
-        addr: None,
-        ..args.how.reach.clone()
-    };
+    let mut api = None;
     loop {
         match launched.as_mut() {
             Some(launched) => {
@@ -152,8 +153,9 @@ fn wait(
             }
             None => super::pause(LOOK),
         }
-        let nodes = reach.api(&ground.file).and_then(|api: Api| api.get_as("nodes"));
-        let nodes: Vec<Node> = match nodes {
+        // A master makes its token before it answers.
+        let known = api.take().map_or_else(&make_api, Ok);
+        let nodes: Vec<Node> = match known.and_then(|known| api.insert(known).get_as("nodes")) {
             Ok(nodes) => nodes,
             Err(Trouble::NotRunning(_) | Trouble::NoToken(_)) if Instant::now() < until => continue,
             Err(trouble) => return Err(trouble),

@@ -1,7 +1,6 @@
 //! `stop`: the cluster as a whole, or nodes of it.
 
-use std::path::Path;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use clap::Args;
 use serde_json::json;
@@ -9,7 +8,6 @@ use serde_json::json;
 use super::super::args::Format;
 use super::api::Api;
 use super::doing::{How, LOOK, ask, show_effect};
-use super::reach::known_config;
 use super::trouble::Trouble;
 use super::units::time;
 use super::views::Node;
@@ -43,17 +41,24 @@ pub(super) fn run(args: &Stop, ground: &mut Ground) -> Result<u8, Trouble> {
         api => api?,
     };
     // Who ends, so that its end can be waited for; of a master elsewhere it is not known.
-    let local = || known_config(&ground.file).ok();
-    let run_dir = local()
-        .filter(|_| how.reach.addr.is_none())
-        .map(|config| config.run_dir);
+    let run_dir = how.reach.run_dir(&ground.file);
     let mut extra = json!({"keep_nodes": args.keep_nodes});
     if args.force {
         extra["now"] = json!(true);
     }
-    let answer = match ask(&api, None, "stop", how, &extra) {
-        Err(Trouble::NotRunning(_)) => return nothing_to_stop(how, ground),
-        answer => answer?,
+    let holds_lock = || {
+        run_dir
+            .as_deref()
+            .is_some_and(|folder| lock::holder(folder).is_some())
+    };
+    let until = Instant::now() + how.timeout;
+    let answer = loop {
+        match ask(&api, None, "stop", how, &extra) {
+            Err(Trouble::NotRunning(_)) if !holds_lock() => return nothing_to_stop(how, ground),
+            // Its port is not open yet, or no more.
+            Err(Trouble::NotRunning(_)) if Instant::now() < until => pause(LOOK),
+            answer => break answer?,
+        }
     };
     if how.dry_run {
         show_effect(&answer, how.format, &mut ground.screen)?;
@@ -61,7 +66,7 @@ pub(super) fn run(args: &Stop, ground: &mut Ground) -> Result<u8, Trouble> {
     }
     let begun = Instant::now();
     if !how.no_wait {
-        wait(&api, run_dir.as_deref(), args, ground)?;
+        wait(&api, holds_lock, how.timeout, ground)?;
     }
     let seconds = begun.elapsed().as_secs_f64();
     let what = match (args.keep_nodes, how.no_wait) {
@@ -78,10 +83,8 @@ pub(super) fn run(args: &Stop, ground: &mut Ground) -> Result<u8, Trouble> {
 
 /// A stop of what does not run is done; but nodes that have lost their master are none that nobody needs to know of.
 fn nothing_to_stop(how: &How, ground: &mut Ground) -> Result<u8, Trouble> {
-    let left = match how.reach.addr {
-        None => left_behind(&known_config(&ground.file)?.run_dir),
-        Some(_) => Vec::new(),
-    };
+    let run_dir = how.reach.run_dir(&ground.file);
+    let left = run_dir.as_deref().map(left_behind).unwrap_or_default();
     if left.is_empty() {
         ground.screen.note("nothing to stop: no master runs");
         return Ok(0);
@@ -98,17 +101,14 @@ fn nothing_to_stop(how: &How, ground: &mut Ground) -> Result<u8, Trouble> {
     Ok(exit::NOT_RUNNING)
 }
 
-fn wait(api: &Api, run_dir: Option<&Path>, args: &Stop, ground: &mut Ground) -> Result<(), Trouble> {
-    let timeout = args.how.timeout;
+fn wait(
+    api: &Api,
+    holds_lock: impl Fn() -> bool,
+    timeout: Duration,
+    ground: &mut Ground,
+) -> Result<(), Trouble> {
     let until = Instant::now() + timeout;
-    loop {
-        let nodes: Option<Vec<Node>> = api.get_as("nodes").ok();
-        let doing = match &nodes {
-            Some(nodes) => progress(nodes),
-            // Its port is closed a moment before its end.
-            None if run_dir.is_none_or(|folder| lock::holder(folder).is_none()) => return Ok(()),
-            None => "the master is ending".to_owned(),
-        };
+    while let Some(doing) = seen(api.get_as("nodes"), &holds_lock)? {
         ground.screen.progress(&format!("stop: {doing}"));
         if Instant::now() >= until {
             let waited = time(timeout.as_secs_f64());
@@ -117,6 +117,27 @@ fn wait(api: &Api, run_dir: Option<&Path>, args: &Stop, ground: &mut Ground) -> 
             )));
         }
         pause(LOOK);
+    }
+    Ok(())
+}
+
+/// What a master that is to end is doing, by its answer to a look; `None` once it is gone. It is gone when nobody listens
+/// and nobody holds its lock: to refuse or to be slow is not to be gone.
+///
+/// # Errors
+/// It cannot be watched any longer.
+fn seen(
+    answer: Result<Vec<Node>, Trouble>,
+    holds_lock: impl Fn() -> bool,
+) -> Result<Option<String>, Trouble> {
+    match answer {
+        Ok(nodes) => Ok(Some(progress(&nodes))),
+        Err(Trouble::NotRunning(_)) if !holds_lock() => Ok(None),
+        // Its port is closed a moment before its end, and connections are cut then.
+        Err(Trouble::NotRunning(_) | Trouble::Unreachable(_) | Trouble::Refused { status: 503, .. }) => {
+            Ok(Some("the master is ending".to_owned()))
+        }
+        Err(trouble) => Err(trouble),
     }
 }
 
@@ -134,4 +155,44 @@ fn progress(nodes: &[Node]) -> String {
     });
     let left: Vec<String> = left.take(4).collect();
     format!("{ended} of {} nodes have ended; {}", nodes.len(), left.join("; "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(status: u16) -> Trouble {
+        Trouble::Refused {
+            status,
+            detail: "no".to_owned(),
+            hint: None,
+            problem: Box::default(),
+        }
+    }
+
+    #[test]
+    fn a_master_is_gone_when_nobody_listens_and_nobody_holds_its_lock() {
+        let silent = || Err(Trouble::NotRunning("x".to_owned()));
+        assert!(matches!(seen(silent(), || false), Ok(None)));
+        assert!(matches!(seen(silent(), || true), Ok(Some(_))));
+    }
+
+    #[test]
+    fn a_master_that_refuses_or_is_slow_is_not_gone() {
+        for trouble in [refused(503), Trouble::Unreachable("no answer in time".to_owned())] {
+            assert!(matches!(seen(Err(trouble), || false), Ok(Some(_))));
+        }
+        for status in [401, 403, 500] {
+            let watched = seen(Err(refused(status)), || false);
+            assert!(watched.is_err(), "whether it ends is not known: {status}");
+        }
+        let node = Node {
+            name: "gate".to_owned(),
+            state: "draining".to_owned(),
+            pid: Some(1),
+            ..Node::default()
+        };
+        let doing = seen(Ok(vec![node]), || true).ok().flatten();
+        assert_eq!(doing.as_deref(), Some("0 of 1 nodes have ended; gate draining"));
+    }
 }

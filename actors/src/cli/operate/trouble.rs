@@ -80,7 +80,7 @@ impl Trouble {
             Self::NotRunning(_) | Self::NoToken(_) => Some(format!("start it with: {program} start")),
             Self::Unreachable(_) => Some(format!("see what the master wrote: {program} logs master")),
             Self::Refused { hint: Some(hint), .. } => Some(hint.clone()),
-            Self::Refused { status: 401, .. } => Some(
+            Self::Token(..) | Self::Refused { status: 401, .. } => Some(
                 "name the file with the right token by --token-file, or set LAMPYRIS_ADMIN_TOKEN".to_owned(),
             ),
             Self::Refused { status: 404, .. } => Some(format!("see which nodes there are: {program} status")),
@@ -119,6 +119,7 @@ mod tests {
             (Trouble::Partly("x".into()), 4),
             (Trouble::Failed("x".into()), 1),
             (Trouble::NoToken("x".into()), 3),
+            (token, 77),
             (refused(401), 77),
             (refused(404), 1),
         ] {
@@ -126,7 +127,6 @@ mod tests {
             assert!(trouble.hint("demo").is_some(), "{trouble:?}");
         }
         for (trouble, code) in [
-            (token, 77),
             (refused(403), 77),
             (refused(409), 1),
             (refused(422), 78),

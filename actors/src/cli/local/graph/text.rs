@@ -5,13 +5,13 @@ use std::collections::BTreeSet;
 use lampyris_runtime::config::{Config, NodeConfig};
 
 use super::about;
+use crate::cli::reachable;
 
 /// The whole tree. A node with several parents is told below the first, and pointed to below the others.
 pub(super) fn tree(config: &Config) -> String {
     let master = &config.master;
-    let page = master
-        .webport
-        .map(|port| format!(", admin http://{}:{port}/", master.webbind));
+    let page = master.webport.map(|port| reachable(master.webbind, port));
+    let page = page.map(|addr| format!(", admin http://{addr}/"));
     let head = format!("master  nodes :{}{}\n", master.rootport, page.unwrap_or_default());
     let mut drawing = Drawing {
         config,
