@@ -131,7 +131,7 @@ fn colours_are_for_those_who_want_them() {
     assert!(!plain.stderr.contains(&0x1b), "a pipe is no terminal");
     let always = run(&["check-config", bad, "--color", "always"]);
     assert!(
-        text(&always.stderr).contains("\u{1b}[1;31merror\u{1b}[0m[E"),
+        text(&always.stderr).contains("\u{1b}[31merror\u{1b}[0m[E"),
         "{}",
         text(&always.stderr)
     );

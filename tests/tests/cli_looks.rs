@@ -1,5 +1,6 @@
 //! The commands that look: in every form, for people, pipes and programs.
 
+use std::io::Write;
 use std::os::fd::AsFd;
 use std::process::Stdio;
 
@@ -176,6 +177,39 @@ fn logs_are_merged_followed_filtered_and_there_without_a_master() {
     lines.sort_unstable();
     lines.dedup();
     assert_eq!(lines.len(), count, "{told}");
+}
+
+#[test]
+fn logs_of_a_master_elsewhere_are_filtered_before_they_are_cut() {
+    let cluster = Cluster::study();
+    cluster.start();
+    let path = cluster.run_dir().join("logs/gate.log");
+    let mut log = std::fs::OpenOptions::new()
+        .append(true)
+        .open(path)
+        .expect("the log");
+    let mut text = "2096-01-01T00:00:00.000000Z ERROR needle & thread\n".to_owned();
+    for second in 0..6_000 {
+        let (minute, second) = (second / 60, second % 60);
+        let (hour, minute) = (1 + minute / 60, minute % 60);
+        text += &format!("2096-01-01T{hour:02}:{minute:02}:{second:02}.000000Z  INFO hay\n");
+    }
+    log.write_all(text.as_bytes()).expect("room for it");
+    let web = cluster.webport().to_string();
+    for filter in [["--grep", "needle & thread"], ["--level", "error"]] {
+        for place in [&[][..], &["--addr", &web]] {
+            let arguments = [&["logs", "gate", "--no-prefix"], &filter[..], place].concat();
+            let found = cluster.run(&arguments);
+            assert_eq!(found.end(), End::Code(0), "{}", found.output());
+            assert!(
+                found.stdout().contains("needle & thread"),
+                "{arguments:?}: {}",
+                found.output()
+            );
+        }
+    }
+    let none = cluster.run(&["logs", "gate", "-n", "0", "--addr", &web]);
+    assert_eq!((none.end(), none.stdout()), (End::Code(0), String::new()));
 }
 
 #[test]

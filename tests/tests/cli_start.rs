@@ -1,8 +1,10 @@
 //! `start` and `stop` of the command line: in the background, until everything is ready, and as often as one likes.
 
+use std::os::unix::fs::DirBuilderExt;
 use std::sync::Arc;
 
 use cluster_tests::Cluster;
+use cluster_tests::cluster::TOKEN;
 use cluster_tests::process::{End, Process, kill_pid};
 use cluster_tests::wait::until;
 
@@ -76,7 +78,7 @@ fn start_wait_says_why_a_node_is_not_ready() {
     cluster.set("servers.stuck.app", "test.exit");
     cluster.tell("stuck", "78");
     let (end, started) = ended(&cluster, &["start", "--wait=60s"]);
-    assert_eq!(end, End::Code(4), "{}", started.output());
+    assert_eq!(end, End::Code(78), "{}", started.output());
     assert!(
         started.stderr().contains("stuck is failed: exit code 78"),
         "{}",
@@ -95,6 +97,88 @@ fn start_wait_says_why_a_node_is_not_ready() {
         "{}",
         status.stderr()
     );
+}
+
+#[test]
+fn start_wait_ends_when_its_time_is_over_although_the_node_may_yet_be_ready() {
+    let mut cluster = Cluster::of_test_apps();
+    cluster.set("servers.loops.app", "test.exit");
+    cluster.tell("loops", "1");
+    let (end, started) = ended(&cluster, &["start", "--wait=3s"]);
+    assert_eq!(end, End::Code(4), "{}", started.output());
+    assert!(started.stderr().contains("loops is "), "{}", started.stderr());
+}
+
+#[test]
+fn a_stop_that_stops_nothing_is_no_success() {
+    let mut cluster = Cluster::study();
+    // Somebody has the lock and does not answer.
+    let made = std::fs::DirBuilder::new().mode(0o700).create(cluster.run_dir());
+    made.expect("the folder is ours");
+    let path = cluster.run_dir().join("master.lock");
+    std::fs::write(&path, std::process::id().to_string()).expect("the folder is ours");
+    let held = std::fs::File::open(&path).expect("the file is there");
+    held.lock().expect("nobody else wants it");
+    let (end, silent) = ended(&cluster, &["stop", "--timeout", "300ms"]);
+    assert_eq!(end, End::Code(3), "{}", silent.output());
+    drop(held);
+    let (end, nothing) = ended(&cluster, &["stop"]);
+    assert_eq!(end, End::Code(0), "{}", nothing.output());
+
+    // A token that is gone says nothing of the master.
+    cluster.without_variable(TOKEN);
+    cluster.start();
+    let token = cluster.run_dir().join("admin.token");
+    let kept = std::fs::read(&token).expect("the master has made it");
+    std::fs::remove_file(&token).expect("the folder is ours");
+    let web = cluster.webport().to_string();
+    for arguments in [&["stop"][..], &["stop", "--addr", &web], &["status"]] {
+        let (end, asked) = ended(&cluster, arguments);
+        assert_eq!(end, End::Code(77), "{arguments:?}: {}", asked.output());
+        assert!(asked.stderr().contains("--token-file"), "{}", asked.stderr());
+    }
+    std::fs::write(&token, kept).expect("the folder is ours");
+    let (end, stopped) = ended(&cluster, &["stop"]);
+    assert_eq!(end, End::Code(0), "{}", stopped.output());
+    cluster.assert_nothing_left();
+}
+
+#[test]
+fn a_broken_file_blinds_nobody_who_knows_the_run_folder() {
+    let mut cluster = Cluster::study();
+    cluster.without_variable(TOKEN);
+    cluster.start();
+    let file = cluster.config_file();
+    let run_dir = cluster.run_dir();
+    let web = cluster.webport().to_string();
+    let code = |cluster: &Cluster, arguments: &[&str]| cluster.run_with(&file, arguments).end();
+    let [here, there] = [&["status"][..], &["status", "--addr", &web]];
+    // It has faults, but says where the run folder is.
+    let faulty = serde_json::json!({"run_dir": run_dir, "servers": "nonsense"}).to_string();
+    std::fs::write(&file, faulty).expect("the folder is ours");
+    assert_eq!(code(&cluster, here), End::Code(0));
+    assert_eq!(code(&cluster, there), End::Code(0));
+    // It says nothing.
+    std::fs::write(&file, "{").expect("the folder is ours");
+    assert_eq!(code(&cluster, here), End::Code(78));
+    assert_eq!(
+        code(&cluster, there),
+        End::Code(78),
+        "the token is nobody knows where"
+    );
+    // A variable says it.
+    cluster.variable("LAMPYRIS__RUN_DIR", run_dir.to_str().expect("a path of text"));
+    for arguments in [
+        here,
+        there,
+        &["logs"],
+        &["events"],
+        &["restart", "game1"],
+        &["stop"],
+    ] {
+        assert_eq!(code(&cluster, arguments), End::Code(0), "{arguments:?}");
+    }
+    cluster.assert_nothing_left();
 }
 
 #[test]

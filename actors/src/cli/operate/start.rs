@@ -181,7 +181,10 @@ fn wait(
                 waits.len(),
                 nodes.len()
             );
-            return Err(Trouble::Partly(text));
+            return Err(match waits.iter().find_map(|node| node.fatal_code()) {
+                Some(code) => Trouble::Fatal(code, text),
+                None => Trouble::Partly(text),
+            });
         }
         let states = waits
             .iter()

@@ -33,6 +33,9 @@ pub(super) enum Trouble {
     /// Some of it was done.
     #[error("{0}")]
     Partly(String),
+    /// The same; a node has ended with this exit code, after which another attempt would not help.
+    #[error("{1}")]
+    Fatal(u8, String),
     /// It was not done in time.
     #[error("{0}")]
     TooLate(String),
@@ -67,6 +70,7 @@ impl Trouble {
             },
             Self::Failed(_) => exit::FAILED,
             Self::Partly(_) => exit::DEGRADED,
+            Self::Fatal(code, _) => *code,
             Self::Usage(_) => exit::USAGE,
             Self::Config(_) => exit::CONFIG,
             Self::Token(..) => exit::NOPERM,
@@ -84,7 +88,7 @@ impl Trouble {
                 "name the file with the right token by --token-file, or set LAMPYRIS_ADMIN_TOKEN".to_owned(),
             ),
             Self::Refused { status: 404, .. } => Some(format!("see which nodes there are: {program} status")),
-            Self::TooLate(_) | Self::Partly(_) => Some(format!("see: {program} status")),
+            Self::TooLate(_) | Self::Partly(_) | Self::Fatal(..) => Some(format!("see: {program} status")),
             Self::Failed(_) => Some(format!("see why: {program} events")),
             _ => None,
         }
@@ -117,6 +121,7 @@ mod tests {
             (Trouble::Unreachable("x".into()), 6),
             (Trouble::TooLate("x".into()), 6),
             (Trouble::Partly("x".into()), 4),
+            (Trouble::Fatal(64, "x".into()), 64),
             (Trouble::Failed("x".into()), 1),
             (Trouble::NoToken("x".into()), 3),
             (token, 77),

@@ -1,5 +1,6 @@
 //! What the API tells, as far as the commands show it, and how it looks. A master of another version may leave things out.
 
+use lampyris_runtime::supervisor::policy::FINAL_CODES;
 use serde::Deserialize;
 
 use super::table::Cell;
@@ -103,6 +104,17 @@ pub(super) struct Node {
     pub(super) warnings: Vec<String>,
     pub(super) parents: Vec<String>,
     pub(super) last: Option<Last>,
+    /// Oldest first.
+    pub(super) last_exits: Vec<Exit>,
+}
+
+/// One end of a node's process.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[cfg_attr(test, derive(serde::Serialize))]
+#[serde(default)]
+pub(super) struct Exit {
+    /// The exit code, if it ended by itself.
+    pub(super) code: Option<i32>,
 }
 
 /// The last second of a node.
@@ -132,6 +144,13 @@ impl Node {
             "ready" => self.warnings.first().map_or("", String::as_str),
             _ => &self.reason,
         }
+    }
+
+    /// The exit code for which it has failed: one after which another attempt would not help.
+    pub(super) fn fatal_code(&self) -> Option<u8> {
+        let code = self.last_exits.last()?.code?;
+        let is_fatal = self.state == "failed" && FINAL_CODES.contains(&code);
+        u8::try_from(code).ok().filter(|_| is_fatal)
     }
 
     /// Whether it serves.
@@ -204,6 +223,7 @@ mod tests {
             ("Totals", fields::<Totals>()),
             ("NodeSummary", fields::<Node>()),
             ("Point", fields::<Last>()),
+            ("ExitView", fields::<Exit>()),
             ("LinkView", fields::<Link>()),
             ("HandlerView", fields::<Handler>()),
             ("Operation", fields::<Operation>()),
@@ -236,6 +256,24 @@ mod tests {
             );
         }
         all
+    }
+
+    #[test]
+    fn a_node_that_another_attempt_would_not_help_has_a_code_to_tell() {
+        let node = |state: &str, codes: &[Option<i32>]| Node {
+            state: state.to_owned(),
+            last_exits: codes.iter().map(|&code| Exit { code }).collect(),
+            ..Node::default()
+        };
+        assert_eq!(node("failed", &[Some(1), Some(78)]).fatal_code(), Some(78));
+        for other in [
+            node("failed", &[Some(78), Some(1)]),
+            node("failed", &[Some(78), None]),
+            node("failed", &[]),
+            node("backoff", &[Some(78)]),
+        ] {
+            assert_eq!(other.fatal_code(), None, "{other:?}");
+        }
     }
 
     #[test]

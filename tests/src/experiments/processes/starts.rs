@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use super::super::{Experiment, Record, Strength, must};
-use crate::process::kill_pid;
+use crate::process::{End, kill_pid};
 use crate::rig::Rig;
 use crate::vitals::processor_time;
 use crate::{Cluster, programs};
@@ -25,7 +25,7 @@ pub(super) const HOPELESS: Experiment = Experiment {
     id: "R-12",
     title: "a node that another attempt would not help",
     must: "failed at once, without another attempt, for exit code 78, a missing program, one that may not be run, and \
-           one whose interpreter is missing",
+           one whose interpreter is missing; `start --wait` gives the exit code of the node",
     best: "",
     run: hopeless,
 };
@@ -95,7 +95,10 @@ fn hopeless(_: Strength, record: &mut Record) {
     let mut cluster = Cluster::empty(programs::test_apps());
     cluster.set("servers.n", json!({"app": "test.exit"}));
     cluster.tell("n", "78");
-    cluster.run(&[]);
+    let End::Code(code) = cluster.run(&["start", "--wait=60s"]).end() else {
+        panic!("`start` was killed");
+    };
+    record.exactly("exit code of `start --wait`", code as usize, 78);
     failed_at_once(&cluster, "exit code 78", record);
 
     let program = programs::test_apps();
@@ -131,7 +134,6 @@ fn hopeless(_: Strength, record: &mut Record) {
         let reason = failed_at_once(&cluster, way, record);
         assert!(reason.contains(said), "{reason}");
     }
-    record.lacks("a `start` on the command line that gives the exit code of the node");
 }
 
 /// Waits until the node has failed, and gives the reason.
