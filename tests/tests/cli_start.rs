@@ -16,7 +16,7 @@ fn ended(cluster: &Cluster, arguments: &[&str]) -> (End, Arc<Process>) {
 
 #[test]
 fn start_wait_returns_when_every_node_is_ready_and_stop_when_nothing_is_left() {
-    let cluster = Cluster::study();
+    let mut cluster = Cluster::study();
     let (end, started) = ended(&cluster, &["start", "--wait=60s"]);
     assert_eq!(end, End::Code(0), "{}", started.output());
     assert!(started.stdout().starts_with("ready in "), "{}", started.stdout());
@@ -30,8 +30,11 @@ fn start_wait_returns_when_every_node_is_ready_and_stop_when_nothing_is_left() {
             .all(|node| node["state"] == "ready")
     );
 
+    // What runs is told, whatever stands in the file by now.
+    cluster.set("servers.later.app", "app.game1server");
     let (end, again) = ended(&cluster, &["start", "--wait"]);
     assert_eq!(end, End::Code(0), "{}", again.output());
+    assert!(!again.stdout().contains("later"), "{}", again.stdout());
     assert!(
         again.stderr().contains("a master runs already"),
         "{}",
@@ -127,7 +130,8 @@ fn a_stop_that_stops_nothing_is_no_success() {
 
     // A token that is gone says nothing of the master.
     cluster.without_variable(TOKEN);
-    cluster.start();
+    let (end, started) = ended(&cluster, &["start", "--wait=60s"]);
+    assert_eq!(end, End::Code(0), "the token is waited for: {}", started.output());
     let token = cluster.run_dir().join("admin.token");
     let kept = std::fs::read(&token).expect("the master has made it");
     std::fs::remove_file(&token).expect("the folder is ours");

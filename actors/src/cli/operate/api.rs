@@ -226,6 +226,16 @@ mod tests {
     use super::*;
 
     #[test]
+    fn an_answer_that_cannot_be_read_is_told_not_passed_over() {
+        let api = Api::new("127.0.0.1:1".to_owned(), String::new());
+        let nodes = serde_json::json!([{"name": "gate"}, {"name": 5}]);
+        let read = api.parse::<Vec<crate::cli::operate::views::Node>>(&nodes);
+        let why = read.map(|nodes| nodes.len()).unwrap_err();
+        assert!(matches!(why, Trouble::Unreachable(_)), "{why}");
+        assert_eq!(api.parse::<u64>(&serde_json::json!(7)).unwrap(), 7);
+    }
+
+    #[test]
     fn news_are_read_piece_by_piece_and_heartbeats_are_none() {
         let text =
             ": welcome\n\nid: 7\nevent: event\ndata: {\"seq\":7}\n\n: still here\n\nevent: log\ndata: 1\n\n";

@@ -86,15 +86,11 @@ pub(super) fn run(args: &Start, ground: &mut Ground) -> Result<u8, Trouble> {
     }
     let loaded = Config::load(&ground.file, super::super::variables());
     let config = loaded.map_err(|rejected| Trouble::Config(rejected.to_string()))?;
+    // Before anything is started: nobody could ask it whether it runs.
     web_address(&config)?;
-    let names = config.nodes.iter().map(|node| node.name.to_string());
-    let names = names.collect::<Vec<_>>();
     if args.how.dry_run {
-        let text = format!(
-            "Starts the master and {} nodes: {}.",
-            names.len(),
-            names.join(", ")
-        );
+        let (count, names) = (config.nodes.len(), names(&config));
+        let text = format!("Starts the master and {count} nodes: {names}.");
         ground.screen.line(&text)?;
         return Ok(0);
     }
@@ -121,7 +117,7 @@ pub(super) fn run(args: &Start, ground: &mut Ground) -> Result<u8, Trouble> {
         return Ok(0);
     }
     let what = match args.wait {
-        Some(_) => format!("ready in {took}: {}", names.join(", ")),
+        Some(_) => format!("ready in {took}: {}", names(&config)),
         None => format!("started in {took}"),
     };
     ground.screen.line(&what)?;
@@ -130,6 +126,11 @@ pub(super) fn run(args: &Start, ground: &mut Ground) -> Result<u8, Trouble> {
     let next = format!("open it with: {program} dashboard --open; stop with: {program} stop");
     ground.screen.note(&next);
     Ok(0)
+}
+
+fn names(config: &Config) -> String {
+    let names = config.nodes.iter().map(|node| node.name.as_str());
+    names.collect::<Vec<_>>().join(", ")
 }
 
 /// Waits until it runs, or is ready; gives the exit code of a master that has ended instead.
@@ -153,7 +154,7 @@ fn wait(
             }
             None => super::pause(LOOK),
         }
-        // A master makes its token before it answers.
+        // The token is there before the first answer, but not from the beginning.
         let known = api.take().map_or_else(&make_api, Ok);
         let nodes: Vec<Node> = match known.and_then(|known| api.insert(known).get_as("nodes")) {
             Ok(nodes) => nodes,
