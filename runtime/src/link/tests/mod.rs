@@ -113,9 +113,10 @@ impl Waiter {
 }
 
 impl ReplySink for Waiter {
-    fn reply(&self, _: u64, write: Write<'_>) {
+    fn reply(&self, _: u64, write: Write<'_>) -> Option<ErrorKind> {
         let mut out = BytesMut::new();
         self.finish(write(&mut out).map(|_| out.freeze()));
+        None
     }
 
     fn fault(&self, _: u64, fault: Fault) {
