@@ -37,7 +37,8 @@ struct Side {
 impl Inbound for Side {
     fn request(&self, request: Request) {
         if request.handler == ECHO {
-            return request.reply.reply_bytes(request.body);
+            request.reply.reply_bytes(request.body);
+            return;
         }
         if request.handler == KEEP {
             return self.kept.try_send(request).expect("room in the test's queue");
