@@ -152,6 +152,21 @@ fn events_tell_what_happened_and_who_wanted_it_also_to_the_next_master() {
         .as_array()
         .and_then(|all| all.iter().find(|one| one["kind"] == "action"));
     assert_eq!(action.map(|one| &one["by"]), Some(&json!("admin")));
+    admin.act("nodes/game1/actions/stop");
+    admin.until_state("game1", "stopped");
+    let events = admin.get("events?node=game1");
+    let order = events["events"].as_array().expect("a list").iter();
+    let asked = order
+        .clone()
+        .position(|one| one["kind"] == "action" && one["text"] == "stop");
+    let done = order
+        .clone()
+        .position(|one| one["to"] == "draining" || one["to"] == "stopping");
+    assert!(
+        asked.is_some() && asked < done,
+        "who asked comes before what is done: {events}"
+    );
+    admin.act("nodes/game1/actions/start");
     admin.until_told("events", "the link of net to gate", |events| {
         texts(events, "link_up")
             .iter()

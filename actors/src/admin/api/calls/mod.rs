@@ -95,17 +95,15 @@ pub(in crate::admin) async fn call(
     let config = seat.config();
     let node = config.node(request.node()).ok_or_else(no_such_node)?;
     let (time, trace) = (request.time()?, new_trace());
+    // Before it is made: whoever asks may be gone before it has ended.
+    let called = format!("call of {}", request.called());
+    seat.audit(&who.name, Some(request.node()), called);
     let started = Instant::now();
     let outcome = match &request {
         CallRequest::Command(call) => as_client(&seat, node, call, time, trace).await?,
         CallRequest::Handler(call) => of_handler(&seat, call, time, trace).await?,
     };
     let seconds = started.elapsed().as_secs_f64();
-    seat.audit(
-        &who.name,
-        Some(request.node()),
-        format!("call of {}", request.called()),
-    );
     let trace = trace.map(trace_text);
     let spans = match &trace {
         Some(trace) => spans(&seat, trace).await,
