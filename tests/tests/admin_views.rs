@@ -2,7 +2,7 @@
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpStream;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use cluster_tests::Cluster;
 use cluster_tests::wait::until;
@@ -401,4 +401,34 @@ fn news_come_by_the_stream_and_those_that_were_missed_too() {
     wait_for("\"text\":\"restart\"");
     wait_for("event: log");
     wait_for("event: nodes");
+}
+
+#[test]
+fn however_much_happens_the_whole_is_told_twice_a_second() {
+    let cluster = Cluster::study();
+    cluster.start();
+    let begin = Instant::now();
+    let mut stream = TcpStream::connect(cluster.webport()).expect("a connection");
+    let request = format!(
+        "GET /api/v1/stream?topics=cluster,events HTTP/1.1\r\nHost: {}\r\nAuthorization: Bearer {}\r\n\r\n",
+        cluster.webport(),
+        cluster.token()
+    );
+    stream.write_all(request.as_bytes()).expect("to send");
+    let mut lines = BufReader::new(stream).lines().map_while(Result::ok);
+    assert!(lines.any(|line| line == "event: cluster"), "the stream begins");
+    let token = json!({"token": cluster.token()});
+    for _ in 0..50 {
+        assert_eq!(
+            cluster.admin().send("POST", "/api/v1/session", &token).status,
+            200
+        );
+    }
+    let last = cluster.admin().get("events")["last"].as_u64();
+    let whole = |line: &str| serde_json::from_str::<Value>(line.strip_prefix("data: ")?).ok();
+    let until_last =
+        lines.take_while(|line| whole(line).is_none_or(|whole| whole["last_event"].as_u64() < last));
+    let told = until_last.filter(|line| line == "event: cluster").count();
+    let steps = begin.elapsed().as_millis() / 500;
+    assert!(told as u128 <= steps + 2, "{told} times in {steps} half seconds");
 }

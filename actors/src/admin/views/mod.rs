@@ -310,7 +310,7 @@ fn supervised(config: &Config, view: NodeView) -> NodeSummary {
     }
 }
 
-/// All that is known of a node.
+/// All that is known of a node, but for the points, of which there are many.
 pub(super) fn detail(seat: &Seat, view: NodeView) -> NodeDetail {
     /// Events of one node that are told with it.
     const EVENTS: usize = 50;
@@ -343,7 +343,6 @@ pub(super) fn detail(seat: &Seat, view: NodeView) -> NodeDetail {
         detail.links.clone_from(&report.links);
         detail.port = report.clients.as_ref().map(PortView::from);
         detail.data.clone_from(&report.data);
-        detail.points = known.points();
     });
     detail
 }
