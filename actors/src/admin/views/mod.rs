@@ -75,7 +75,15 @@ pub(super) struct NodeSummary {
     pub(super) last: Option<Point>,
 }
 
+/// A report that is older than this is no news any more, in seconds.
+const STALE: f64 = 3.5;
+
 impl NodeSummary {
+    /// Whether what its last report says holds now.
+    pub(super) fn reports(&self) -> bool {
+        self.report_age.is_some_and(|age| age <= STALE)
+    }
+
     /// Takes the fractions off the times that grow by themselves, so that a node without news looks the same for a
     /// while.
     pub(super) fn settle(&mut self) {
