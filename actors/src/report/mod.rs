@@ -193,7 +193,7 @@ impl NodeReport {
     }
 }
 
-/// Whether a service is the runtime's own, which no figure for people counts.
-pub(crate) fn is_internal(service: &str) -> bool {
-    service.starts_with("lampyris.")
+/// Whether a service, or a handler, is the runtime's own, which no figure for people counts.
+pub(crate) fn is_internal(name: &str) -> bool {
+    name.starts_with("lampyris.")
 }

@@ -97,10 +97,7 @@ fn the_works_of_others_are_as_they_were_published() {
     for work in list.as_array().unwrap() {
         let text = |key: &str| work[key].as_str().unwrap().to_owned();
         let bytes = std::fs::read(format!("{folder}{}", text("file"))).unwrap();
-        let hash: String = Sha256::digest(bytes)
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect();
+        let hash = lampyris_runtime::hex::encode(Sha256::digest(bytes));
         assert_eq!(hash, text("sha256"), "{}", text("file"));
         assert!(["MIT", "Apache-2.0"].contains(&&text("licence")[..]));
         assert!(notice.contains(&format!("{} {}", text("package"), text("version"))));
