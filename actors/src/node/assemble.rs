@@ -72,6 +72,7 @@ pub(super) fn assemble(
             identity,
             link,
             router,
+            strangers: Arc::default(),
             clients: OnceLock::new(),
             store,
         }

@@ -12,9 +12,13 @@ use lampyris_runtime::supervisor::{limits, usage};
 use super::{
     ClientsReport, DataReport, HandlerReport, LinkReport, NodeReport, ProcessReport, Relation, ServiceReport,
 };
+use crate::certificates::{CertificateInfo, certificates_of};
 use crate::net::CountersSnapshot;
 use crate::node::Node;
 use crate::service::Inbox;
+
+/// How often the dates of certificates are read.
+const DATES: Duration = Duration::from_secs(60);
 
 /// What a report is gathered from.
 pub(crate) struct Gatherer {
@@ -23,6 +27,8 @@ pub(crate) struct Gatherer {
     inboxes: Vec<Arc<Inbox>>,
     links: HashMap<NodeName, Sums>,
     fd_limit: Option<u64>,
+    certificates: Vec<CertificateInfo>,
+    dates_read: Option<Instant>,
     started: Instant,
 }
 
@@ -92,6 +98,8 @@ impl Gatherer {
             inboxes,
             links: HashMap::new(),
             fd_limit: limits::open_files(),
+            certificates: Vec::new(),
+            dates_read: None,
             started: Instant::now(),
         }
     }
@@ -109,6 +117,8 @@ impl Gatherer {
             links: self.links(),
             clients: self.clients(),
             data: self.node.store().snapshot().map(DataReport::from),
+            strangers: self.strangers(),
+            certificates: self.certificates(),
         }
     }
 
@@ -137,6 +147,23 @@ impl Gatherer {
         links
     }
 
+    fn strangers(&self) -> Vec<(String, u64)> {
+        match self.node.config().rootport {
+            Some(_) => owned(self.node.strangers().counts()),
+            None => Vec::new(),
+        }
+    }
+
+    /// The dates are in files, which are not read for each report.
+    fn certificates(&mut self) -> Vec<CertificateInfo> {
+        let is_old = |read: Instant| read.elapsed() >= DATES;
+        if self.dates_read.is_none_or(is_old) {
+            self.certificates = certificates_of(&self.node.cluster(), self.node.name().as_str());
+            self.dates_read = Some(Instant::now());
+        }
+        self.certificates.clone()
+    }
+
     fn clients(&self) -> Option<ClientsReport> {
         let clients = self.node.clients()?;
         let counters = clients.counters();
@@ -154,14 +181,14 @@ impl Gatherer {
 
 /// Connections that got no session, by reason.
 fn refused(counters: &CountersSnapshot) -> Vec<(String, u64)> {
-    owned(vec![
+    owned([
         ("full", counters.rejected_full),
         ("socket", counters.rejected_socket),
         ("accept_error", counters.accept_errors),
     ])
 }
 
-fn owned(counts: Vec<(&'static str, u64)>) -> Vec<(String, u64)> {
+fn owned(counts: impl IntoIterator<Item = (&'static str, u64)>) -> Vec<(String, u64)> {
     counts
         .into_iter()
         .map(|(name, count)| (name.to_owned(), count))

@@ -15,6 +15,7 @@ pub(crate) use data::{CacheReport, DataReport};
 pub(crate) use gather::Gatherer;
 pub(crate) use span::{Span, SpanLog, new_trace, trace_of, trace_text};
 
+use crate::certificates::CertificateInfo;
 use crate::meter::Times;
 
 /// A node at one moment.
@@ -36,6 +37,12 @@ pub(crate) struct NodeReport {
     pub(crate) clients: Option<ClientsReport>,
     /// Only of a node with a database.
     pub(crate) data: Option<DataReport>,
+    /// Who was turned away at its port for links, by reason; empty without such a port.
+    #[serde(default)]
+    pub(crate) strangers: Vec<(String, u64)>,
+    /// The certificates that it uses.
+    #[serde(default)]
+    pub(crate) certificates: Vec<CertificateInfo>,
 }
 
 /// What the operating system knows of the process. What it does not tell is `null`.
@@ -155,6 +162,8 @@ impl Default for NodeReport {
             links: Vec::new(),
             clients: None,
             data: None,
+            strangers: Vec::new(),
+            certificates: Vec::new(),
         }
     }
 }

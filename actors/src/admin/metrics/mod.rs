@@ -12,12 +12,14 @@ use std::time::Instant;
 
 use actix_web::web::Data;
 use actix_web::{HttpResponse, middleware, web};
+use lampyris_runtime::name::MASTER;
 use lampyris_runtime::supervisor::roster::State;
 
 use self::text::Text;
 use super::auth;
 use super::problem::Problem;
 use super::seat::Seat;
+use crate::certificates::{CertificateInfo, certificates_of};
 use crate::master::NodeView;
 use crate::meter::{BOUNDS, Times};
 use crate::otlp::Counts;
@@ -57,6 +59,11 @@ async fn metrics(seat: Data<Seat>) -> Result<HttpResponse, Problem> {
         *seat.records.last_event().borrow() as f64,
     );
     of_export(&mut text, seat.outbox.counts());
+    of_strangers(&mut text, MASTER, seat.strangers.counts());
+    let config = seat.config();
+    // Files are read.
+    let own = web::block(move || certificates_of(&config, MASTER)).await;
+    of_certificates(&mut text, MASTER, &own.unwrap_or_default());
     for node in &nodes {
         of_supervision(&mut text, node);
         let name = node.supervision.name.as_str();
@@ -138,6 +145,13 @@ fn of_report(text: &mut Text, node: &str, report: &NodeReport, age: f64) {
         of_handler(text, node, &together(rest));
     }
     report.links.iter().for_each(|link| of_link(text, node, link));
+    let strangers = report.strangers.iter();
+    of_strangers(
+        text,
+        node,
+        strangers.map(|(reason, count)| (reason.as_str(), *count)),
+    );
+    of_certificates(text, node, &report.certificates);
     of_clients(text, node, report);
     if let Some(data) = &report.data {
         data::add(text, node, data);
@@ -256,6 +270,21 @@ fn of_link(text: &mut Text, node: &str, link: &LinkReport) {
         &labels,
         link.late_replies as f64,
     );
+}
+
+fn of_strangers<'a>(text: &mut Text, node: &str, counts: impl Iterator<Item = (&'a str, u64)>) {
+    for (reason, count) in counts {
+        let labels = [("node", node), ("reason", reason)];
+        text.add("link_refused_total", "counter", &labels, count as f64);
+    }
+}
+
+fn of_certificates(text: &mut Text, node: &str, certificates: &[CertificateInfo]) {
+    for CertificateInfo { file, until_ms, .. } in certificates {
+        let labels = [("node", node), ("file", &file.to_string_lossy())];
+        let until = *until_ms as f64 / 1e3;
+        text.add("certificate_expiry_timestamp_seconds", "gauge", &labels, until);
+    }
 }
 
 fn of_clients(text: &mut Text, node: &str, report: &NodeReport) {

@@ -12,6 +12,7 @@ use utoipa::ToSchema;
 
 pub(super) use self::handlers::{HandlerView, handlers};
 use super::seat::Seat;
+use crate::certificates::CertificateInfo;
 use crate::master::NodeView;
 use crate::records::{Event, Point};
 use crate::report::{ClientsReport, DataReport, LinkReport, ProcessReport, ServiceReport};
@@ -158,6 +159,10 @@ pub(super) struct NodeDetail {
     handlers: Vec<HandlerView>,
     /// Its links.
     links: Vec<LinkReport>,
+    /// Who was turned away at its port for links, by reason.
+    strangers: BTreeMap<String, u64>,
+    /// The certificates that it uses, with their dates.
+    certificates: Vec<CertificateInfo>,
     /// Its port for game clients.
     port: Option<PortView>,
     /// Its database, journal and cache.
@@ -334,6 +339,8 @@ pub(super) fn detail(seat: &Seat, view: NodeView) -> NodeDetail {
         services: Vec::new(),
         handlers: Vec::new(),
         links: Vec::new(),
+        strangers: BTreeMap::new(),
+        certificates: Vec::new(),
         port: None,
         data: None,
         points: Vec::new(),
@@ -349,6 +356,8 @@ pub(super) fn detail(seat: &Seat, view: NodeView) -> NodeDetail {
         detail.services.clone_from(&report.services);
         detail.handlers = handlers(name, known);
         detail.links.clone_from(&report.links);
+        detail.strangers = report.strangers.iter().cloned().collect();
+        detail.certificates.clone_from(&report.certificates);
         detail.port = report.clients.as_ref().map(PortView::from);
         detail.data.clone_from(&report.data);
     });
