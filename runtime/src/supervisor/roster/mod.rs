@@ -231,6 +231,12 @@ impl Roster {
         self.nodes[*at].incarnation()
     }
 
+    /// Whether a process of the node has a link, beside another one or not.
+    pub fn is_linked(&self, name: &NodeName, incarnation: Incarnation) -> bool {
+        let node = self.places.get(name).map(|&at| &self.nodes[at]);
+        node.is_some_and(|node| node.is_linked_as(incarnation))
+    }
+
     fn get(&mut self, name: &NodeName) -> Option<&mut Node> {
         self.places.get(name).map(|&at| &mut self.nodes[at])
     }

@@ -308,6 +308,13 @@ impl Node {
         self.life.as_ref().and_then(|life| life.incarnation)
     }
 
+    /// Whether one of its processes is this one, and has a link.
+    pub(super) fn is_linked_as(&self, incarnation: Incarnation) -> bool {
+        let second = self.beside.as_ref().map(|beside| &beside.life);
+        let mut lives = self.life.iter().chain(second);
+        lives.any(|life| life.is_linked_as(incarnation))
+    }
+
     /// The plain copy.
     pub(super) fn snapshot(&self, now: Instant) -> NodeSnapshot {
         let ago = |at: Instant| now.saturating_duration_since(at).as_secs_f64();
