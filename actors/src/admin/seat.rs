@@ -6,7 +6,7 @@ use std::time::Duration;
 use actix::Addr;
 use arc_swap::ArcSwap;
 use lampyris_runtime::config::Config;
-use lampyris_runtime::link::{Peer, Strangers};
+use lampyris_runtime::link::Peer;
 use lampyris_runtime::name::NodeName;
 use lampyris_runtime::reply::Desk;
 
@@ -31,8 +31,6 @@ pub(crate) struct Seat {
     pub(super) master: Addr<Master>,
     pub(super) records: Records,
     pub(super) outbox: Outbox,
-    /// Who was turned away at the master's port for links.
-    pub(super) strangers: Arc<Strangers>,
     pub(super) desk: Arc<FrontDesk>,
     /// Streams that are open.
     pub(super) streams: Arc<Desk>,
@@ -42,7 +40,7 @@ impl Seat {
     pub(crate) fn new(
         applied: Arc<ArcSwap<Config>>,
         master: Addr<Master>,
-        (records, outbox, strangers): (Records, Outbox, Arc<Strangers>),
+        (records, outbox): (Records, Outbox),
         desk: Arc<FrontDesk>,
     ) -> Self {
         Self {
@@ -50,7 +48,6 @@ impl Seat {
             master,
             records,
             outbox,
-            strangers,
             desk,
             streams: Arc::default(),
         }

@@ -72,7 +72,6 @@ pub(super) fn assemble(
             identity,
             link,
             router,
-            strangers: Arc::default(),
             clients: OnceLock::new(),
             store,
         }

@@ -48,7 +48,7 @@ pub(crate) use boot::boot;
 pub use children::Children;
 pub use error::BootError;
 use lampyris_runtime::config::{Config, NodeConfig};
-use lampyris_runtime::link::{Identity, Inbound, LinkSettings, Peer, Strangers};
+use lampyris_runtime::link::{Identity, Inbound, LinkSettings, Peer};
 use lampyris_runtime::name::{Incarnation, NodeName};
 use present::{Peers, Present};
 
@@ -73,8 +73,6 @@ pub(crate) struct Shared {
     present: ArcSwap<Present>,
     /// Answers for names that are neither; never connected.
     nobody: Arc<dyn Inbound>,
-    /// Who was turned away at its port for links.
-    strangers: Arc<Strangers>,
     clients: OnceLock<Clients>,
     store: Store,
 }
@@ -147,10 +145,6 @@ impl Node {
     /// [`NotConfigured`](crate::store::StoreError::NotConfigured).
     pub fn store(&self) -> &Store {
         &self.0.store
-    }
-
-    pub(crate) fn strangers(&self) -> &Arc<Strangers> {
-        &self.0.strangers
     }
 
     pub(crate) fn router(&self) -> &Arc<Router> {

@@ -117,7 +117,6 @@ impl Gatherer {
             links: self.links(),
             clients: self.clients(),
             data: self.node.store().snapshot().map(DataReport::from),
-            strangers: self.strangers(),
             certificates: self.certificates(),
         }
     }
@@ -147,13 +146,6 @@ impl Gatherer {
         links
     }
 
-    fn strangers(&self) -> Vec<(String, u64)> {
-        match self.node.config().rootport {
-            Some(_) => owned(self.node.strangers().counts()),
-            None => Vec::new(),
-        }
-    }
-
     /// The dates are in files, which are not read for each report.
     fn certificates(&mut self) -> Vec<CertificateInfo> {
         let is_old = |read: Instant| read.elapsed() >= DATES;
@@ -181,14 +173,14 @@ impl Gatherer {
 
 /// Connections that got no session, by reason.
 fn refused(counters: &CountersSnapshot) -> Vec<(String, u64)> {
-    owned([
+    owned(vec![
         ("full", counters.rejected_full),
         ("socket", counters.rejected_socket),
         ("accept_error", counters.accept_errors),
     ])
 }
 
-fn owned(counts: impl IntoIterator<Item = (&'static str, u64)>) -> Vec<(String, u64)> {
+fn owned(counts: Vec<(&'static str, u64)>) -> Vec<(String, u64)> {
     counts
         .into_iter()
         .map(|(name, count)| (name.to_owned(), count))

@@ -37,9 +37,6 @@ pub(crate) struct NodeReport {
     pub(crate) clients: Option<ClientsReport>,
     /// Only of a node with a database.
     pub(crate) data: Option<DataReport>,
-    /// Who was turned away at its port for links, by reason; empty without such a port.
-    #[serde(default)]
-    pub(crate) strangers: Vec<(String, u64)>,
     /// The certificates that it uses.
     #[serde(default)]
     pub(crate) certificates: Vec<CertificateInfo>,
@@ -162,7 +159,6 @@ impl Default for NodeReport {
             links: Vec::new(),
             clients: None,
             data: None,
-            strangers: Vec::new(),
             certificates: Vec::new(),
         }
     }

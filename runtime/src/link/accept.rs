@@ -21,7 +21,7 @@ use super::conn::{Conn, LinkId};
 use super::dial::{prepare, receive};
 use super::handshake::{Accepting, HandshakeError, Identity, Refusal, refusal};
 use super::peer::Seated;
-use super::strangers::{Strangers, Why};
+use super::strangers::Strangers;
 use super::task::{self, Stream, clock};
 use crate::tls::{Channel, LinkTls};
 
@@ -61,8 +61,6 @@ pub struct Acceptor {
     pub handshake: Duration,
     /// Who may come in.
     pub gatekeeper: Arc<dyn Gatekeeper>,
-    /// Who is turned away is counted there.
-    pub strangers: Arc<Strangers>,
     /// Where the tasks of its links run.
     pub spawn: Spawn,
 }
@@ -74,6 +72,7 @@ pub type Spawn = fn(Pin<Box<dyn Future<Output = ()> + Send>>) -> AbortHandle;
 /// Accepts links for ever. Ends when its task is aborted; its links go on.
 pub async fn accept(listener: TcpListener, acceptor: Arc<Acceptor>) {
     let mut half_open: VecDeque<AbortHandle> = VecDeque::with_capacity(HALF_OPEN);
+    let strangers = Arc::new(Strangers::default());
     let mut pause = EXHAUSTED.0;
     loop {
         let (stream, addr) = match listener.accept().await {
@@ -95,10 +94,9 @@ pub async fn accept(listener: TcpListener, acceptor: Arc<Acceptor>) {
             && let Some(oldest) = half_open.pop_front()
         {
             oldest.abort();
-            acceptor.strangers.count(Why::Crowded);
         }
         let open = open(stream, acceptor.tls.clone());
-        half_open.push_back(welcome(open, addr, Channel::vouches_for, &acceptor));
+        half_open.push_back(welcome(open, addr, Channel::vouches_for, &acceptor, &strangers));
     }
 }
 
@@ -110,9 +108,10 @@ pub(super) fn welcome<S: Stream>(
     addr: SocketAddr,
     vouches: fn(&S, &str) -> bool,
     acceptor: &Arc<Acceptor>,
+    strangers: &Arc<Strangers>,
 ) -> AbortHandle {
     let spawn = acceptor.spawn;
-    let acceptor = Arc::clone(acceptor);
+    let (acceptor, strangers) = (Arc::clone(acceptor), Arc::clone(strangers));
     spawn(Box::pin(async move {
         let shaken =
             tokio::time::timeout(acceptor.handshake, authenticate(open, addr, vouches, &acceptor)).await;
@@ -120,14 +119,8 @@ pub(super) fn welcome<S: Stream>(
             Ok(Ok(proved)) => {
                 (acceptor.spawn)(Box::pin(admit(proved, Arc::clone(&acceptor))));
             }
-            Ok(Err(stranger)) => {
-                acceptor.strangers.count(stranger.why());
-                acceptor.strangers.tell(&stranger, clock());
-            }
-            Err(_) => {
-                acceptor.strangers.count(Why::Late);
-                acceptor.strangers.tell(&"it said nothing in time", clock());
-            }
+            Ok(Err(why)) => strangers.tell(&why, clock()),
+            Err(_) => strangers.tell(&"it said nothing in time", clock()),
         }
     }))
 }
@@ -147,28 +140,6 @@ enum Stranger {
     Io(#[from] io::Error),
     #[error(transparent)]
     Handshake(#[from] HandshakeError),
-}
-
-impl Stranger {
-    fn why(&self) -> Why {
-        match self {
-            // So TLS says that it does not understand, or does not believe.
-            Self::Io(error) if error.kind() == io::ErrorKind::InvalidData => Why::BadTls,
-            Self::Io(_) => Why::Lost,
-            Self::Handshake(HandshakeError::Refused(refusal)) => why(refusal),
-            Self::Handshake(HandshakeError::Random(_)) => Why::NoRandom,
-            Self::Handshake(HandshakeError::Garbled(_) | HandshakeError::Impostor) => Why::Garbled,
-        }
-    }
-}
-
-fn why(refusal: &Refusal) -> Why {
-    match refusal {
-        Refusal::Version { .. } => Why::Version,
-        Refusal::WrongNode(_) => Why::WrongNode,
-        Refusal::Unauthorized => Why::Unauthorized,
-        Refusal::Duplicate(_) => Why::Duplicate,
-    }
 }
 
 /// The stream of a connection: with TLS, both ends show their certificates first.
@@ -245,10 +216,9 @@ async fn admit<S: Stream>(proved: Proved<S>, acceptor: Arc<Acceptor>) {
     };
     let seated = match admitted {
         Ok(seated) => seated,
-        Err(refused) => {
-            tracing::warn!(node = %name, why = %refused, "refused a link");
-            acceptor.strangers.count(why(&refused));
-            if let Err(error) = stream.write_all(&refusal(&refused)).await {
+        Err(why) => {
+            tracing::warn!(node = %name, %why, "refused a link");
+            if let Err(error) = stream.write_all(&refusal(&why)).await {
                 tracing::debug!(%error, "the refusal could not be written");
             }
             return;

@@ -1,8 +1,6 @@
-//! Who is turned away at a link port: counted by reason, and told to the log, a few lines a second however many there
-//! are. Pure: `now` is an argument.
+//! Tells the log of strangers at a link port, a few lines a second however many there are. Pure: `now` is an argument.
 
 use std::fmt::Display;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -11,52 +9,9 @@ const LINES: u32 = 10;
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// Why somebody is turned away.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Why {
-    /// The handshake was not over in time.
-    Late,
-    /// Too many others were in their handshake.
-    Crowded,
-    /// The connection ended.
-    Lost,
-    /// No TLS, or a certificate that does not hold.
-    BadTls,
-    /// Something else than the protocol of links.
-    Garbled,
-    /// No version in common.
-    Version,
-    /// Another node was wanted.
-    WrongNode,
-    /// The secret differs, or the name is not of those that may come in.
-    Unauthorized,
-    /// A living process has the name.
-    Duplicate,
-    /// This side has no random bytes.
-    NoRandom,
-}
-
-impl Why {
-    const ALL: [(Self, &'static str); 10] = [
-        (Self::Late, "late"),
-        (Self::Crowded, "crowded"),
-        (Self::Lost, "lost"),
-        (Self::BadTls, "bad_tls"),
-        (Self::Garbled, "garbled"),
-        (Self::Version, "version"),
-        (Self::WrongNode, "wrong_node"),
-        (Self::Unauthorized, "unauthorized"),
-        (Self::Duplicate, "duplicate"),
-        (Self::NoRandom, "no_random"),
-    ];
-}
-
-/// Those who were turned away at one port.
+/// What has been told in this second.
 #[derive(Debug, Default)]
-pub struct Strangers {
-    counts: [AtomicU64; Why::ALL.len()],
-    told: Mutex<Told>,
-}
+pub(super) struct Strangers(Mutex<Told>);
 
 #[derive(Debug, Default)]
 struct Told {
@@ -66,17 +21,6 @@ struct Told {
 }
 
 impl Strangers {
-    /// How many there were, by reason.
-    pub fn counts(&self) -> impl Iterator<Item = (&'static str, u64)> {
-        let counted = Why::ALL.iter().zip(&self.counts);
-        counted.map(|((_, name), count)| (*name, count.load(Ordering::Relaxed)))
-    }
-
-    /// Somebody was turned away.
-    pub(super) fn count(&self, why: Why) {
-        self.counts[why as usize].fetch_add(1, Ordering::Relaxed);
-    }
-
     /// Writes a line, or counts it for the next one.
     pub(super) fn tell(&self, why: &dyn Display, now: Instant) {
         if let Some(suppressed) = self.may_tell(now) {
@@ -86,7 +30,7 @@ impl Strangers {
 
     /// How many lines were left out since the last one, if one may be written now.
     fn may_tell(&self, now: Instant) -> Option<u64> {
-        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut told = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if told
             .since
             .is_none_or(|since| now.saturating_duration_since(since) >= SECOND)
@@ -105,17 +49,6 @@ impl Strangers {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn each_reason_has_its_count() {
-        for (at, (why, name)) in Why::ALL.into_iter().enumerate() {
-            let strangers = Strangers::default();
-            strangers.count(why);
-            let counted = strangers.counts().filter(|(_, count)| *count > 0);
-            assert_eq!(counted.collect::<Vec<_>>(), [(name, 1)]);
-            assert_eq!(why as usize, at);
-        }
-    }
 
     #[test]
     fn ten_lines_a_second_and_the_rest_is_counted() {

@@ -59,7 +59,6 @@ async fn metrics(seat: Data<Seat>) -> Result<HttpResponse, Problem> {
         *seat.records.last_event().borrow() as f64,
     );
     of_export(&mut text, seat.outbox.counts());
-    of_strangers(&mut text, MASTER, seat.strangers.counts());
     let config = seat.config();
     // Files are read.
     let own = web::block(move || certificates_of(&config, MASTER)).await;
@@ -145,12 +144,6 @@ fn of_report(text: &mut Text, node: &str, report: &NodeReport, age: f64) {
         of_handler(text, node, &together(rest));
     }
     report.links.iter().for_each(|link| of_link(text, node, link));
-    let strangers = report.strangers.iter();
-    of_strangers(
-        text,
-        node,
-        strangers.map(|(reason, count)| (reason.as_str(), *count)),
-    );
     of_certificates(text, node, &report.certificates);
     of_clients(text, node, report);
     if let Some(data) = &report.data {
@@ -270,13 +263,6 @@ fn of_link(text: &mut Text, node: &str, link: &LinkReport) {
         &labels,
         link.late_replies as f64,
     );
-}
-
-fn of_strangers<'a>(text: &mut Text, node: &str, counts: impl Iterator<Item = (&'a str, u64)>) {
-    for (reason, count) in counts {
-        let labels = [("node", node), ("reason", reason)];
-        text.add("link_refused_total", "counter", &labels, count as f64);
-    }
 }
 
 fn of_certificates(text: &mut Text, node: &str, certificates: &[CertificateInfo]) {
