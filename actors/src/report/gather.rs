@@ -115,6 +115,7 @@ impl Gatherer {
             services: self.inboxes.iter().map(|inbox| service(inbox)).collect(),
             handlers: self.inboxes.iter().flat_map(|inbox| handlers(inbox)).collect(),
             links: self.links(),
+            strangers: self.strangers(),
             clients: self.clients(),
             data: self.node.store().snapshot().map(DataReport::from),
             certificates: self.certificates(),
@@ -144,6 +145,13 @@ impl Gatherer {
             .collect();
         links.sort_by(|left, right| left.peer.cmp(&right.peer));
         links
+    }
+
+    fn strangers(&self) -> Vec<(String, u64)> {
+        if self.node.config().rootport.is_none() {
+            return Vec::new();
+        }
+        owned(self.node.strangers().counts().collect())
     }
 
     /// The dates are in files, which are not read for each report.

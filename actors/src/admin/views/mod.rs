@@ -159,7 +159,7 @@ pub(super) struct NodeDetail {
     handlers: Vec<HandlerView>,
     /// Its links.
     links: Vec<LinkReport>,
-    /// Who was turned away at its port for links, by reason.
+    /// Dialers that were not let in at its port for links, by reason.
     strangers: BTreeMap<String, u64>,
     /// The certificates that it uses, with their dates.
     certificates: Vec<CertificateInfo>,
