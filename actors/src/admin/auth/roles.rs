@@ -7,8 +7,7 @@ use actix_web::http::StatusCode;
 use actix_web::{FromRequest, HttpMessage, HttpRequest};
 use lampyris_runtime::config::Role;
 
-use super::guard::count;
-use super::{Who, Why};
+use super::Who;
 use crate::admin::problem::Problem;
 
 macro_rules! roles {
@@ -42,7 +41,6 @@ fn at_least(request: &HttpRequest, role: Role) -> Result<Who, Problem> {
     if who.role >= role {
         return Ok(who);
     }
-    count(request, Why::Role);
     let text = format!(
         "this is for the role {}; {} is a {}",
         role.name(),
