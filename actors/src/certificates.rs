@@ -5,10 +5,11 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use lampyris_runtime::config::{Config, EXPIRES_SOON};
+use lampyris_runtime::config::{Config, EXPIRES_SOON, NamedCertificate};
 use lampyris_runtime::name::MASTER;
-use lampyris_runtime::tls::{ClientTls, LinkTls, keep_fresh, validity};
+use lampyris_runtime::tls::{ClientTls, LinkTls, authority_in, keep_fresh, pair_in, validity};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::clock::unix_ms;
 
@@ -16,11 +17,12 @@ use crate::clock::unix_ms;
 const DAILY: Duration = Duration::from_secs(24 * 3600);
 
 /// A certificate on this host.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct CertificateInfo {
     /// The key of the configuration that names it.
     pub key: String,
     /// Its file.
+    #[schema(value_type = String)]
     pub file: PathBuf,
     /// Until when it holds, in milliseconds of Unix time.
     pub until_ms: u64,
@@ -32,9 +34,25 @@ pub struct CertificateInfo {
 
 /// The certificates that a configuration names and that are on this host, with their dates. Reads their files.
 pub fn certificates(config: &Config) -> Vec<CertificateInfo> {
+    with_dates(config.certificates())
+}
+
+/// Those of them that a process of this name uses.
+pub(crate) fn certificates_of(config: &Config, name: &str) -> Vec<CertificateInfo> {
+    let folder = config.link.certs.as_deref();
+    let of_links = folder.map(|folder| [authority_in(folder), pair_in(folder, name).cert]);
+    let of_clients = format!("servers.{name}.tls.cert");
+    let mut named = config.certificates();
+    named.retain(|named| {
+        let of_links = of_links.as_ref();
+        named.key == of_clients || of_links.is_some_and(|files| files.contains(&named.file))
+    });
+    with_dates(named)
+}
+
+fn with_dates(named: Vec<NamedCertificate>) -> Vec<CertificateInfo> {
     let now = SystemTime::now();
-    let named = config.certificates().into_iter();
-    let info = named.filter_map(|named| {
+    let info = named.into_iter().filter_map(|named| {
         let validity = validity(&named.file).ok()?;
         let left = validity.left(now);
         Some(CertificateInfo {

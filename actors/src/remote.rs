@@ -179,7 +179,9 @@ pub(crate) type Relay = fn(&Bytes, &mut BytesMut) -> Result<Wrote, Fault>;
 
 fn forward(reply: ReplyTo, write: Relay, outcome: Result<Bytes, Fault>) {
     match outcome {
-        Ok(body) => reply.reply(&mut |out| write(&body, out).map_err(Fault::of_a_reply)),
+        Ok(body) => {
+            reply.reply(&mut |out| write(&body, out).map_err(Fault::of_a_reply));
+        }
         Err(fault) => reply.fault(fault),
     }
 }
@@ -225,14 +227,17 @@ impl Slot {
 }
 
 impl ReplySink for Slot {
-    fn reply(&self, _id: u64, write: Write<'_>) {
+    fn reply(&self, _id: u64, write: Write<'_>) -> Option<ErrorKind> {
         let mut out = BytesMut::new();
         let outcome = write(&mut out).map(|_| out.freeze());
+        let lost = outcome.as_ref().err().map(|fault| fault.kind);
         self.finish(outcome);
+        lost
     }
 
-    fn reply_bytes(&self, _id: u64, body: Bytes) {
+    fn reply_bytes(&self, _id: u64, body: Bytes) -> Option<ErrorKind> {
         self.finish(Ok(body));
+        None
     }
 
     fn fault(&self, _id: u64, fault: Fault) {

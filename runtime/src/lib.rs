@@ -14,6 +14,7 @@
 //! | [`sockets`] | listening sockets that outlive the process that serves them |
 //! | [`tls`] | encryption of links and of clients' connections, and the certificates for it |
 //! | [`backoff`] | delays between attempts |
+//! | [`files`], [`hex`] | files that are replaced whole; bytes as digits |
 //!
 //! It knows nothing of actix, of HTTP, or of what a game is.
 
@@ -22,6 +23,7 @@ pub mod codec;
 pub mod config;
 pub mod error;
 pub mod files;
+pub mod hex;
 pub mod link;
 pub mod name;
 pub mod packet;

@@ -27,15 +27,16 @@ pub type Write<'a> = &'a mut dyn FnMut(&mut BytesMut) -> Result<Wrote, Fault>;
 
 /// Takes the answers of calls, each by the number that the sink gave out for it.
 pub trait ReplySink: Send + Sync {
-    /// A reply, written straight into the sink's buffer.
-    fn reply(&self, id: u64, write: Write<'_>);
+    /// A reply, written straight into the sink's buffer. Gives what the caller is told in its place, if it could not be
+    /// written.
+    fn reply(&self, id: u64, write: Write<'_>) -> Option<ErrorKind>;
 
-    /// A reply whose body stands already.
-    fn reply_bytes(&self, id: u64, body: Bytes) {
+    /// The same with a reply whose body stands already.
+    fn reply_bytes(&self, id: u64, body: Bytes) -> Option<ErrorKind> {
         self.reply(id, &mut |out| {
             out.extend_from_slice(&body);
             Ok(Wrote::Reply)
-        });
+        })
     }
 
     /// The call ended without a reply.
@@ -235,18 +236,15 @@ impl ReplyTo {
         self.sink.is_some()
     }
 
-    /// Delivers a reply that `write` appends to the sink's buffer.
-    pub fn reply(mut self, write: Write<'_>) {
-        if let Some(sink) = self.sink.take() {
-            sink.reply(self.id, write);
-        }
+    /// Delivers a reply that `write` appends to the sink's buffer. Gives what the caller is told in its place, if it
+    /// could not be written.
+    pub fn reply(self, write: Write<'_>) -> Option<ErrorKind> {
+        self.deliver(|sink, id| sink.reply(id, write))
     }
 
-    /// Delivers a reply whose body stands already.
-    pub fn reply_bytes(mut self, body: Bytes) {
-        if let Some(sink) = self.sink.take() {
-            sink.reply_bytes(self.id, body);
-        }
+    /// The same with a reply whose body stands already.
+    pub fn reply_bytes(self, body: Bytes) -> Option<ErrorKind> {
+        self.deliver(|sink, id| sink.reply_bytes(id, body))
     }
 
     /// Delivers a fault.
@@ -259,6 +257,14 @@ impl ReplyTo {
 }
 
 impl ReplyTo {
+    fn deliver(mut self, to: impl FnOnce(&dyn ReplySink, u64) -> Option<ErrorKind>) -> Option<ErrorKind> {
+        let lost = self.sink.take().and_then(|sink| to(&*sink, self.id));
+        if let Some(fault) = lost {
+            self.note(fault);
+        }
+        lost
+    }
+
     fn note(&mut self, fault: ErrorKind) {
         if let Some(permit) = &mut self.permit {
             permit.fault = Some(fault);

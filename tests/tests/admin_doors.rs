@@ -162,6 +162,10 @@ fn who_guesses_is_stopped_and_the_api_is_not() {
     }
     let stopped = guess();
     assert_problem(&stopped, 429);
+    let events = cluster.admin().get("events?kind=session");
+    let told = events["events"].as_array().expect("a list");
+    assert_eq!(told.len(), 1, "one of several at once: {events}");
+    assert_eq!(told[0]["text"], "a log-in was refused: 127.0.0.1");
     assert!(stopped.header("retry-after").is_some(), "{stopped:?}");
     assert_eq!(
         cluster.admin().nodes().len(),

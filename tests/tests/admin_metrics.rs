@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use cluster_tests::Cluster;
+use cluster_tests::process::End;
 use cluster_tests::wait::until;
 use serde_json::{Value, json};
 
@@ -26,6 +27,10 @@ fn scrape() -> String {
     let mut cluster = Cluster::study();
     // A node that stays.
     cluster.set("servers.gate.db", true).set("servers.gate.mem", true);
+    // And whose links are encrypted.
+    let certs = cluster.folder().join("certs").to_string_lossy().into_owned();
+    cluster.set("link.certs", certs);
+    assert_eq!(cluster.run(&["certs", "init"]).end(), End::Code(0));
     cluster.start();
     let admin = cluster.admin();
     cluster.until_answered(300, "x", "game1Handle completed");
@@ -39,6 +44,7 @@ fn scrape() -> String {
             "call_errors_total{node=\"net\"",
             "link_rtt_seconds{node=\"gate\"",
             "net_connections{",
+            "certificate_expiry_timestamp_seconds{node=\"gate\"",
             "database_up{node=\"gate\"} 1",
         ];
         whole.iter().all(|part| text.contains(part)).then_some(text)

@@ -2,7 +2,7 @@
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpStream;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use cluster_tests::Cluster;
 use cluster_tests::wait::until;
@@ -152,6 +152,21 @@ fn events_tell_what_happened_and_who_wanted_it_also_to_the_next_master() {
         .as_array()
         .and_then(|all| all.iter().find(|one| one["kind"] == "action"));
     assert_eq!(action.map(|one| &one["by"]), Some(&json!("admin")));
+    admin.act("nodes/game1/actions/stop");
+    admin.until_state("game1", "stopped");
+    let events = admin.get("events?node=game1");
+    let order = events["events"].as_array().expect("a list").iter();
+    let asked = order
+        .clone()
+        .position(|one| one["kind"] == "action" && one["text"] == "stop");
+    let done = order
+        .clone()
+        .position(|one| one["to"] == "draining" || one["to"] == "stopping");
+    assert!(
+        asked.is_some() && asked < done,
+        "who asked comes before what is done: {events}"
+    );
+    admin.act("nodes/game1/actions/start");
     admin.until_told("events", "the link of net to gate", |events| {
         texts(events, "link_up")
             .iter()
@@ -386,4 +401,34 @@ fn news_come_by_the_stream_and_those_that_were_missed_too() {
     wait_for("\"text\":\"restart\"");
     wait_for("event: log");
     wait_for("event: nodes");
+}
+
+#[test]
+fn however_much_happens_the_whole_is_told_twice_a_second() {
+    let cluster = Cluster::study();
+    cluster.start();
+    let begin = Instant::now();
+    let mut stream = TcpStream::connect(cluster.webport()).expect("a connection");
+    let request = format!(
+        "GET /api/v1/stream?topics=cluster,events HTTP/1.1\r\nHost: {}\r\nAuthorization: Bearer {}\r\n\r\n",
+        cluster.webport(),
+        cluster.token()
+    );
+    stream.write_all(request.as_bytes()).expect("to send");
+    let mut lines = BufReader::new(stream).lines().map_while(Result::ok);
+    assert!(lines.any(|line| line == "event: cluster"), "the stream begins");
+    let token = json!({"token": cluster.token()});
+    for _ in 0..50 {
+        assert_eq!(
+            cluster.admin().send("POST", "/api/v1/session", &token).status,
+            200
+        );
+    }
+    let last = cluster.admin().get("events")["last"].as_u64();
+    let whole = |line: &str| serde_json::from_str::<Value>(line.strip_prefix("data: ")?).ok();
+    let until_last =
+        lines.take_while(|line| whole(line).is_none_or(|whole| whole["last_event"].as_u64() < last));
+    let told = until_last.filter(|line| line == "event: cluster").count();
+    let steps = begin.elapsed().as_millis() / 500;
+    assert!(told as u128 <= steps + 2, "{told} times in {steps} half seconds");
 }

@@ -41,6 +41,23 @@ fn a_cluster_with_certificates_works_and_recovers_as_without() {
     let (cluster, _) = with_certificates();
     cluster.start();
     cluster.until_answered(300, "x", "game1Handle completed");
+    let shown = cluster.admin().until_told("nodes/game1", "its report", |game1| {
+        game1["certificates"]
+            .as_array()
+            .is_some_and(|all| !all.is_empty())
+    });
+    let shown = shown["certificates"].clone();
+    let shown = shown.as_array().expect("a list").iter();
+    let files: Vec<_> = shown
+        .clone()
+        .filter_map(|one| one["file"].as_str()?.rsplit('/').next())
+        .collect();
+    assert_eq!(files, ["ca.pem", "game1.pem"], "those that it uses");
+    assert!(
+        shown
+            .clone()
+            .all(|one| one["days_left"].as_u64() > Some(30) && one["soon"] == false)
+    );
     kill_pid(cluster.admin().pid("game1"));
     cluster.until_answered(300, "x", "game1Handle completed");
     let again = cluster.run(&["certs", "init"]);

@@ -67,6 +67,12 @@ fn a_node_that_crashes_after_the_file_was_broken_starts_with_what_was_applied() 
     cluster.start();
     cluster.set("servers.game1.drain_timeout", "7s");
     reloaded(&cluster);
+    let events = cluster.admin().get("events?kind=config");
+    let text = events["events"][0]["text"].as_str().unwrap_or_default();
+    assert!(
+        text.contains("servers.game1.drain_timeout: ") && text.contains("-> 7s"),
+        "{events}"
+    );
     let broken = cluster.config_file();
     std::fs::write(&broken, "{\"servers\": {").unwrap();
     let admin = cluster.admin();

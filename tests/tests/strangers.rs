@@ -10,6 +10,7 @@ use std::thread;
 use cluster_tests::Cluster;
 use cluster_tests::client::Frame;
 use cluster_tests::process::End;
+use cluster_tests::wait::until;
 
 /// Calls game1 again and again while something else happens, and gives how many calls there were.
 fn while_calling(cluster: &Cluster, something: impl FnOnce()) -> usize {
@@ -125,6 +126,19 @@ fn garbage_at_the_ports_of_links_hurts_nobody() {
             }
         }
     });
+    let admin = cluster.admin();
+    until("the strangers are counted", || {
+        let text = admin.request("GET", "/metrics").body;
+        let counted = ["master", "gate"].map(|node| {
+            let series = format!("lampyris_link_refused_total{{node=\"{node}\",reason=\"garbled\"}} ");
+            let count = text
+                .lines()
+                .find_map(|line| line.strip_prefix(&series)?.parse::<u32>().ok());
+            count >= Some(2)
+        });
+        (counted == [true; 2]).then_some(())
+    });
+    assert!(admin.get("nodes/gate")["strangers"]["garbled"].as_u64() >= Some(2));
     for node in cluster.admin().nodes() {
         assert_eq!(
             (&node["state"], &node["restarts"]),

@@ -71,6 +71,7 @@ fn a_gate_leaves_when_the_calls_through_it_have_ended_and_new_ones_go_through_th
         cluster.log("game1").contains("waiting 3500 ms").then_some(())
     });
     let old = admin.pid("gate");
+    let before = admin.get("events")["last"].clone();
     let operation = admin.begin("nodes/gate/actions/restart");
     admin.until("gate", "its next process", |gate| {
         gate["pid"] != old && gate["beside"]["role"] == "leaving"
@@ -94,6 +95,17 @@ fn a_gate_leaves_when_the_calls_through_it_have_ended_and_new_ones_go_through_th
     );
     assert_eq!(held.receive().expect("its answer").payload, "held");
     assert_eq!(admin.end_of(&operation)["state"], "done");
+    let news = admin.get(&format!("events?kind=link_up&since={before}"));
+    let reported = news["events"].as_array().expect("events").iter();
+    let mut texts: Vec<_> = reported.filter_map(|event| event["text"].as_str()).collect();
+    texts.sort_unstable();
+    let told = texts.len();
+    texts.dedup();
+    assert_eq!(
+        told,
+        texts.len(),
+        "a link came up once, whoever reported it: {news}"
+    );
 }
 
 #[test]

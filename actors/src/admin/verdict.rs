@@ -5,9 +5,6 @@ use utoipa::ToSchema;
 
 use super::views::NodeSummary;
 
-/// A report older than this is no news any more, in seconds.
-const STALE: f64 = 3.5;
-
 /// How the whole is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
@@ -31,6 +28,12 @@ impl Health {
             Self::Down => "down",
             Self::Stopping => "stopping",
         }
+    }
+
+    /// The same at the beginning of a line.
+    fn heading(self) -> String {
+        let (first, rest) = self.name().split_at(1);
+        first.to_uppercase() + rest
     }
 }
 
@@ -61,15 +64,9 @@ pub(super) fn judge(nodes: &[NodeSummary], stopping: bool) -> Verdict {
         (_, true, false) => Health::Degraded,
     };
     let count = format!("{ready} of {} nodes ready", nodes.len());
-    let word = match health {
-        Health::Healthy => "Healthy",
-        Health::Degraded => "Degraded",
-        Health::Down => "Down",
-        Health::Stopping => "Stopping",
-    };
     let line = match reasons.first() {
-        Some(first) => format!("{word}: {first} ({count})"),
-        None => format!("{word}: {count}"),
+        Some(first) => format!("{}: {first} ({count})", health.heading()),
+        None => format!("{}: {count}", health.heading()),
     };
     Verdict {
         health,
@@ -91,7 +88,7 @@ fn cause(node: &NodeSummary) -> Option<(u8, String)> {
         "degraded" => told(3),
         "starting" | "draining" | "stopping" => told(4),
         "stopped" => told(5),
-        _ if node.report_age.is_some_and(|age| age > STALE) => {
+        _ if node.report_age.is_some() && !node.reports() => {
             let age = node.report_age.unwrap_or_default();
             Some((3, format!("{name} has not reported for {age:.0} s")))
         }

@@ -17,6 +17,7 @@ use lampyris_runtime::supervisor::roster::Event;
 
 use super::lost_lines::LinesLost;
 use super::ports::Ports;
+use super::reports::Reported;
 use super::{Happened, Joined, Master};
 use crate::error::CallError;
 use crate::message::{Origin, Remote};
@@ -60,7 +61,8 @@ impl Handler<Report> for Reception {
     type Result = Result<(), CallError>;
 
     fn handle(&mut self, Report { report }: Report, _: &mut Context<Self>) -> Self::Result {
-        self.records.report(sender()?, report);
+        let name = sender()?;
+        self.master.do_send(Reported { name, report });
         Ok(())
     }
 }

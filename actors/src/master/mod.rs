@@ -20,6 +20,7 @@ mod operations;
 mod ports;
 mod processes;
 mod reload;
+mod reports;
 mod run;
 mod seat;
 mod state;

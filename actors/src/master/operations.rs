@@ -59,13 +59,17 @@ pub(crate) struct FindOperation(pub(crate) String);
 pub(super) struct Operations {
     begun: u64,
     all: VecDeque<Operation>,
+    /// The restart of every node that is under way; which nodes are left, its operation says.
     rolling: Option<Rolling>,
 }
 
-/// A restart of every node, one after the other.
-struct Rolling {
-    current: Option<NodeName>,
-    left: VecDeque<NodeName>,
+/// Where a restart of every node, one after the other, is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Rolling {
+    /// The next node may be restarted.
+    Between,
+    /// The first of those that are left is being restarted.
+    Underway,
 }
 
 impl Operations {
@@ -99,13 +103,10 @@ impl Operations {
     pub(super) fn begin_rolling(&mut self, nodes: Vec<NodeName>) -> String {
         let id = self.begin("rolling-restart", None);
         if self.rolling.is_none() {
+            self.rolling = Some(Rolling::Between);
             if let Some(operation) = self.running(None) {
-                operation.left.clone_from(&nodes);
+                operation.left = nodes;
             }
-            self.rolling = Some(Rolling {
-                current: None,
-                left: nodes.into(),
-            });
         }
         id
     }
@@ -113,51 +114,46 @@ impl Operations {
     /// The restart of a node is over.
     pub(super) fn restart_ended(&mut self, node: &NodeName, error: Option<&str>) {
         self.end(Some(node), error.map(str::to_owned));
-        let Some(rolling) = self
-            .rolling
-            .as_mut()
-            .filter(|rolling| rolling.current.as_ref() == Some(node))
+        let underway = self.rolling == Some(Rolling::Underway);
+        let Some(operation) = self
+            .running(None)
+            .filter(|operation| underway && operation.left.first() == Some(node))
         else {
             return;
         };
-        rolling.current = None;
-        if error.is_none()
-            && let Some(operation) = self.running(None)
-        {
-            operation.left.retain(|left| left != node);
-            operation.done.push(node.clone());
-        }
-        if let Some(error) = error {
-            self.rolling = None;
-            self.end(None, Some(format!("{node}: {error}")));
+        match error {
+            None => {
+                let done = operation.left.remove(0);
+                operation.done.push(done);
+                self.rolling = Some(Rolling::Between);
+            }
+            Some(error) => {
+                self.rolling = None;
+                self.end(None, Some(format!("{node}: {error}")));
+            }
         }
     }
 
     /// The node that a rolling restart goes on with, if it is its turn now. Those that `may` not are left out.
     pub(super) fn next_to_restart(&mut self, may: impl Fn(&NodeName) -> bool) -> Option<NodeName> {
-        let rolling = self
-            .rolling
-            .as_mut()
-            .filter(|rolling| rolling.current.is_none())?;
-        // Who may not is left out.
-        let mut out = Vec::new();
-        let next = loop {
-            match rolling.left.pop_front() {
-                Some(node) if !may(&node) => out.push(node),
-                next => break next,
+        if self.rolling != Some(Rolling::Between) {
+            return None;
+        }
+        let left = &mut self.running(None)?.left;
+        let out = left.iter().take_while(|node| !may(node)).count();
+        left.drain(..out);
+        match left.first().cloned() {
+            Some(node) => {
+                self.rolling = Some(Rolling::Underway);
+                self.begin("restart", Some(&node));
+                Some(node)
             }
-        };
-        rolling.current.clone_from(&next);
-        if let Some(operation) = self.running(None) {
-            operation.left.retain(|left| !out.contains(left));
+            None => {
+                self.rolling = None;
+                self.end(None, None);
+                None
+            }
         }
-        if let Some(node) = next {
-            self.begin("restart", Some(&node));
-            return Some(node);
-        }
-        self.rolling = None;
-        self.end(None, None);
-        None
     }
 
     fn running(&mut self, node: Option<&NodeName>) -> Option<&mut Operation> {

@@ -23,10 +23,14 @@ use super::messages::Reload;
 use super::run::spec;
 use super::{Closing, Master, links};
 use crate::protocol;
+use crate::records::{EventKind, News};
 use crate::remote::Call;
 
 /// How long the nodes may take to apply a configuration before the answer is given without them.
 const PATIENCE: Duration = Duration::from_secs(2);
+
+/// How the end of a reload is told.
+const APPLIED: &str = "the configuration has been applied";
 
 /// What a reload has done. All empty: the cluster went by this configuration already.
 #[derive(Debug, Clone, Default, Serialize)]
@@ -69,6 +73,19 @@ pub(crate) enum NotReloaded {
     Stopping,
     /// The run folder cannot be written to.
     RunDir(String),
+}
+
+impl Reloaded {
+    /// What is different now, in one line.
+    fn in_words(&self) -> String {
+        let applied = self.applied.iter().map(text);
+        let waiting = self
+            .restart
+            .iter()
+            .map(|Waiting { change, .. }| format!("{} (after a restart)", text(change)));
+        let changes: Vec<String> = applied.chain(waiting).collect();
+        format!("{APPLIED}: {}", changes.join("; "))
+    }
 }
 
 impl NotReloaded {
@@ -181,11 +198,12 @@ impl Master {
             }
         }
         let specs = nodes.iter().map(|node| spec(node, self.only)).collect();
-        self.terminal.say("the configuration has been applied");
+        self.terminal.say(APPLIED);
         for change in &done.applied {
             self.terminal.say(&text(change));
         }
         self.tell_waiting(&done.restart);
+        self.records.note(News::new(EventKind::Config, done.in_words()));
         self.on_event(Event::Configure(specs), ctx);
     }
 

@@ -74,6 +74,10 @@ impl Master {
                 let text = format!("process {pid} ended: {exit}{}", last.unwrap_or_default());
                 (EventKind::Exit, name, text)
             }
+            // A successor that has stood by, and has the place now.
+            Event::Joined {
+                name, incarnation, ..
+            } if self.roster.is_linked(name, *incarnation) => return,
             Event::Joined { name, pid, .. } => (
                 EventKind::LinkUp,
                 name,

@@ -340,10 +340,19 @@ impl Opening<'_> {
 }
 
 impl ReplySink for Line {
-    fn reply(&self, id: u64, write: Write<'_>) {
+    fn reply(&self, id: u64, write: Write<'_>) -> Option<ErrorKind> {
+        let mut lost = None;
         self.answer(id, |settings, command, out| {
-            put_reply(settings, command, write, out)
+            match settings.dialect.encode(command, write, settings.out_buffer, out) {
+                Ok(Wrote::Reply | Wrote::Nothing) => Put::Written,
+                Err(fault) => {
+                    let fault = fault.of_a_reply();
+                    lost = Some(fault.kind);
+                    put_fault(settings, command, &fault, out)
+                }
+            }
         });
+        lost
     }
 
     fn fault(&self, id: u64, fault: Fault) {
@@ -359,13 +368,6 @@ enum Put {
     Written,
     /// The end of the connection.
     HangUp,
-}
-
-fn put_reply(settings: &NetSettings, command: u32, write: Write<'_>, out: &mut BytesMut) -> Put {
-    match settings.dialect.encode(command, write, settings.out_buffer, out) {
-        Ok(Wrote::Reply | Wrote::Nothing) => Put::Written,
-        Err(fault) => put_fault(settings, command, &fault.of_a_reply(), out),
-    }
 }
 
 fn put_fault(settings: &NetSettings, command: u32, fault: &Fault, out: &mut BytesMut) -> Put {

@@ -30,7 +30,7 @@ use crate::app::{App, ReadyHook, Routes, StopHook, single};
 use crate::certificates;
 use crate::logging::{LogLevel, Lost};
 use crate::net;
-use crate::report::{Gatherer, SpanLog};
+use crate::report::{Gatherer, SpanLog, is_internal};
 use crate::service::Hosted;
 use crate::store;
 
@@ -186,6 +186,7 @@ impl Running {
                 tls: keys.links.clone(),
                 handshake: node.0.link.handshake,
                 gatekeeper: Arc::new(OwnChildren(node.clone())),
+                strangers: Arc::clone(node.strangers()),
                 spawn: |task| tokio::task::spawn_local(task).abort_handle(),
             };
             self.accepting = Some(tokio::task::spawn_local(accept(listener, Arc::new(acceptor))));
@@ -359,10 +360,7 @@ async fn prepare(hooks: &[ReadyHook], node: &Node) -> Result<(), BootError> {
 
 fn log_ready(node: &Node) {
     let handlers = node.router().remote_names();
-    let own: Vec<_> = handlers
-        .iter()
-        .filter(|name| !name.starts_with("lampyris."))
-        .collect();
+    let own: Vec<_> = handlers.iter().filter(|name| !is_internal(name)).collect();
     tracing::info!(handlers = ?own, commands = ?node.router().command_numbers(), "ready");
 }
 

@@ -17,7 +17,7 @@ use crate::protocol::{MasterControl, Report, Spans};
 use crate::remote::RemoteAddr;
 use crate::report::{Gatherer, SpanLog};
 
-/// How often the lateness of timers is measured, and new links of a drained node are looked for.
+/// How often the lateness of timers is measured, and new links of a drained node with its parents are looked for.
 const STEP: Duration = Duration::from_millis(100);
 
 /// How many steps lie between two reports.
@@ -93,15 +93,16 @@ pub(super) async fn tell(node: Node, master: Peer, mut gatherer: Gatherer, telli
     }
 }
 
-/// The links of a node that is out of service: the other ends hold their calls back, as for a node that restarts.
+/// The links with the parents of a node that is out of service, which has no children: the parents hold their calls
+/// back, as for a node that restarts.
 #[derive(Default)]
 struct Aside {
     asked: Vec<Arc<Conn>>,
 }
 
 impl Aside {
-    /// Asks the other ends of all links for no more calls; or, back in service, closes the links that were asked, once
-    /// the node's own calls on them are answered: the dialers make new ones.
+    /// Asks the parents for no more calls; or, back in service, closes the links that were asked, once the node's own
+    /// calls on them are answered: the dialers make new ones.
     fn keep(&mut self, node: &Node, drained: bool) {
         self.asked.retain(|conn| !conn.has_ended());
         if !drained {

@@ -29,7 +29,7 @@ pub(crate) enum EventKind {
     LinkUp,
     /// A link is down.
     LinkDown,
-    /// The configuration.
+    /// The configuration has been applied anew.
     Config,
     /// Somebody has come in, or was refused.
     Session,

@@ -1,10 +1,10 @@
 //! The events on disk: `events.jsonl` in the run folder, one JSON object a line, so that they outlive the master.
 //!
 //! A file that has grown too large becomes `events.jsonl.1`; what was there is dropped. A disk that takes no more costs
-//! the lines, and is told once.
+//! the lines, and is told once. Writing waits for the disk: whoever reads events must not wait for it.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write};
+use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
@@ -50,29 +50,50 @@ impl Journal {
     }
 
     fn append(&mut self, event: &Event) -> io::Result<()> {
-        if self.size > MAX_SIZE {
-            self.file = None;
-            fs::rename(&self.path, aside(&self.path))?;
+        let made_room = self.make_room();
+        // What cannot be put aside is written to for a while longer.
+        if self.size > 2 * MAX_SIZE {
+            return made_room;
         }
         if self.file.is_none() {
             self.reopen()?;
         }
         let mut line = serde_json::to_vec(event).map_err(io::Error::other)?;
         line.push(b'\n');
-        if let Some(file) = &mut self.file {
-            file.write_all(&line)?;
+        if let Some(file) = &mut self.file
+            && let Err(error) = file.write_all(&line)
+        {
+            // Half of the line may be there: whoever opens the file anew ends it.
+            self.file = None;
+            return Err(error);
         }
         self.size += line.len() as u64;
+        made_room
+    }
+
+    /// Puts a file aside that has grown too large.
+    fn make_room(&mut self) -> io::Result<()> {
+        if self.size <= MAX_SIZE {
+            return Ok(());
+        }
+        fs::rename(&self.path, aside(&self.path))?;
+        (self.file, self.size) = (None, 0);
         Ok(())
     }
 
     fn reopen(&mut self) -> io::Result<()> {
         let mut open = OpenOptions::new();
-        let mut file = open.append(true).create(true).mode(0o600).open(&self.path)?;
+        let open = open.read(true).append(true).create(true).mode(0o600);
+        let mut file = open.open(&self.path)?;
         self.size = file.metadata()?.len();
-        // A master that was killed may have left half a line.
-        if self.size > 0 && !fs::read(&self.path)?.ends_with(b"\n") {
-            file.write_all(b"\n")?;
+        // A master that was killed, or a disk that was full, may have left half a line.
+        if self.size > 0 {
+            let mut last = [0];
+            file.seek(SeekFrom::End(-1))?;
+            file.read_exact(&mut last)?;
+            if last != *b"\n" {
+                file.write_all(b"\n")?;
+            }
         }
         self.file = Some(file);
         Ok(())
@@ -139,5 +160,40 @@ mod tests {
         journal.write(events.add(News::new(EventKind::Config, "b"), 2));
         assert!(aside(&path).exists());
         assert_eq!(Journal::open(&path).1.len(), 2);
+    }
+
+    #[test]
+    fn a_large_file_that_cannot_be_put_aside_is_written_to_for_a_while() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("events.jsonl");
+        fs::create_dir_all(aside(&path).join("in the way")).unwrap();
+        let (mut journal, _) = Journal::open(&path);
+        let mut events = Events::new(Vec::new());
+        journal.size = MAX_SIZE + 1;
+        journal.write(events.add(News::new(EventKind::Config, "a"), 1));
+        assert!(journal.failed, "it is told");
+        journal.size = 2 * MAX_SIZE + 1;
+        journal.write(events.add(News::new(EventKind::Config, "b"), 2));
+        assert_eq!(read(&path).len(), 1, "without end it does not grow");
+        fs::remove_dir_all(aside(&path)).unwrap();
+        journal.write(events.add(News::new(EventKind::Config, "c"), 3));
+        assert!(!journal.failed);
+        assert_eq!(former(&path).len(), 2);
+    }
+
+    #[test]
+    fn after_a_line_that_could_not_be_written_the_file_is_opened_anew() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("events.jsonl");
+        let (mut journal, _) = Journal::open(&path);
+        let mut events = Events::new(Vec::new());
+        // A disk that takes half a line and no more.
+        fs::write(&path, "{\"seq\": 7, \"at_").unwrap();
+        journal.file = Some(OpenOptions::new().read(true).open(&path).unwrap());
+        journal.write(events.add(News::new(EventKind::Config, "a"), 1));
+        assert!(journal.failed, "it is told");
+        journal.write(events.add(News::new(EventKind::Config, "b"), 2));
+        assert!(!journal.failed);
+        assert_eq!(read(&path).len(), 1, "the next line is whole");
     }
 }

@@ -1,8 +1,8 @@
 //! What the master keeps for its operators: the last report of each node and a quarter of an hour of points, the
 //! events of the cluster, the spans of traced calls. All of it is bounded.
 //!
-//! The master and its links write, the admin side reads, each from its own thread; nothing is held for longer than a
-//! copy takes. What is unknown stays unknown: a node that does not report keeps its last numbers, with their age.
+//! The master and its links write, the admin side reads, each from its own thread. Readers wait for nothing longer than
+//! a copy: the file of the events has a lock of its own, which is taken first. What is unknown stays unknown: a node that does not report keeps its last numbers, with their age.
 
 mod events;
 mod history;
@@ -33,6 +33,7 @@ use traces::Traces;
 pub(crate) struct Records(Arc<Shared>);
 
 struct Shared {
+    journal: Mutex<Journal>,
     kept: Mutex<Kept>,
     /// The number of the last event.
     last: watch::Sender<u64>,
@@ -40,7 +41,6 @@ struct Shared {
 
 struct Kept {
     events: Events,
-    journal: Journal,
     nodes: HashMap<NodeName, Known>,
     traces: Traces,
 }
@@ -58,9 +58,9 @@ impl Records {
         let (last, _) = watch::channel(events.last());
         Self(Arc::new(Shared {
             last,
+            journal: Mutex::new(journal),
             kept: Mutex::new(Kept {
                 events,
-                journal,
                 nodes: HashMap::new(),
                 traces: Traces::default(),
             }),
@@ -69,14 +69,11 @@ impl Records {
 
     /// Something has happened.
     pub(crate) fn note(&self, news: News) {
-        self.note_in(&mut self.lock(), news);
-    }
-
-    fn note_in(&self, kept: &mut Kept, news: News) {
-        let event = kept.events.add(news, unix_ms(SystemTime::now()));
-        kept.journal.write(event);
-        let last = event.seq;
-        self.0.last.send_replace(last);
+        // From here on, so that the lines stand in the order of their numbers.
+        let mut journal = self.0.journal.lock().unwrap_or_else(PoisonError::into_inner);
+        let event = self.lock().events.add(news, unix_ms(SystemTime::now())).clone();
+        self.0.last.send_replace(event.seq);
+        journal.write(&event);
     }
 
     /// A node has reported.
@@ -89,9 +86,8 @@ impl Records {
             .entry(node)
             .or_default()
             .take(report, now, unix_ms(SystemTime::now()));
-        for one in news {
-            self.note_in(&mut kept, one);
-        }
+        drop(kept);
+        news.into_iter().for_each(|one| self.note(one));
     }
 
     /// Handlers have worked on traced calls.

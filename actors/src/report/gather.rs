@@ -12,9 +12,13 @@ use lampyris_runtime::supervisor::{limits, usage};
 use super::{
     ClientsReport, DataReport, HandlerReport, LinkReport, NodeReport, ProcessReport, Relation, ServiceReport,
 };
+use crate::certificates::{CertificateInfo, certificates_of};
 use crate::net::CountersSnapshot;
 use crate::node::Node;
 use crate::service::Inbox;
+
+/// How often the dates of certificates are read.
+const DATES: Duration = Duration::from_secs(60);
 
 /// What a report is gathered from.
 pub(crate) struct Gatherer {
@@ -23,6 +27,8 @@ pub(crate) struct Gatherer {
     inboxes: Vec<Arc<Inbox>>,
     links: HashMap<NodeName, Sums>,
     fd_limit: Option<u64>,
+    certificates: Vec<CertificateInfo>,
+    dates_read: Option<Instant>,
     started: Instant,
 }
 
@@ -92,6 +98,8 @@ impl Gatherer {
             inboxes,
             links: HashMap::new(),
             fd_limit: limits::open_files(),
+            certificates: Vec::new(),
+            dates_read: None,
             started: Instant::now(),
         }
     }
@@ -107,8 +115,10 @@ impl Gatherer {
             services: self.inboxes.iter().map(|inbox| service(inbox)).collect(),
             handlers: self.inboxes.iter().flat_map(|inbox| handlers(inbox)).collect(),
             links: self.links(),
+            strangers: self.strangers(),
             clients: self.clients(),
             data: self.node.store().snapshot().map(DataReport::from),
+            certificates: self.certificates(),
         }
     }
 
@@ -135,6 +145,23 @@ impl Gatherer {
             .collect();
         links.sort_by(|left, right| left.peer.cmp(&right.peer));
         links
+    }
+
+    fn strangers(&self) -> Vec<(String, u64)> {
+        if self.node.config().rootport.is_none() {
+            return Vec::new();
+        }
+        owned(self.node.strangers().counts().collect())
+    }
+
+    /// The dates are in files, which are not read for each report.
+    fn certificates(&mut self) -> Vec<CertificateInfo> {
+        let is_old = |read: Instant| read.elapsed() >= DATES;
+        if self.dates_read.is_none_or(is_old) {
+            self.certificates = certificates_of(&self.node.cluster(), self.node.name().as_str());
+            self.dates_read = Some(Instant::now());
+        }
+        self.certificates.clone()
     }
 
     fn clients(&self) -> Option<ClientsReport> {

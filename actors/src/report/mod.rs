@@ -15,6 +15,7 @@ pub(crate) use data::{CacheReport, DataReport};
 pub(crate) use gather::Gatherer;
 pub(crate) use span::{Span, SpanLog, new_trace, trace_of, trace_text};
 
+use crate::certificates::CertificateInfo;
 use crate::meter::Times;
 
 /// A node at one moment.
@@ -32,10 +33,16 @@ pub(crate) struct NodeReport {
     pub(crate) services: Vec<ServiceReport>,
     pub(crate) handlers: Vec<HandlerReport>,
     pub(crate) links: Vec<LinkReport>,
+    /// Dialers that were not let in at its port for links, by reason; only of a node with such a port.
+    #[serde(default)]
+    pub(crate) strangers: Vec<(String, u64)>,
     /// Only of a node with a port for clients.
     pub(crate) clients: Option<ClientsReport>,
     /// Only of a node with a database.
     pub(crate) data: Option<DataReport>,
+    /// The certificates that it uses.
+    #[serde(default)]
+    pub(crate) certificates: Vec<CertificateInfo>,
 }
 
 /// What the operating system knows of the process. What it does not tell is `null`.
@@ -153,8 +160,10 @@ impl Default for NodeReport {
             services: Vec::new(),
             handlers: Vec::new(),
             links: Vec::new(),
+            strangers: Vec::new(),
             clients: None,
             data: None,
+            certificates: Vec::new(),
         }
     }
 }
@@ -193,7 +202,7 @@ impl NodeReport {
     }
 }
 
-/// Whether a service is the runtime's own, which no figure for people counts.
-pub(crate) fn is_internal(service: &str) -> bool {
-    service.starts_with("lampyris.")
+/// Whether a service, or a handler, is the runtime's own, which no figure for people counts.
+pub(crate) fn is_internal(name: &str) -> bool {
+    name.starts_with("lampyris.")
 }

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
-use lampyris_runtime::error::Fault;
+use lampyris_runtime::error::{ErrorKind, Fault};
 use lampyris_runtime::name::NodeName;
 use lampyris_runtime::reply::{ReplySink, ReplyTo, Write};
 use lampyris_runtime::trace::{Context, Traced};
@@ -129,9 +129,11 @@ struct Following {
 }
 
 impl Following {
-    /// The handler has answered: the span ends, and the answer goes on.
-    fn end(&self, fault: Option<&Fault>) -> Option<ReplyTo> {
+    /// The handler has answered: the answer goes on by `deliver`, which gives the fault that the caller is told, and the
+    /// span ends.
+    fn end(&self, deliver: impl FnOnce(ReplyTo) -> Option<ErrorKind>) -> Option<ErrorKind> {
         let reply = self.reply.lock().unwrap_or_else(PoisonError::into_inner).take()?;
+        let fault = deliver(reply);
         let run = self.started.elapsed();
         let queue = self.started.saturating_duration_since(self.traced.since);
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
@@ -147,29 +149,27 @@ impl Following {
             start_us: micros(now.saturating_sub(run + queue)),
             queue: queue.as_secs_f64(),
             run: run.as_secs_f64(),
-            fault: fault.map(|fault| fault.kind.name().to_owned()),
+            fault: fault.map(|kind| kind.name().to_owned()),
         });
-        Some(reply)
+        fault
     }
 }
 
 impl ReplySink for Following {
-    fn reply(&self, _: u64, write: Write<'_>) {
-        if let Some(reply) = self.end(None) {
-            reply.reply(write);
-        }
+    fn reply(&self, _: u64, write: Write<'_>) -> Option<ErrorKind> {
+        self.end(|reply| reply.reply(write))
     }
 
-    fn reply_bytes(&self, _: u64, body: Bytes) {
-        if let Some(reply) = self.end(None) {
-            reply.reply_bytes(body);
-        }
+    fn reply_bytes(&self, _: u64, body: Bytes) -> Option<ErrorKind> {
+        self.end(|reply| reply.reply_bytes(body))
     }
 
     fn fault(&self, _: u64, fault: Fault) {
-        if let Some(reply) = self.end(Some(&fault)) {
+        self.end(|reply| {
+            let kind = fault.kind;
             reply.fault(fault);
-        }
+            Some(kind)
+        });
     }
 }
 
@@ -198,13 +198,15 @@ fn micros(time: Duration) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use lampyris_runtime::error::ErrorKind;
+    use bytes::BytesMut;
+    use lampyris_runtime::reply::Wrote;
 
     struct Caller(Mutex<Vec<String>>);
 
     impl ReplySink for Caller {
-        fn reply(&self, id: u64, _: Write<'_>) {
+        fn reply(&self, id: u64, write: Write<'_>) -> Option<ErrorKind> {
             self.0.lock().unwrap().push(format!("reply {id}"));
+            write(&mut BytesMut::new()).err().map(|fault| fault.kind)
         }
 
         fn fault(&self, id: u64, fault: Fault) {
@@ -231,11 +233,23 @@ mod tests {
         );
         reply.fault(Fault::new(ErrorKind::Timeout, "late"));
         drop(log.follow(ReplyTo::new(caller.clone(), 4), traced, of, now));
-        assert_eq!(*caller.0.lock().unwrap(), ["timeout 3", "cancelled 4"]);
+        let reply = |id| log.follow(ReplyTo::new(caller.clone(), id), traced, of, now);
+        reply(5).reply(&mut |_| Ok(Wrote::Nothing));
+        reply(6).reply(&mut |_| {
+            Err(Fault::new(
+                ErrorKind::HandlerError,
+                "no reply of this can be written",
+            ))
+        });
+        let told = ["timeout 3", "cancelled 4", "reply 5", "reply 6"];
+        assert_eq!(*caller.0.lock().unwrap(), told);
         let spans = log.take();
-        assert_eq!(spans.len(), 2);
+        let faults: Vec<_> = spans.iter().map(|span| span.fault.as_deref()).collect();
+        assert_eq!(
+            faults,
+            [Some("timeout"), Some("cancelled"), None, Some("handler_error")]
+        );
         assert_eq!(spans[0].parent.as_deref(), Some("0000000000000009"));
-        assert_eq!(spans[0].fault.as_deref(), Some("timeout"));
         assert_eq!(trace_of(&spans[0].trace), Some(7));
     }
 

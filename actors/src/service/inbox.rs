@@ -101,7 +101,7 @@ impl Inbox {
             service,
             limit,
             taking,
-            desk: Arc::new(Desk::telling(move |visit| measure_end(&measured, visit))),
+            desk: Arc::new(Desk::telling(move |visit| measure_end(&measured, taking, visit))),
             high_water: AtomicUsize::new(0),
             stride: AtomicU32::new(0),
             handlers,
@@ -326,13 +326,15 @@ impl Inbox {
 }
 
 /// Counts the end of a call that was timed or failed.
-fn measure_end(handlers: &Handlers, visit: Visit) {
+fn measure_end(handlers: &Handlers, taking: Taking, visit: Visit) {
     let handler = handlers
         .get()
         .and_then(|handlers| handlers.get(usize::from(visit.kind)));
     if let Some(Measured { meter, .. }) = handler {
-        if let Some(took) = visit.took {
-            meter.time(took);
+        match visit.took {
+            None => {}
+            Some(took) if taking == Taking::Single => meter.time_one(took),
+            Some(took) => meter.time(took),
         }
         if let Some(kind) = visit.fault {
             meter.fault(kind);

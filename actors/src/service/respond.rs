@@ -46,11 +46,13 @@ impl<M: Callable> Responder<M> {
     pub fn send(self, outcome: Outcome<M>) {
         match outcome {
             Err(error) => self.reply.fault(error.into_fault()),
-            Ok(reply) => self.reply.reply(&mut |out| {
-                // A panic here would strike the sink, which others share.
-                catch_unwind(AssertUnwindSafe(|| M::write(&reply, out)))
-                    .unwrap_or_else(|panic| Err(panicked(M::NAME, panic.as_ref())))
-            }),
+            Ok(reply) => {
+                self.reply.reply(&mut |out| {
+                    // A panic here would strike the sink, which others share.
+                    catch_unwind(AssertUnwindSafe(|| M::write(&reply, out)))
+                        .unwrap_or_else(|panic| Err(panicked(M::NAME, panic.as_ref())))
+                });
+            }
         }
     }
 

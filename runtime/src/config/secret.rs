@@ -9,6 +9,7 @@ use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::Path;
 
 use super::Config;
+use crate::hex;
 
 /// Shortest secret, in bytes.
 pub const MIN_SECRET: usize = 16;
@@ -149,8 +150,8 @@ fn draw_into(run_dir: &Path, path: &Path) -> io::Result<()> {
     let mut drawn = [0; DRAWN_BYTES + 8];
     getrandom::fill(&mut drawn).map_err(io::Error::other)?;
     let (key, label) = drawn.split_at(DRAWN_BYTES);
-    let draft = run_dir.join(format!(".secret.{}", hex(label)));
-    let written = write_draft(&draft, &hex(key)).and_then(|()| match fs::hard_link(&draft, path) {
+    let draft = run_dir.join(format!(".secret.{}", hex::encode(label)));
+    let written = write_draft(&draft, &hex::encode(key)).and_then(|()| match fs::hard_link(&draft, path) {
         Err(e) if e.kind() != io::ErrorKind::AlreadyExists => Err(e),
         _ => Ok(()),
     });
@@ -165,10 +166,6 @@ fn write_draft(draft: &Path, text: &str) -> io::Result<()> {
         .open(draft)?;
     writeln!(file, "{text}")?;
     file.sync_all()
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn about(path: &Path, error: &io::Error) -> io::Error {

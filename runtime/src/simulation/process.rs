@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use bytes::{Bytes, BytesMut};
 
 use super::world::{EndId, What};
-use crate::error::Fault;
+use crate::error::{ErrorKind, Fault};
 use crate::link::dial::Pace;
 use crate::link::{Inbound, LinkId, LinkSettings, Peer, Request};
 use crate::name::{Incarnation, NodeName};
@@ -158,10 +158,12 @@ pub(super) struct Answers {
 }
 
 impl ReplySink for Answers {
-    fn reply(&self, call: u64, write: Write<'_>) {
+    fn reply(&self, call: u64, write: Write<'_>) -> Option<ErrorKind> {
         let mut out = BytesMut::new();
         let outcome = write(&mut out).map(|_| out.freeze());
+        let lost = outcome.as_ref().err().map(|fault| fault.kind);
         self.ears.tell(self.pid, Heard::Answer { call, outcome });
+        lost
     }
 
     fn fault(&self, call: u64, fault: Fault) {

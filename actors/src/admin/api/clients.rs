@@ -126,11 +126,12 @@ pub(in crate::admin) async fn disconnect(
         )
     };
     let (node, number) = parse(&id).ok_or_else(none)?;
+    seat.link(node).await?;
+    seat.audit(&who.name, Some(node), format!("client {id} is to be sent away"));
     let reason = format!("by {}", who.name);
     if !seat.ask(node, Disconnect { number, reason }).await? {
         return Err(none());
     }
-    seat.audit(&who.name, Some(node), format!("client {id} is sent away"));
     Ok(HttpResponse::NoContent().finish())
 }
 

@@ -82,21 +82,16 @@ pub(in crate::admin) async fn view(seat: &Seat) -> Result<ClusterView, Problem> 
 }
 
 fn totals(seat: &Seat, nodes: &[NodeSummary]) -> Totals {
-    /// A report older than this tells nothing of now, in seconds.
-    const FRESH: f64 = 3.5;
     let mut totals = Totals {
         nodes: nodes.len(),
         ready: nodes.iter().filter(|node| node.state == "ready").count(),
         restarts: nodes.iter().map(|node| node.restarts).sum(),
-        rss: nodes.iter().filter_map(|node| node.rss).sum(),
         ..Totals::default()
     };
     let mut times = Times::default();
-    for node in nodes
-        .iter()
-        .filter(|node| node.report_age.is_some_and(|age| age < FRESH))
-    {
+    for node in nodes.iter().filter(|node| node.reports()) {
         totals.reporting += 1;
+        totals.rss += node.rss.unwrap_or(0);
         totals.clients += node.clients.unwrap_or(0);
         if let Some(last) = node.last {
             totals.calls_per_second += f64::from(last.calls_per_second.unwrap_or(0.0));

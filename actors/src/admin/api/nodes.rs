@@ -8,6 +8,7 @@ use crate::admin::auth::Viewer;
 use crate::admin::problem::Problem;
 use crate::admin::seat::Seat;
 use crate::admin::views::{NodeDetail, NodeSummary, detail, summary};
+use crate::records::Known;
 
 /// Which nodes.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -52,5 +53,8 @@ pub(in crate::admin) async fn node(
     name: Path<String>,
 ) -> Result<Json<NodeDetail>, Problem> {
     let node = seat.node(&name).await?;
-    Ok(Json(detail(&seat, node)))
+    let points = seat.records.node(&name, Known::points);
+    let mut detail = detail(&seat, node);
+    detail.points = points.unwrap_or_default();
+    Ok(Json(detail))
 }

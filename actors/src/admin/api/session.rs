@@ -98,7 +98,17 @@ pub(in crate::admin) fn open(
     shown: &str,
 ) -> Result<(Cookie<'static>, Who), Problem> {
     let from = request.peer_addr().map(|addr| addr.ip());
-    let (id, who) = seat.desk.log_in(shown, from).map_err(refused)?;
+    let logged_in = seat.desk.log_in(shown, from);
+    if let Err(Refused::Wrong { untold: Some(untold) }) = &logged_in {
+        let who = from.map_or("somebody".to_owned(), |from| from.to_string());
+        let others = match untold {
+            0 => String::new(),
+            more => format!(", and {more} others before"),
+        };
+        let text = format!("a log-in was refused: {who}{others}");
+        seat.records.note(News::new(EventKind::Session, text));
+    }
+    let (id, who) = logged_in.map_err(refused)?;
     let news = News::new(EventKind::Session, format!("{} has logged in", who.name)).by(who.name.clone());
     seat.records.note(news);
     Ok((cookie(&seat.desk, id, COOKIE_LIFE), who))
@@ -143,7 +153,7 @@ fn cookie(desk: &FrontDesk, id: String, life: time::Duration) -> Cookie<'static>
 
 fn refused(refused: Refused) -> Problem {
     match refused {
-        Refused::Wrong => {
+        Refused::Wrong { .. } => {
             let text = "this is neither a token nor a code that is still good";
             Problem::new(StatusCode::UNAUTHORIZED, "unauthorized", text)
         }

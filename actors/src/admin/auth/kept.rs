@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use lampyris_runtime::files::{self, Outlives};
+use lampyris_runtime::hex;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -48,7 +49,7 @@ impl Kept {
     /// What stands for the id of a session.
     pub(super) fn key(&self, id: &str) -> String {
         let hash = Sha256::new().chain_update(self.tokens).chain_update(id);
-        hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+        hex::encode(hash.finalize())
     }
 
     /// The sessions that an earlier master has left, of those people that there still are. A file that is not as it

@@ -60,7 +60,10 @@ pub(crate) struct FrontDesk {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Refused {
     /// Neither a token nor a code that is good.
-    Wrong,
+    Wrong {
+        /// If it is to be told: how many have not been, since the last that was.
+        untold: Option<u64>,
+    },
     /// Too many attempts; after this time one is looked at again.
     TooMany(Duration),
     /// The system has no random bytes.
@@ -117,8 +120,8 @@ impl FrontDesk {
         let mut sessions = self.sessions();
         sessions.may_try(from, now).map_err(Refused::TooMany)?;
         let Some(who) = self.tokens.whose(shown).or_else(|| sessions.use_code(shown, now)) else {
-            sessions.failed(from, now);
-            return Err(Refused::Wrong);
+            let untold = sessions.failed(from, now);
+            return Err(Refused::Wrong { untold });
         };
         let id = draw().map_err(|_| Refused::NoRandom)?;
         sessions.open(self.kept.key(&id), who.clone(), now);

@@ -28,6 +28,10 @@ const ATTEMPTS: usize = 5;
 /// The time in which failed attempts count.
 const PERIOD: Duration = Duration::from_secs(60);
 
+/// Of failed attempts one in this time is told, so that whoever guesses from many addresses does not crowd out all other
+/// events.
+const TOLD: Duration = Duration::from_secs(5);
+
 /// Addresses whose attempts are counted; beyond, all share one count.
 const MOST_ADDRESSES: usize = 1024;
 
@@ -49,6 +53,9 @@ pub(super) struct Sessions {
     /// The latest attempts that failed, at most [`ATTEMPTS`] of each address.
     failed: HashMap<Option<IpAddr>, Vec<Instant>>,
     swept: Option<Instant>,
+    /// When a failed attempt was told last, and how many have not been since.
+    told: Option<Instant>,
+    untold: u64,
     noted: Option<Instant>,
 }
 
@@ -129,13 +136,20 @@ impl Sessions {
         }
     }
 
-    /// An attempt from this address has failed.
-    pub(super) fn failed(&mut self, from: Option<IpAddr>, now: Instant) {
+    /// An attempt from this address has failed. If it is to be told: how many have not been, since the last that was.
+    pub(super) fn failed(&mut self, from: Option<IpAddr>, now: Instant) -> Option<u64> {
         let failed = self.failed_of(from, now);
         if failed.len() >= ATTEMPTS {
             failed.remove(0);
         }
         failed.push(now);
+        let waits = |told: Instant| now.saturating_duration_since(told) < TOLD;
+        if self.told.is_some_and(waits) {
+            self.untold += 1;
+            return None;
+        }
+        self.told = Some(now);
+        Some(std::mem::take(&mut self.untold))
     }
 
     fn failed_of(&mut self, from: Option<IpAddr>, now: Instant) -> &mut Vec<Instant> {
@@ -206,6 +220,16 @@ mod tests {
             sessions.open(number.to_string(), eve(), start);
         }
         assert_eq!(sessions.open.len(), MOST_SESSIONS);
+    }
+
+    #[test]
+    fn of_many_failures_a_few_are_told_with_the_number_of_the_others() {
+        let (mut sessions, start) = (Sessions::default(), Instant::now());
+        let told = (0..2000).filter_map(|at| {
+            let from = IpAddr::from(u32::to_be_bytes(at));
+            sessions.failed(Some(from), start + Duration::from_millis(10) * at)
+        });
+        assert_eq!(told.collect::<Vec<_>>(), [0, 499, 499, 499]);
     }
 
     #[test]

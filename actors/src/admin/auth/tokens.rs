@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use lampyris_runtime::config::{Config, Role, Secret};
 use lampyris_runtime::files::{self, Outlives};
+use lampyris_runtime::hex;
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
@@ -107,5 +108,5 @@ fn make(path: &Path) -> io::Result<String> {
 pub(super) fn draw() -> io::Result<String> {
     let mut bytes = [0; DRAWN];
     getrandom::fill(&mut bytes).map_err(io::Error::other)?;
-    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+    Ok(hex::encode(bytes))
 }

@@ -7,26 +7,28 @@ mod data;
 mod text;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Instant;
 
 use actix_web::web::Data;
 use actix_web::{HttpResponse, middleware, web};
+use lampyris_runtime::name::MASTER;
 use lampyris_runtime::supervisor::roster::State;
 
 use self::text::Text;
 use super::auth;
 use super::problem::Problem;
 use super::seat::Seat;
+use crate::certificates::{CertificateInfo, certificates_of};
 use crate::master::NodeView;
 use crate::meter::{BOUNDS, Times};
 use crate::otlp::Counts;
-use crate::records::Known;
 use crate::report::{HandlerReport, LinkReport, NodeReport};
 
 /// A report that is older tells nothing of now, in seconds.
 const STALE: f64 = 10.0;
 
-/// Handlers of a node that have series of their own; the rest are one, named `_other`.
+/// Handlers of a node that have series of their own, the first of its table; the rest are one, named `_other`.
 const MOST_HANDLERS: usize = 200;
 
 pub(super) fn routes(config: &mut web::ServiceConfig, open: bool) {
@@ -57,15 +59,44 @@ async fn metrics(seat: Data<Seat>) -> Result<HttpResponse, Problem> {
         *seat.records.last_event().borrow() as f64,
     );
     of_export(&mut text, seat.outbox.counts());
+    let of_master = [("node", MASTER)];
+    refused(
+        &mut text,
+        "link_refused_total",
+        &of_master,
+        seat.strangers.counts(),
+    );
+    let config = seat.config();
+    // Files are read.
+    let own = web::block(move || certificates_of(&config, MASTER)).await;
+    of_certificates(&mut text, MASTER, &own.unwrap_or_default());
     for node in &nodes {
         of_supervision(&mut text, node);
-        seat.records.node(node.supervision.name.as_str(), |known| {
-            of_report(&mut text, node, known)
+        let name = node.supervision.name.as_str();
+        let last = seat.records.node(name, |known| {
+            let age = known.age(Instant::now())?;
+            Some((Arc::clone(&known.report), age))
         });
+        if let Some((report, age)) = last.flatten() {
+            of_report(&mut text, name, &report, age.as_secs_f64());
+        }
     }
     Ok(HttpResponse::Ok()
         .content_type("text/plain; version=0.0.4; charset=utf-8")
         .body(text.finish()))
+}
+
+/// Who was not let in, by reason, behind the labels of where.
+fn refused<'a>(
+    text: &mut Text,
+    metric: &'static str,
+    labels: &[(&str, &str)],
+    counts: impl Iterator<Item = (&'a str, u64)>,
+) {
+    for (reason, count) in counts {
+        let labels = [labels, &[("reason", reason)]].concat();
+        text.add(metric, "counter", &labels, count as f64);
+    }
 }
 
 fn of_export(text: &mut Text, counts: Counts) {
@@ -115,16 +146,11 @@ fn of_supervision(text: &mut Text, view: &NodeView) {
     }
 }
 
-fn of_report(text: &mut Text, view: &NodeView, known: &Known) {
-    let node = view.supervision.name.as_str();
-    let Some(age) = known.age(Instant::now()).map(|age| age.as_secs_f64()) else {
-        return;
-    };
+fn of_report(text: &mut Text, node: &str, report: &NodeReport, age: f64) {
     text.add("node_report_age_seconds", "gauge", &[("node", node)], age);
     if age > STALE {
         return;
     }
-    let report = &known.report;
     of_process(text, node, report);
     for service in &report.services {
         let labels = [("node", node), ("service", service.name.as_str())];
@@ -132,10 +158,18 @@ fn of_report(text: &mut Text, view: &NodeView, known: &Known) {
         text.add("mailbox_capacity", "gauge", &labels, service.capacity as f64);
         text.add("mailbox_high_water", "gauge", &labels, service.high_water as f64);
     }
-    for handler in &shown(&report.handlers) {
-        of_handler(text, node, handler);
+    let (own, rest) = report.handlers.split_at(report.handlers.len().min(MOST_HANDLERS));
+    own.iter().for_each(|handler| of_handler(text, node, handler));
+    if !rest.is_empty() {
+        of_handler(text, node, &together(rest));
     }
     report.links.iter().for_each(|link| of_link(text, node, link));
+    let strangers = report
+        .strangers
+        .iter()
+        .map(|(reason, count)| (reason.as_str(), *count));
+    refused(text, "link_refused_total", &[("node", node)], strangers);
+    of_certificates(text, node, &report.certificates);
     of_clients(text, node, report);
     if let Some(data) = &report.data {
         data::add(text, node, data);
@@ -174,30 +208,23 @@ fn of_process(text: &mut Text, node: &str, report: &NodeReport) {
     );
 }
 
-/// The handlers by name; beyond so many, those that are called least are taken together.
-fn shown(handlers: &[HandlerReport]) -> Vec<HandlerReport> {
-    let mut all = handlers.to_vec();
-    all.sort_by_key(|handler| std::cmp::Reverse(handler.calls));
-    let rest = all.split_off(all.len().min(MOST_HANDLERS));
-    if rest.is_empty() {
-        return all;
-    }
+/// Handlers taken together. They must be the same ones each time, as what is counted may not fall.
+fn together(rest: &[HandlerReport]) -> HandlerReport {
     let (mut times, mut errors) = (Times::default(), BTreeMap::<String, u64>::new());
-    for handler in &rest {
+    for handler in rest {
         times.add(&handler.times);
         for (kind, count) in &handler.errors {
             *errors.entry(kind.clone()).or_default() += count;
         }
     }
-    all.push(HandlerReport {
+    HandlerReport {
         service: "_other".to_owned(),
         name: "_other".to_owned(),
         command: None,
         calls: rest.iter().map(|handler| handler.calls).sum(),
         errors: errors.into_iter().collect(),
         times,
-    });
-    all
+    }
 }
 
 fn of_handler(text: &mut Text, node: &str, handler: &HandlerReport) {
@@ -263,6 +290,14 @@ fn of_link(text: &mut Text, node: &str, link: &LinkReport) {
     );
 }
 
+fn of_certificates(text: &mut Text, node: &str, certificates: &[CertificateInfo]) {
+    for CertificateInfo { file, until_ms, .. } in certificates {
+        let labels = [("node", node), ("file", &file.to_string_lossy())];
+        let until = *until_ms as f64 / 1e3;
+        text.add("certificate_expiry_timestamp_seconds", "gauge", &labels, until);
+    }
+}
+
 fn of_clients(text: &mut Text, node: &str, report: &NodeReport) {
     let Some(clients) = &report.clients else { return };
     let name = [("node", node)];
@@ -302,13 +337,38 @@ mod tests {
             name: format!("h{number}"),
             command: None,
             calls: number,
-            errors: Vec::new(),
+            errors: vec![("timeout".into(), 1)],
             times: Times::default(),
         };
-        let all: Vec<_> = (0..10_000).map(handler).collect();
-        let shown = shown(&all);
-        assert_eq!(shown.len(), MOST_HANDLERS + 1);
-        let sum = |handlers: &[HandlerReport]| handlers.iter().map(|handler| handler.calls).sum::<u64>();
-        assert_eq!(sum(&shown), sum(&all));
+        let mut report = NodeReport {
+            handlers: (0..10_000).map(handler).collect(),
+            ..NodeReport::default()
+        };
+        let calls = |report: &NodeReport| {
+            let mut text = Text::default();
+            of_report(&mut text, "gate", report, 0.0);
+            let text = text.finish();
+            let series = text
+                .lines()
+                .filter_map(|line| line.strip_prefix("lampyris_calls_total{"));
+            let number = |line: &str| {
+                line.rsplit_once(' ')
+                    .map(|(series, value)| (series.to_owned(), value.parse::<u64>()))
+            };
+            let all = series.filter_map(number);
+            all.map(|(series, value)| (series, value.unwrap()))
+                .collect::<BTreeMap<_, _>>()
+        };
+        let before = calls(&report);
+        assert_eq!(before.len(), MOST_HANDLERS + 1);
+        assert_eq!(before.values().sum::<u64>(), report.calls());
+        // One that was called least is called most.
+        report.handlers[9_999].calls += 1;
+        report.handlers[0].calls += 1_000_000;
+        let after = calls(&report);
+        assert!(
+            before.iter().all(|(series, count)| after[series] >= *count),
+            "no counter falls"
+        );
     }
 }

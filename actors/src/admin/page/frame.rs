@@ -5,7 +5,7 @@ use actix_web::http::StatusCode;
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
 
-use super::{document, files, login};
+use super::{document, login};
 use crate::admin::api::session::WhoView;
 use crate::admin::auth;
 use crate::admin::problem::Problem;
@@ -23,14 +23,14 @@ pub(super) async fn page(request: HttpRequest, seat: Data<Seat>) -> Result<HttpR
     let nodes = seat.nodes().await?.into_iter();
     let nodes: Vec<_> = nodes.map(|node| summary(&seat, node)).collect();
     let verdict = judge(&nodes, seat.standing().await?.stopping);
-    let text = fill(&seat.config().name, &WhoView::new(&seat, who), &verdict, &nodes);
-    Ok(document(StatusCode::OK, text))
+    let name = &seat.config().name;
+    let body = fill(name, &WhoView::new(&seat, who), &verdict, &nodes);
+    Ok(document(StatusCode::OK, name, "app.js", &body))
 }
 
 fn fill(cluster: &str, who: &WhoView, verdict: &Verdict, nodes: &[NodeSummary]) -> String {
     let rows: String = nodes.iter().map(row).collect();
     FRAME
-        .replace("{{assets}}", &files::folder())
         .replace("{{cluster}}", &escape(cluster))
         .replace("{{who}}", &escape(&who.name))
         .replace("{{role}}", who.role)
@@ -102,7 +102,7 @@ mod tests {
 
     #[test]
     fn nothing_in_the_frames_is_inline() {
-        for text in [FRAME, login::FORM] {
+        for text in [super::super::DOCUMENT, FRAME, login::FORM] {
             let scripts = text.matches("<script").count();
             assert_eq!(
                 scripts,

@@ -8,7 +8,7 @@ use lampyris_runtime::name::NodeName;
 use serde::Deserialize;
 
 use super::frame::escape;
-use super::{PAGES, answer, document, files};
+use super::{PAGES, answer, document};
 use crate::admin::api::session;
 use crate::admin::body::Fields;
 use crate::admin::problem::Problem;
@@ -53,11 +53,10 @@ fn refused(problem: &Problem, next: &str) -> HttpResponse {
 
 /// The form, with what was wrong before.
 pub(super) fn form(status: StatusCode, next: &str, wrong: &str) -> HttpResponse {
-    let text = FORM
-        .replace("{{assets}}", &files::folder())
+    let body = FORM
         .replace("{{next}}", &escape(next))
         .replace("{{wrong}}", &escape(wrong));
-    document(status, text)
+    document(status, "Log in", "login.js", &body)
 }
 
 /// Whether an address is one of the page's own.

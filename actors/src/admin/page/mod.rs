@@ -20,6 +20,9 @@ use actix_web::http::header::{
 };
 use actix_web::{HttpResponse, HttpResponseBuilder, web};
 
+/// What is around the body of each page.
+const DOCUMENT: &str = include_str!("../assets/document.html");
+
 /// Nothing from elsewhere, nothing inline, no frames.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
                       connect-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'";
@@ -56,8 +59,13 @@ fn answer(status: StatusCode) -> HttpResponseBuilder {
     answer
 }
 
-/// A document, which is another one each time.
-fn document(status: StatusCode, text: String) -> HttpResponse {
+/// A document, which is another one each time; `program` is the file that runs in it.
+fn document(status: StatusCode, title: &str, program: &str, body: &str) -> HttpResponse {
+    let text = DOCUMENT
+        .replace("{{title}}", &frame::escape(title))
+        .replace("{{program}}", program)
+        .replace("{{body}}", body)
+        .replace("{{assets}}", &files::folder());
     answer(status)
         .content_type("text/html; charset=utf-8")
         .insert_header((CACHE_CONTROL, "no-store"))

@@ -1,4 +1,4 @@
-//! Writes the news of one stream: looks twice a second, and at once when something has happened.
+//! Writes the news of one stream: looks twice a second at what changes, and tells events and lines as they come.
 
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -6,9 +6,10 @@ use std::time::{Duration, Instant};
 
 use lampyris_runtime::supervisor::output;
 use serde::Serialize;
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{mpsc, oneshot};
 
 use super::pipe::Writer;
+use super::told::Told;
 use super::topics::Topics;
 use crate::admin::api::{cluster, links};
 use crate::admin::seat::Seat;
@@ -21,15 +22,12 @@ const STEP: Duration = Duration::from_millis(500);
 /// How often something is written when there is no news.
 const HEARTBEAT: Duration = Duration::from_secs(15);
 
-/// Most events that are told of those that were missed.
-const MOST_MISSED: usize = 1000;
-
 /// Lines of logs that may wait; the reading of the files waits for room.
 const LINES: usize = 256;
 
 /// Writes until nobody reads.
 pub(super) async fn run(seat: Seat, topics: Topics, since: Option<u64>, writer: Writer) {
-    let last = seat.records.last_event();
+    let mut last = seat.records.last_event();
     // Each follower ends when its sender is dropped with this function.
     let (lines, mut news) = mpsc::channel(LINES);
     let _followers: Vec<oneshot::Sender<()>> = topics
@@ -37,13 +35,12 @@ pub(super) async fn run(seat: Seat, topics: Topics, since: Option<u64>, writer: 
         .iter()
         .map(|name| follow(&seat, name, lines.clone()))
         .collect();
-    let told = since.unwrap_or(*last.borrow());
+    let told = Told::new(since, *last.borrow_and_update());
     let mut feed = Feed {
         seat,
         topics,
         writer,
         told,
-        last,
         written: HashMap::new(),
         spoke: Instant::now(),
     };
@@ -55,8 +52,8 @@ pub(super) async fn run(seat: Seat, topics: Topics, since: Option<u64>, writer: 
     loop {
         let alive = tokio::select! {
             _ = step.tick() => feed.look().await,
-            changed = feed.last.changed() => changed.is_ok() && feed.look().await,
-            line = news.recv() => line.is_some_and(|line| feed.say("log", None, &line)),
+            changed = last.changed(), if feed.topics.events => changed.is_ok() && feed.events(),
+            line = news.recv() => line.is_some_and(|line| feed.say("log", None, &json(&line))),
         };
         if !alive || feed.writer.is_over() {
             return;
@@ -68,9 +65,7 @@ struct Feed {
     seat: Seat,
     topics: Topics,
     writer: Writer,
-    /// The last event that was told.
-    told: u64,
-    last: watch::Receiver<u64>,
+    told: Told,
     /// What was written last of each thing, as a hash.
     written: HashMap<String, u64>,
     spoke: Instant,
@@ -87,21 +82,16 @@ impl Feed {
     }
 
     fn events(&mut self) -> bool {
-        let last = *self.last.borrow_and_update();
-        if !self.topics.events || last <= self.told {
-            self.told = self.told.max(last);
+        if !self.topics.events {
             return true;
         }
-        let events = self.seat.records.events(self.told, MOST_MISSED, |_| true);
-        let first = events.first().map_or(last, |event| event.seq);
-        let skipped = first.saturating_sub(self.told + 1);
-        self.told = last;
-        if skipped > 0 && !self.say("skipped", None, &skipped) {
+        let (skipped, events) = self.told.next(&self.seat.records);
+        if skipped > 0 && !self.say("skipped", None, &json(&skipped)) {
             return false;
         }
         events
             .iter()
-            .all(|event| self.say("event", Some(event.seq), event))
+            .all(|event| self.say("event", Some(event.seq), &json(event)))
     }
 
     /// `None` when the master is ending.
@@ -109,13 +99,13 @@ impl Feed {
         if self.topics.cluster {
             let mut view = cluster::view(&self.seat).await.ok()?;
             view.uptime = view.uptime.floor();
-            if !self.say_changed("cluster", "cluster", &view) {
+            if !self.say_changed("cluster", "cluster".to_owned(), &view) {
                 return Some(false);
             }
         }
         if self.topics.links {
             let links = links::view(&self.seat, None).await.ok()?;
-            if !self.say_changed("links", "links", &links) {
+            if !self.say_changed("links", "links".to_owned(), &links) {
                 return Some(false);
             }
         }
@@ -128,37 +118,37 @@ impl Feed {
             let name = node.supervision.name.to_string();
             if self.topics.node.contains(&name) {
                 let mut whole = detail(&self.seat, node.clone());
-                whole.points.clear();
                 whole.summary.settle();
-                if !self.say_changed("node", &format!("node:{name}"), &whole) {
+                if !self.say_changed("node", format!("node:{name}"), &whole) {
                     return Some(false);
                 }
             }
-            let mut summary = summary(&self.seat, node);
-            summary.settle();
-            if self.topics.nodes && self.is_new(&format!("nodes:{name}"), &summary) {
-                changed.push(summary);
+            if self.topics.nodes {
+                let mut summary = summary(&self.seat, node);
+                summary.settle();
+                changed.extend(self.if_changed(format!("nodes:{name}"), &summary));
             }
         }
-        Some(changed.is_empty() || self.say("nodes", None, &changed))
+        Some(changed.is_empty() || self.say("nodes", None, &format!("[{}]", changed.join(","))))
     }
 
-    fn say_changed(&mut self, event: &str, key: &str, data: &impl Serialize) -> bool {
-        !self.is_new(key, data) || self.say(event, None, data)
+    fn say_changed(&mut self, event: &str, key: String, data: &impl Serialize) -> bool {
+        let changed = self.if_changed(key, data);
+        changed.is_none_or(|data| self.say(event, None, &data))
     }
 
-    /// Whether a thing is another than when it was written last.
-    fn is_new(&mut self, key: &str, data: &impl Serialize) -> bool {
+    /// The JSON of a thing, if it is another than when it was written last.
+    fn if_changed(&mut self, key: String, data: &impl Serialize) -> Option<String> {
+        let data = json(data);
         let mut hasher = DefaultHasher::new();
-        serde_json::to_string(data).unwrap_or_default().hash(&mut hasher);
+        data.hash(&mut hasher);
         let hash = hasher.finish();
-        self.written.insert(key.to_owned(), hash) != Some(hash)
+        (self.written.insert(key, hash) != Some(hash)).then_some(data)
     }
 
-    fn say(&mut self, event: &str, id: Option<u64>, data: &impl Serialize) -> bool {
+    /// Writes an event whose data is this JSON.
+    fn say(&mut self, event: &str, id: Option<u64>, data: &str) -> bool {
         let id = id.map(|id| format!("id: {id}\n")).unwrap_or_default();
-        // JSON has no line breaks, so it is one line of data.
-        let data = serde_json::to_string(data).unwrap_or_default();
         self.write(format!("{id}event: {event}\ndata: {data}\n\n"))
     }
 
@@ -166,6 +156,11 @@ impl Feed {
         self.spoke = Instant::now();
         self.writer.write(text, self.spoke)
     }
+}
+
+/// In one line: JSON without spaces has no line breaks.
+fn json(data: &impl Serialize) -> String {
+    serde_json::to_string(data).expect("because what is shown is plain data, and its keys are texts")
 }
 
 /// Follows the log of a node from its end on.

@@ -12,6 +12,7 @@ use utoipa::ToSchema;
 
 pub(super) use self::handlers::{HandlerView, handlers};
 use super::seat::Seat;
+use crate::certificates::CertificateInfo;
 use crate::master::NodeView;
 use crate::records::{Event, Point};
 use crate::report::{ClientsReport, DataReport, LinkReport, ProcessReport, ServiceReport};
@@ -75,7 +76,15 @@ pub(super) struct NodeSummary {
     pub(super) last: Option<Point>,
 }
 
+/// A report that is older than this is no news any more, in seconds.
+const STALE: f64 = 3.5;
+
 impl NodeSummary {
+    /// Whether what its last report says holds now.
+    pub(super) fn reports(&self) -> bool {
+        self.report_age.is_some_and(|age| age <= STALE)
+    }
+
     /// Takes the fractions off the times that grow by themselves, so that a node without news looks the same for a
     /// while.
     pub(super) fn settle(&mut self) {
@@ -150,6 +159,10 @@ pub(super) struct NodeDetail {
     handlers: Vec<HandlerView>,
     /// Its links.
     links: Vec<LinkReport>,
+    /// Dialers that were not let in at its port for links, by reason.
+    strangers: BTreeMap<String, u64>,
+    /// The certificates that it uses, with their dates.
+    certificates: Vec<CertificateInfo>,
     /// Its port for game clients.
     port: Option<PortView>,
     /// Its database, journal and cache.
@@ -310,7 +323,7 @@ fn supervised(config: &Config, view: NodeView) -> NodeSummary {
     }
 }
 
-/// All that is known of a node.
+/// All that is known of a node, but for the points, of which there are many.
 pub(super) fn detail(seat: &Seat, view: NodeView) -> NodeDetail {
     /// Events of one node that are told with it.
     const EVENTS: usize = 50;
@@ -326,6 +339,8 @@ pub(super) fn detail(seat: &Seat, view: NodeView) -> NodeDetail {
         services: Vec::new(),
         handlers: Vec::new(),
         links: Vec::new(),
+        strangers: BTreeMap::new(),
+        certificates: Vec::new(),
         port: None,
         data: None,
         points: Vec::new(),
@@ -341,9 +356,10 @@ pub(super) fn detail(seat: &Seat, view: NodeView) -> NodeDetail {
         detail.services.clone_from(&report.services);
         detail.handlers = handlers(name, known);
         detail.links.clone_from(&report.links);
+        detail.strangers = report.strangers.iter().cloned().collect();
+        detail.certificates.clone_from(&report.certificates);
         detail.port = report.clients.as_ref().map(PortView::from);
         detail.data.clone_from(&report.data);
-        detail.points = known.points();
     });
     detail
 }

@@ -118,7 +118,7 @@ fn request(args: &Call) -> Result<Value, Trouble> {
             })?;
         }
         // What is no text cannot stand in JSON as it is.
-        Err(bytes) => request["hex"] = json!(hex(bytes.as_bytes())),
+        Err(bytes) => request["hex"] = json!(lampyris_runtime::hex::encode(bytes.as_bytes())),
     }
     Ok(request)
 }
@@ -139,10 +139,6 @@ fn payload(given: Option<&str>) -> Result<Vec<u8>, Trouble> {
             None => Ok(text.as_bytes().to_vec()),
         },
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// The answer, as it can be shown.

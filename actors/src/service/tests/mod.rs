@@ -49,10 +49,12 @@ impl Caller {
 }
 
 impl ReplySink for Caller {
-    fn reply(&self, _id: u64, write: Write<'_>) {
+    fn reply(&self, _id: u64, write: Write<'_>) -> Option<ErrorKind> {
         let mut out = BytesMut::new();
-        let wrote = write(&mut out);
-        self.tell(wrote.map(|wrote| (wrote, out.freeze())));
+        let outcome = write(&mut out).map(|wrote| (wrote, out.freeze()));
+        let lost = outcome.as_ref().err().map(|fault| fault.kind);
+        self.tell(outcome);
+        lost
     }
 
     fn fault(&self, _id: u64, fault: Fault) {
@@ -158,7 +160,7 @@ impl<A: Service> Bench<A> {
 #[derive(Default, Service)]
 #[service(
     name = "counter",
-    serves(Add, Soon, Inside, Alone, Either, Scoped, Spin, Never, Stop)
+    serves(Add, Soon, Inside, Alone, Either, Scoped, Spin, Unspeakable, Never, Stop)
 )]
 struct Counter {
     total: u64,
@@ -292,6 +294,28 @@ impl Handler<Spin> for Counter {
             std::hint::spin_loop();
         }
         self.add(1)
+    }
+}
+
+/// Has a reply that cannot be written.
+#[derive(Serialize, Deserialize, Remote)]
+#[remote(name = "counter.unspeakable", reply = Secret)]
+struct Unspeakable;
+
+#[derive(Deserialize)]
+struct Secret;
+
+impl Serialize for Secret {
+    fn serialize<S: serde::Serializer>(&self, _: S) -> Result<S::Ok, S::Error> {
+        Err(serde::ser::Error::custom("it is a secret"))
+    }
+}
+
+impl Handler<Unspeakable> for Counter {
+    type Result = Result<Secret, CallError>;
+
+    fn handle(&mut self, _: Unspeakable, _: &mut Context<Self>) -> Self::Result {
+        Ok(Secret)
     }
 }
 

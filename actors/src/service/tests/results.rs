@@ -1,6 +1,7 @@
 //! Every kind of a handler's result reaches the caller, and so does every reason for not running it.
 
 use super::*;
+use crate::meter::HandlerMeter;
 
 #[actix::test]
 async fn every_kind_of_result_is_an_answer() {
@@ -41,6 +42,39 @@ async fn what_came_too_late_is_not_run() {
     let next = bench.ask(Add { n: 1 });
     late.fails_with(ErrorKind::Expired).await;
     assert_eq!(next.reply().await, 1);
+}
+
+#[actix::test]
+async fn how_long_calls_take_is_told_by_one_that_ran() {
+    let bench = Bench::new(100);
+    bench.inbox.measure(Counter::TABLE);
+    // All in one slice, whose first call is timed.
+    let late = bench.ask_until(Spin(0), Instant::now());
+    let slow = bench.ask(Spin(20_000));
+    late.fails_with(ErrorKind::Expired).await;
+    assert_eq!(slow.reply().await, 1);
+    let spin = meter(&bench, "counter.spin");
+    assert_eq!(spin.started(), 2);
+    assert_eq!(spin.faults(), [("expired".to_owned(), 1)]);
+    assert!(spin.times().quantile(0.01) >= Some(0.01), "{:?}", spin.times());
+}
+
+#[actix::test]
+async fn a_reply_that_cannot_be_written_counts_as_a_fault() {
+    let bench = Bench::new(100);
+    bench.inbox.measure(Counter::TABLE);
+    bench.ask(Unspeakable).fault().await;
+    let counted = meter(&bench, "counter.unspeakable").faults();
+    assert_eq!(
+        counted.iter().map(|(_, count)| count).sum::<u64>(),
+        1,
+        "{counted:?}"
+    );
+}
+
+fn meter<'a>(bench: &'a Bench<Counter>, name: &str) -> &'a HandlerMeter {
+    let mut handlers = bench.inbox.handlers().iter();
+    &handlers.find(|handler| handler.name == name).unwrap().meter
 }
 
 #[actix::test]

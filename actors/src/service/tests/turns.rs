@@ -115,6 +115,29 @@ async fn one_thread_of_a_pool_answers_while_another_blocks() {
 }
 
 #[actix::test]
+async fn a_pool_counts_each_time_once_however_its_calls_overlap() {
+    const PAIRS: u64 = 10;
+    let (bench, _gate) = pool(2);
+    bench.inbox.measure(Blocking::TABLE);
+    for _ in 0..PAIRS {
+        // They meet each other at the gate.
+        let pair = [bench.ask(Block), bench.ask(Block)];
+        for blocked in pair {
+            blocked.reply().await;
+        }
+    }
+    let block = bench
+        .inbox
+        .handlers()
+        .iter()
+        .find(|known| known.name == "pool.block");
+    let counted = block.unwrap().meter.times().count();
+    // The last pair may not have been counted yet.
+    assert!((2 * PAIRS - 2..=2 * PAIRS).contains(&counted), "{counted}");
+    bench.hosted.stop();
+}
+
+#[actix::test]
 async fn a_pools_thread_goes_on_after_a_panic_with_a_fresh_actor() {
     let (bench, _gate) = pool(1);
     let before = bench.ask(Add { n: 1 });

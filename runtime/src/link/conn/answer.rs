@@ -3,14 +3,18 @@
 use bytes::{Bytes, BytesMut};
 
 use super::{Conn, count, wake};
-use crate::error::Fault;
+use crate::error::{ErrorKind, Fault};
 use crate::link::outbox::Outbox;
 use crate::reply::{ReplySink, Write, Wrote};
 use crate::wire::{self, Head};
 
 impl Conn {
-    /// Sends an answer, unless the connection that the call came on is gone.
-    fn answer(&self, call: u64, put: impl FnOnce(&mut Outbox, usize) -> Result<(), Fault>) {
+    /// Sends an answer, unless the connection that the call came on is gone. Gives the fault that took its place.
+    fn answer(
+        &self,
+        call: u64,
+        put: impl FnOnce(&mut Outbox, usize) -> Result<(), Fault>,
+    ) -> Option<ErrorKind> {
         let mut inner = self.lock();
         // A full queue may not swallow an answer, which would leave its caller waiting. Beyond twice the limit the
         // other end is not reading: then the whole connection goes, and its calls end with it.
@@ -18,12 +22,15 @@ impl Conn {
         if inner.ended || inner.flooded {
             drop(inner);
             count(&self.counters.late_replies, 1);
-            return;
+            return None;
         }
-        if let Err(fault) = put(&mut inner.outbox, self.settings.max_message) {
-            put_fault(&mut inner.outbox, call, &fault.of_a_reply());
+        let put = put(&mut inner.outbox, self.settings.max_message);
+        let lost = put.map_err(Fault::of_a_reply).err();
+        if let Some(fault) = &lost {
+            put_fault(&mut inner.outbox, call, fault);
         }
         wake(inner);
+        lost.map(|fault| fault.kind)
     }
 }
 
@@ -42,16 +49,16 @@ fn put_fault(outbox: &mut Outbox, call: u64, fault: &Fault) {
 }
 
 impl ReplySink for Conn {
-    fn reply(&self, call: u64, write: Write<'_>) {
+    fn reply(&self, call: u64, write: Write<'_>) -> Option<ErrorKind> {
         self.answer(call, |outbox, limit| {
             outbox.put(Head::Reply { call }, write, limit)
-        });
+        })
     }
 
-    fn reply_bytes(&self, call: u64, body: Bytes) {
+    fn reply_bytes(&self, call: u64, body: Bytes) -> Option<ErrorKind> {
         self.answer(call, |outbox, limit| {
             outbox.put_bytes(Head::Reply { call }, &body, limit)
-        });
+        })
     }
 
     fn fault(&self, call: u64, fault: Fault) {

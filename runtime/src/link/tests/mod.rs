@@ -37,7 +37,8 @@ struct Side {
 impl Inbound for Side {
     fn request(&self, request: Request) {
         if request.handler == ECHO {
-            return request.reply.reply_bytes(request.body);
+            request.reply.reply_bytes(request.body);
+            return;
         }
         if request.handler == KEEP {
             return self.kept.try_send(request).expect("room in the test's queue");
@@ -113,9 +114,10 @@ impl Waiter {
 }
 
 impl ReplySink for Waiter {
-    fn reply(&self, _: u64, write: Write<'_>) {
+    fn reply(&self, _: u64, write: Write<'_>) -> Option<ErrorKind> {
         let mut out = BytesMut::new();
         self.finish(write(&mut out).map(|_| out.freeze()));
+        None
     }
 
     fn fault(&self, _: u64, fault: Fault) {
@@ -182,6 +184,7 @@ fn serve(listener: TcpListener, peer: &Peer) -> JoinHandle<()> {
         tls: None,
         handshake: Duration::from_secs(2),
         gatekeeper: Arc::new(Admit(peer.clone())),
+        strangers: Arc::default(),
         spawn: |task| tokio::spawn(task).abort_handle(),
     };
     tokio::spawn(accept(listener, Arc::new(acceptor)))

@@ -30,7 +30,7 @@ use std::collections::HashMap;
 use std::time::Instant;
 
 use crate::backoff::Random;
-use crate::name::NodeName;
+use crate::name::{Incarnation, NodeName};
 
 pub use event::{Command, Event, NodeSpec, State, StateChange};
 pub use snapshot::{NodeSnapshot, PastExit, RestartWindow, Role, SecondProcess};
@@ -223,6 +223,18 @@ impl Roster {
     /// How the node fares, `None` if there is none of this name.
     pub fn state(&self, name: &NodeName) -> Option<State> {
         self.places.get(name).map(|&at| self.nodes[at].state)
+    }
+
+    /// Which life the node is in: of two processes, the one that serves. `None` before its link has come up.
+    pub fn incarnation(&self, name: &NodeName) -> Option<Incarnation> {
+        let at = self.places.get(name)?;
+        self.nodes[*at].incarnation()
+    }
+
+    /// Whether a process of the node has a link, beside another one or not.
+    pub fn is_linked(&self, name: &NodeName, incarnation: Incarnation) -> bool {
+        let node = self.places.get(name).map(|&at| &self.nodes[at]);
+        node.is_some_and(|node| node.is_linked_as(incarnation))
     }
 
     fn get(&mut self, name: &NodeName) -> Option<&mut Node> {

@@ -122,9 +122,9 @@ pub(in crate::admin) async fn of_node(
         check_drain(&seat, &name)?;
     }
     if !answer.dry_run {
-        answer.operation = carry_out(&seat, &node.supervision.name, action, request.signal).await?;
         let why = because(request.reason.as_deref());
         seat.audit(&who.name, Some(&name), format!("{word}{why}"));
+        answer.operation = carry_out(&seat, &node.supervision.name, action, request.signal).await?;
     }
     Ok(answer.respond())
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use bytes::BytesMut;
 use lampyris_runtime::config::NodeConfig;
+use lampyris_runtime::hex;
 use lampyris_runtime::packet::{Decoded, Dialect, Packet};
 use lampyris_runtime::reply::Wrote;
 use serde_json::Value;
@@ -13,7 +14,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use super::request::CommandCall;
-use super::{Failure, Outcome, Reply, to_hex};
+use super::{Failure, Outcome, Reply};
 use crate::admin::body::MAX_BODY;
 use crate::admin::problem::Problem;
 use crate::admin::seat::Seat;
@@ -65,7 +66,7 @@ pub(super) async fn as_client(
         Ok(Ok(packet)) => {
             let text = String::from_utf8(packet.payload.to_vec()).ok();
             Outcome::Reply(Reply {
-                hex: to_hex(&packet.payload),
+                hex: hex::encode(&packet.payload),
                 json: text.as_ref().and_then(|text| serde_json::from_str(text).ok()),
                 text,
             })

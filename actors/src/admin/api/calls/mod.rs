@@ -11,6 +11,7 @@ use bytes::Bytes;
 use lampyris_runtime::codec;
 use lampyris_runtime::config::Config;
 use lampyris_runtime::error::Fault;
+use lampyris_runtime::hex;
 use lampyris_runtime::trace::{Context, Traced};
 use serde::Serialize;
 use serde_json::Value;
@@ -21,7 +22,7 @@ use crate::admin::body::Body;
 use crate::admin::problem::Problem;
 use crate::admin::seat::Seat;
 use crate::remote::call_traced;
-use crate::report::{Span, new_trace, trace_text};
+use crate::report::{Span, is_internal, new_trace, trace_text};
 use client::as_client;
 use request::{CallRequest, HandlerCall, from_hex};
 
@@ -95,17 +96,15 @@ pub(in crate::admin) async fn call(
     let config = seat.config();
     let node = config.node(request.node()).ok_or_else(no_such_node)?;
     let (time, trace) = (request.time()?, new_trace());
+    // Before it is made: whoever asks may be gone before it has ended.
+    let called = format!("call of {}", request.called());
+    seat.audit(&who.name, Some(request.node()), called);
     let started = Instant::now();
     let outcome = match &request {
         CallRequest::Command(call) => as_client(&seat, node, call, time, trace).await?,
         CallRequest::Handler(call) => of_handler(&seat, call, time, trace).await?,
     };
     let seconds = started.elapsed().as_secs_f64();
-    seat.audit(
-        &who.name,
-        Some(request.node()),
-        format!("call of {}", request.called()),
-    );
     let trace = trace.map(trace_text);
     let spans = match &trace {
         Some(trace) => spans(&seat, trace).await,
@@ -162,7 +161,7 @@ async fn of_handler(
     time: Duration,
     trace: Option<u128>,
 ) -> Result<Outcome, Problem> {
-    if call.handler.starts_with("lampyris.") {
+    if is_internal(&call.handler) {
         let text = "the runtime's own messages are not for hand";
         return Err(Problem::new(StatusCode::FORBIDDEN, "forbidden", text));
     }
@@ -191,7 +190,7 @@ fn of_message(body: &Bytes) -> Reply {
     let json: Option<Value> = codec::decode(body).ok();
     let payload = || String::from_utf8(codec::decode::<Bytes>(body).ok()?.to_vec()).ok();
     Reply {
-        hex: to_hex(body),
+        hex: hex::encode(body),
         text: if json.is_none() { payload() } else { None },
         json,
     }
@@ -203,8 +202,4 @@ fn failure(fault: &Fault) -> Failure {
         ran: fault.ran().name().to_owned(),
         message: fault.message.to_string(),
     }
-}
-
-fn to_hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

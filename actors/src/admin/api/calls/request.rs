@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
+use lampyris_runtime::hex;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
@@ -131,16 +132,5 @@ fn command<'de, D: Deserializer<'de>>(from: D) -> Result<u32, D::Error> {
 /// The bytes of hexadecimal digits.
 pub(super) fn from_hex(text: &str) -> Result<Bytes, Problem> {
     let bad = || Problem::bad_request("hex: an even number of hexadecimal digits");
-    let digits = text.as_bytes();
-    let (pairs, rest) = digits.as_chunks::<2>();
-    let byte = |pair: &[u8; 2]| {
-        let digit = |byte: u8| {
-            char::from(byte)
-                .to_digit(16)
-                .and_then(|digit| u8::try_from(digit).ok())
-        };
-        Some(digit(pair[0])? << 4 | digit(pair[1])?)
-    };
-    let bytes: Option<Vec<u8>> = pairs.iter().map(byte).collect();
-    bytes.filter(|_| rest.is_empty()).map(Bytes::from).ok_or_else(bad)
+    hex::decode(text).map(Bytes::from).ok_or_else(bad)
 }

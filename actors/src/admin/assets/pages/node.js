@@ -3,7 +3,7 @@ import { html, useEffect, useState } from "../html.js";
 import { get, query, remove } from "../api.js";
 import { Actions } from "../actions.js";
 import { Chart } from "../chart.js";
-import { bytes, count, percent, rate, span, time } from "../format.js";
+import { bytes, count, percent, plural, rate, span, time } from "../format.js";
 import { LogView } from "../logview.js";
 import { Age, Card, Cell, Events, Heading, Table } from "../parts.js";
 import { mayOperate, store } from "../store.js";
@@ -68,6 +68,7 @@ const Fact = ({ name, children }) => html`<div><dt>${name}</dt><dd>${children}</
 function Facts({ node, detail }) {
   const { process, port } = detail;
   const loop = node.restart_window;
+  const [next] = [...detail.certificates].sort((one, other) => one.until_ms - other.until_ms);
   return html`<dl class="facts">
     <${Fact} name="since">${since(node)}<//>
     <${Fact} name="why">${node.reason || "–"}<//>
@@ -84,6 +85,7 @@ function Facts({ node, detail }) {
     <${Fact} name="host">${node.host ?? "–"}<//>
     <${Fact} name="version">${node.version ?? "–"}<//>
     <${Fact} name="incarnation"><code title=${node.incarnation}>${node.incarnation?.slice(0, 8) ?? "–"}</code><//>
+    ${next && html`<${Fact} name="certificate"><span class=${next.soon ? "bad" : ""} title=${next.file}>holds for ${plural(next.days_left, "day")}</span><//>`}
     ${node.lost_lines > 0 && html`<${Fact} name="log lines lost"><b class="bad">${count(node.lost_lines)}</b><//>`}
   </dl>`;
 }
@@ -128,13 +130,38 @@ function Links({ detail, node }) {
   const columns = ["Link", "State", "Round trip", "Messages/s", "Waiting", "Held", "Queued", "In", "Out", "Connections"].map((text, index) => ({ key: text, title: text, number: index > 1 }));
   const rates = new Map(store.links.filter((link) => link.node === node.name).map((link) => [link.peer, link.rate]));
   const old = node.pid === null && node.host === null;
-  const state = (link) => (old || !link.up ? "down" : "up");
+  const strangers = Object.entries(detail.strangers).filter(([, number]) => number).map(([reason, number]) => html`<span>turned away ${reason.replaceAll("_", " ")} <b>${count(number)}</b></span>`);
   return html`<${Card} title="Links" wide>
     <${Table} caption="Links" columns=${columns} rows=${detail.links} empty="It has told of no links." row=${(link) => html`<tr key=${link.peer}>
       <th scope="row">${link.relation === "master" ? link.peer : html`<a href=${`/nodes/${link.peer}`}>${link.peer}</a>`} <span class="hint">${link.relation}</span></th>
-      <td><span class="state" data-state=${state(link) === "up" ? "ready" : "failed"}><${Shape} state=${state(link) === "up" ? "ready" : "failed"} />${state(link)}</span>${!link.up && link.why_down && html` <span class="hint">${link.why_down}</span>`}</td>
+      <td><${Up} up=${link.up && !old} />${!link.up && link.why_down && html` <span class="hint">${link.why_down}</span>`}</td>
       <${Cell} number>${link.rtt_us === null ? "–" : time(link.rtt_us / 1e6)}<//><${Cell} number>${count(rates.get(link.peer))}<//>
       <${Cell} number>${link.calls}<//><${Cell} number>${link.held}<//><${Cell} number>${bytes(link.queued)}<//><${Cell} number>${bytes(link.bytes_in)}<//><${Cell} number>${bytes(link.bytes_out)}<//><${Cell} number>${link.epoch}<//></tr>`} />
+    ${strangers.length > 0 && html`<p class="hint run">${strangers}</p>`}
+  <//>`;
+}
+
+const Up = ({ up }) => html`<span class="state" data-state=${up ? "ready" : "failed"}><${Shape} state=${up ? "ready" : "failed"} />${up ? "up" : "down"}</span>`;
+
+// A number that should be 0.
+const Bad = ({ number }) => (number ? html`<b class="bad">${count(number)}</b>` : "0");
+
+function Data({ data }) {
+  const { cache, database_down: down } = data;
+  const looks = cache ? cache.hits + cache.misses : 0;
+  return html`<${Card} title="Data" wide tools=${data.last_failure && html`<span class="hint">last failure: ${data.last_failure}</span>`}>
+    <dl class="facts within">
+      <${Fact} name="database"><${Up} up=${data.database_up} />${down && html` <span class="hint">for ${span(down.since)}: ${down.why}</span>`}<//>
+      <${Fact} name="connections">${count(data.connections)} <span class="hint">${count(data.connections_idle)} idle</span><//>
+      <${Fact} name="waits to be written">${count(data.backlog)}${data.backlog > 0 && html` <span class="hint">the oldest for ${time(data.backlog_age)}</span>`}<//>
+      <${Fact} name="written">${count(data.written)}<//>
+      <${Fact} name="failed writes"><${Bad} number=${data.write_failures} /><//>
+      <${Fact} name="journal">${bytes(data.journal_bytes)} <span class="hint">${count(data.journaled)} changes, ${count(data.journal_syncs)} syncs</span><//>
+      <${Fact} name="failures of the journal"><${Bad} number=${data.journal_failures} /><//>
+      <${Fact} name="entities in memory">${count(data.entities)} <span class="hint">${count(data.loads)} loaded, ${count(data.evicted)} gone</span><//>
+      <${Fact} name="changes of lost entities"><${Bad} number=${data.fenced} /><//>
+      ${cache && html`<${Fact} name="cache"><${Up} up=${cache.up} /> <span class="hint">${looks ? `${percent(cache.hits / looks)} of ${count(looks)} looks` : "no looks"}</span><//>`}
+    </dl>
   <//>`;
 }
 
@@ -201,6 +228,7 @@ export function Page({ name }) {
         <${Charts} points=${points} clients=${detail.port !== null} />
         <${Handlers} detail=${detail} />
         <${Links} detail=${detail} node=${node} />
+        ${detail.data && html`<${Data} data=${detail.data} />`}
         ${detail.port && html`<${Clients} node=${node} port=${detail.port} />`}
         <${Card} title="Log" wide tools=${html`<a href=${`/logs?nodes=${name}`}>with others</a>`}><${LogView} names=${[name]} /><//>
         <${Exits} node=${detail} />

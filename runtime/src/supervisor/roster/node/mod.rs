@@ -25,6 +25,7 @@ use super::event::{Command, NodeSpec, State, StateChange};
 use super::life::{Ending, History, Life, Origin, late_text};
 use super::snapshot::{NodeSnapshot, RestartWindow};
 use crate::backoff::Random;
+use crate::name::Incarnation;
 use crate::supervisor::{policy::Policy, seconds};
 use swap::{Beside, Renewal};
 
@@ -302,6 +303,18 @@ impl Node {
         }
     }
 
+    /// Which life it is in, once that has proved itself.
+    pub(super) fn incarnation(&self) -> Option<Incarnation> {
+        self.life.as_ref().and_then(|life| life.incarnation)
+    }
+
+    /// Whether one of its processes is this one, and has a link.
+    pub(super) fn is_linked_as(&self, incarnation: Incarnation) -> bool {
+        let second = self.beside.as_ref().map(|beside| &beside.life);
+        let mut lives = self.life.iter().chain(second);
+        lives.any(|life| life.is_linked_as(incarnation))
+    }
+
     /// The plain copy.
     pub(super) fn snapshot(&self, now: Instant) -> NodeSnapshot {
         let ago = |at: Instant| now.saturating_duration_since(at).as_secs_f64();
@@ -316,7 +329,7 @@ impl Node {
             start: self.spec.start,
             pid: life.and_then(|life| life.pid),
             adopted: life.is_some_and(|life| life.origin == Origin::Adopted),
-            incarnation: life.and_then(|life| life.incarnation),
+            incarnation: self.incarnation(),
             restarts: self.restarts,
             restart_window: RestartWindow {
                 failed_starts: self.policy.failed_starts(now),

@@ -8,7 +8,6 @@ mod swaps;
 use std::time::{Duration, Instant};
 
 use super::*;
-use crate::name::Incarnation;
 use crate::supervisor::exit::Exit;
 use crate::supervisor::policy::{OnCrashLoop, Restart};
 

@@ -22,8 +22,18 @@ fn the_successor_is_ready_before_the_old_process_is_asked_and_children_notice_no
     let mut stage = Stage::running(study());
     assert_eq!(restart(&mut stage, "gate"), [succeed("gate", 1)]);
     assert_eq!(stage.state("gate"), State::Ready);
+    let life = |stage: &Stage| stage.roster.incarnation(&name("gate"));
+    assert_eq!(life(&stage), Some(incarnation(1)));
+    let is_linked = |stage: &Stage, pid| stage.roster.is_linked(&name("gate"), incarnation(pid));
+    assert!(is_linked(&stage, 1) && !is_linked(&stage, 4));
     stage.comes_up("gate", 4);
+    assert!(is_linked(&stage, 1) && is_linked(&stage, 4), "each has its own");
     assert_eq!(stage.done, [take_over("gate", 4), terminate("gate", 1)]);
+    assert_eq!(
+        life(&stage),
+        Some(incarnation(4)),
+        "also while the old process leaves"
+    );
     let gate = stage.node("gate");
     assert_eq!((gate.state, gate.pid, gate.restarts), (State::Ready, Some(4), 0));
     assert_eq!(beside(&stage, "gate"), Some((Role::Leaving, Some(1))));
