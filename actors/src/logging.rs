@@ -30,6 +30,15 @@ type Output = Box<dyn Layer<Registry> + Send + Sync>;
 pub(crate) struct LogLevel(reload::Handle<EnvFilter, Registry>);
 
 impl LogLevel {
+    /// The level of a log that is written nowhere.
+    ///
+    /// # Errors
+    /// The level is no filter.
+    pub(crate) fn unheard(level: &str) -> io::Result<Self> {
+        let (_, handle) = reload::Layer::new(filter(level)?);
+        Ok(Self(handle))
+    }
+
     /// Lets through what this level or filter says, which has passed the checks of the configuration.
     pub(crate) fn set(&self, level: &str) {
         let set = filter(level).and_then(|filter| self.0.reload(filter).map_err(io::Error::other));

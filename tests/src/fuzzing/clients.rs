@@ -4,7 +4,7 @@ use bytes::BytesMut;
 use lampyris_runtime::packet::{Decoded, Dialect, Firefly, Packet, Refused};
 use lampyris_runtime::reply::Wrote;
 
-use super::{Target, pieces};
+use super::{Target, nothing_kept, pieces};
 
 /// Longest frame, so that the limit is met often.
 const LIMIT: usize = 4096;
@@ -13,10 +13,11 @@ const LIMIT: usize = 4096;
 const ROOM: usize = 64 * 1024;
 
 /// The decoder of the clients' port.
-pub(super) const FRAMES: Target = Target {
+pub const FRAMES: Target = Target {
     name: "client_frame",
     run: frames,
     seeds,
+    end: nothing_kept,
 };
 
 /// Reads what comes in pieces and at once alike, and each frame is written as it was read.

@@ -6,7 +6,7 @@ use lampyris_runtime::link::handshake::{Accepting, Dialing, split};
 use lampyris_runtime::name::{Incarnation, NodeName};
 use lampyris_runtime::wire::{Broken, Decoder, Frame};
 
-use super::{Target, pieces};
+use super::{Target, nothing_kept, pieces};
 
 /// Longest message, so that the limit is met often.
 const LIMIT: usize = 16 * 1024;
@@ -14,17 +14,19 @@ const LIMIT: usize = 16 * 1024;
 const SECRET: &[u8] = b"a secret of both ends";
 
 /// The decoder of a link.
-pub(super) const FRAMES: Target = Target {
+pub const FRAMES: Target = Target {
     name: "link_frame",
     run: frames,
     seeds: frame_seeds,
+    end: nothing_kept,
 };
 
 /// Both ends of a handshake, with what strangers say.
-pub(super) const HANDSHAKE: Target = Target {
+pub const HANDSHAKE: Target = Target {
     name: "handshake",
     run: handshake,
     seeds: handshake_seeds,
+    end: nothing_kept,
 };
 
 /// Reads what comes in pieces and at once alike.
@@ -92,6 +94,7 @@ fn frame_seeds() -> Vec<Vec<u8>> {
         frame(8, 0, &[1]),
         frame(9, 0, &[]),
         frame(10, 0, &[]),
+        frame(11, 0, &[5; 32]),
     ];
     let long = [
         frame(1, 1, &request),

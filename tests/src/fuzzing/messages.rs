@@ -6,13 +6,14 @@ use bytes::{Bytes, BytesMut};
 use lampyris_runtime::codec::{Payload, decode, encode, scan};
 use serde::{Deserialize, Serialize};
 
-use super::Target;
+use super::{Target, nothing_kept};
 
 /// The one function that makes values of bytes from outside.
-pub(super) const MESSAGE_PACK: Target = Target {
+pub const MESSAGE_PACK: Target = Target {
     name: "message_pack",
     run: message_pack,
     seeds,
+    end: nothing_kept,
 };
 
 /// Types that are all a decoder can stumble over: recursion through variants, options, maps, payloads, tuples.
