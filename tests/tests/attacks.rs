@@ -40,6 +40,16 @@ fn a_node_that_is_killed_is_started_again() {
 }
 
 #[test]
+fn every_node_that_dies_is_reaped() {
+    withstands("nodes die again and again");
+}
+
+#[test]
+fn a_stop_answers_what_is_under_way_and_goes_in_order() {
+    withstands("the cluster is stopped with a call under way");
+}
+
+#[test]
 fn nobody_stops_the_cluster_without_the_token() {
     withstands("GET /stop and GET /reloadmodule");
 }
@@ -57,6 +67,11 @@ fn a_second_peer_of_a_living_name_is_refused() {
 #[test]
 fn a_half_dead_link_locks_nobody_out() {
     withstands("a half-dead link that keeps its name");
+}
+
+#[test]
+fn a_silent_peer_is_noticed_and_its_link_comes_back() {
+    withstands("a peer that falls silent, and comes back");
 }
 
 #[test]
