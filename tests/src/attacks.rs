@@ -311,6 +311,8 @@ fn unauthenticated_stop(cluster: &Cluster) -> (usize, String) {
         told.push(answer.status);
     }
     assert_eq!(NODES.map(|name| cluster.admin().pid(name)), before);
+    // Two are for what nobody has a path of, the others for the API.
+    until_counted(cluster, "admin_refused_total{reason=\"token\"} 2");
     told.sort_unstable();
     told.dedup();
     let told: Vec<String> = told.iter().map(u16::to_string).collect();
@@ -318,6 +320,14 @@ fn unauthenticated_stop(cluster: &Cluster) -> (usize, String) {
         2 * paths.len(),
         format!("{}; the port is on 127.0.0.1", told.join(", ")),
     )
+}
+
+/// Waits until the operator is told so.
+fn until_counted(cluster: &Cluster, line: &str) {
+    until("what the metrics say", || {
+        let answer = cluster.admin().request("GET", "/metrics");
+        answer.body.contains(line).then_some(())
+    });
 }
 
 fn gate(cluster: &Cluster) -> SocketAddr {
@@ -343,6 +353,13 @@ fn stranger(cluster: &Cluster) -> (usize, String) {
     }
     let refusal = dial(cluster, "anybody", &secret(cluster)).refusal();
     assert!(refusal.contains("Unauthorized"), "{refusal}");
+    until_counted(
+        cluster,
+        &format!(
+            "link_refused_total{{node=\"gate\",reason=\"unauthorized\"}} {}",
+            names.len() + 1
+        ),
+    );
     (
         names.len() + 1,
         "refused; without the secret under every name, with it under one that is not configured".to_owned(),

@@ -6,7 +6,7 @@ use std::time::Duration;
 use actix::Addr;
 use arc_swap::ArcSwap;
 use lampyris_runtime::config::Config;
-use lampyris_runtime::link::Peer;
+use lampyris_runtime::link::{Peer, Strangers};
 use lampyris_runtime::name::NodeName;
 use lampyris_runtime::reply::Desk;
 
@@ -32,6 +32,8 @@ pub(crate) struct Seat {
     pub(super) records: Records,
     pub(super) outbox: Outbox,
     pub(super) desk: Arc<FrontDesk>,
+    /// Who was not let in at the master's port for links.
+    pub(super) strangers: Arc<Strangers>,
     /// Streams that are open.
     pub(super) streams: Arc<Desk>,
 }
@@ -42,6 +44,7 @@ impl Seat {
         master: Addr<Master>,
         (records, outbox): (Records, Outbox),
         desk: Arc<FrontDesk>,
+        strangers: Arc<Strangers>,
     ) -> Self {
         Self {
             applied,
@@ -49,6 +52,7 @@ impl Seat {
             records,
             outbox,
             desk,
+            strangers,
             streams: Arc::default(),
         }
     }

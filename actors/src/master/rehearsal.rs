@@ -65,7 +65,7 @@ impl Rehearsal {
         let started = start(&config, &options, None, shown, (done, living));
         let (master, _) = started.map_err(io::Error::other)?;
         Ok(Self {
-            seat: Seat::new(applied, master, (records, outbox), desk),
+            seat: Seat::new(applied, master, (records, outbox), desk, Arc::default()),
             done: ended,
             _processes: processes,
         })

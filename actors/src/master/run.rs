@@ -11,7 +11,7 @@ use lampyris_runtime::backoff::Random;
 use lampyris_runtime::config::{
     BadCertificate, Config, NodeConfig, applied_copy, keep_applied, link_secret, make_run_dir, share_secret,
 };
-use lampyris_runtime::link::{Acceptor, accept};
+use lampyris_runtime::link::{Acceptor, Strangers, accept};
 use lampyris_runtime::name::{MASTER, NodeName};
 use lampyris_runtime::supervisor::orphans;
 use lampyris_runtime::supervisor::roster::{BadTree, Event, NodeSpec, Roster};
@@ -145,10 +145,11 @@ pub(crate) async fn run(config: Arc<Config>, options: RunOptions) -> Result<u8, 
         address,
     };
     let (master, peers) = start(&config, &options, former, shown, (done, living))?;
-    let accepting = serve_links(&config, peers, links)?;
+    let strangers = Arc::<Strangers>::default();
+    let accepting = serve_links(&config, peers, links, Arc::clone(&strangers))?;
     let mut web_server = None;
     if let Some((listener, desk)) = web.zip(desk) {
-        let seat = Seat::new(applied, master.clone(), (records, outbox), desk);
+        let seat = Seat::new(applied, master.clone(), (records, outbox), desk, strangers);
         web_server = Some(admin::serve(listener, seat).map_err(failed("master.webport"))?);
     }
     handover::serve(&config.run_dir, master.clone()).map_err(failed("master.sock"))?;
@@ -239,6 +240,7 @@ fn serve_links(
     config: &Arc<Config>,
     peers: Links,
     port: std::net::TcpListener,
+    strangers: Arc<Strangers>,
 ) -> Result<JoinHandle<()>, MasterError> {
     let secret = link_secret(config).map_err(MasterError::Secret)?;
     let tls = config.link_tls(MASTER)?.map(Arc::new);
@@ -249,6 +251,7 @@ fn serve_links(
         tls: tls.clone(),
         handshake: config.link.handshake_timeout,
         gatekeeper: Arc::new(peers),
+        strangers,
         spawn: |task| tokio::task::spawn_local(task).abort_handle(),
     };
     for task in certificates::tasks(config, MASTER, tls, None) {

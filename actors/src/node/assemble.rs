@@ -73,6 +73,7 @@ pub(super) fn assemble(
             link,
             router,
             clients: OnceLock::new(),
+            strangers: Arc::default(),
             store,
         }
     }))

@@ -48,7 +48,7 @@ pub(crate) use boot::boot;
 pub use children::Children;
 pub use error::BootError;
 use lampyris_runtime::config::{Config, NodeConfig};
-use lampyris_runtime::link::{Identity, Inbound, LinkSettings, Peer};
+use lampyris_runtime::link::{Identity, Inbound, LinkSettings, Peer, Strangers};
 use lampyris_runtime::name::{Incarnation, NodeName};
 use present::{Peers, Present};
 
@@ -74,6 +74,8 @@ pub(crate) struct Shared {
     /// Answers for names that are neither; never connected.
     nobody: Arc<dyn Inbound>,
     clients: OnceLock<Clients>,
+    /// Dialers that were not let in.
+    strangers: Arc<Strangers>,
     store: Store,
 }
 
@@ -160,6 +162,10 @@ impl Node {
             let name = NodeName::on_the_wire(name).unwrap_or_else(|_| NodeName::nobody());
             Peer::unknown(name, Arc::clone(&self.0.link), Arc::clone(&self.0.nobody))
         }))
+    }
+
+    pub(crate) fn strangers(&self) -> &Arc<Strangers> {
+        &self.0.strangers
     }
 
     fn remote<S>(&self, peer: Peer) -> RemoteAddr<S> {

@@ -186,6 +186,7 @@ impl Running {
                 tls: keys.links.clone(),
                 handshake: node.0.link.handshake,
                 gatekeeper: Arc::new(OwnChildren(node.clone())),
+                strangers: Arc::clone(node.strangers()),
                 spawn: |task| tokio::task::spawn_local(task).abort_handle(),
             };
             self.accepting = Some(tokio::task::spawn_local(accept(listener, Arc::new(acceptor))));

@@ -107,6 +107,7 @@ impl Gatherer {
             services: self.inboxes.iter().map(|inbox| service(inbox)).collect(),
             handlers: self.inboxes.iter().flat_map(|inbox| handlers(inbox)).collect(),
             links: self.links(),
+            strangers: self.strangers(),
             clients: self.clients(),
             data: self.node.store().snapshot().map(DataReport::from),
         }
@@ -135,6 +136,13 @@ impl Gatherer {
             .collect();
         links.sort_by(|left, right| left.peer.cmp(&right.peer));
         links
+    }
+
+    fn strangers(&self) -> Vec<(String, u64)> {
+        if self.node.config().rootport.is_none() {
+            return Vec::new();
+        }
+        owned(self.node.strangers().counts().collect())
     }
 
     fn clients(&self) -> Option<ClientsReport> {

@@ -32,6 +32,9 @@ pub(crate) struct NodeReport {
     pub(crate) services: Vec<ServiceReport>,
     pub(crate) handlers: Vec<HandlerReport>,
     pub(crate) links: Vec<LinkReport>,
+    /// Dialers that were not let in at its port for links, by reason; only of a node with such a port.
+    #[serde(default)]
+    pub(crate) strangers: Vec<(String, u64)>,
     /// Only of a node with a port for clients.
     pub(crate) clients: Option<ClientsReport>,
     /// Only of a node with a database.
@@ -153,6 +156,7 @@ impl Default for NodeReport {
             services: Vec::new(),
             handlers: Vec::new(),
             links: Vec::new(),
+            strangers: Vec::new(),
             clients: None,
             data: None,
         }

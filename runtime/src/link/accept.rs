@@ -21,7 +21,7 @@ use super::conn::{Conn, LinkId};
 use super::dial::{prepare, receive};
 use super::handshake::{Accepting, HandshakeError, Identity, Refusal, refusal};
 use super::peer::Seated;
-use super::strangers::Strangers;
+use super::strangers::{Strangers, Why};
 use super::task::{self, Stream, clock};
 use crate::tls::{Channel, LinkTls};
 
@@ -61,6 +61,8 @@ pub struct Acceptor {
     pub handshake: Duration,
     /// Who may come in.
     pub gatekeeper: Arc<dyn Gatekeeper>,
+    /// Who may not.
+    pub strangers: Arc<Strangers>,
     /// Where the tasks of its links run.
     pub spawn: Spawn,
 }
@@ -72,7 +74,6 @@ pub type Spawn = fn(Pin<Box<dyn Future<Output = ()> + Send>>) -> AbortHandle;
 /// Accepts links for ever. Ends when its task is aborted; its links go on.
 pub async fn accept(listener: TcpListener, acceptor: Arc<Acceptor>) {
     let mut half_open: VecDeque<AbortHandle> = VecDeque::with_capacity(HALF_OPEN);
-    let strangers = Arc::new(Strangers::default());
     let mut pause = EXHAUSTED.0;
     loop {
         let (stream, addr) = match listener.accept().await {
@@ -94,9 +95,10 @@ pub async fn accept(listener: TcpListener, acceptor: Arc<Acceptor>) {
             && let Some(oldest) = half_open.pop_front()
         {
             oldest.abort();
+            acceptor.strangers.count(Why::PushedOut);
         }
         let open = open(stream, acceptor.tls.clone());
-        half_open.push_back(welcome(open, addr, Channel::vouches_for, &acceptor, &strangers));
+        half_open.push_back(welcome(open, addr, Channel::vouches_for, &acceptor));
     }
 }
 
@@ -108,10 +110,9 @@ pub(super) fn welcome<S: Stream>(
     addr: SocketAddr,
     vouches: fn(&S, &str) -> bool,
     acceptor: &Arc<Acceptor>,
-    strangers: &Arc<Strangers>,
 ) -> AbortHandle {
     let spawn = acceptor.spawn;
-    let (acceptor, strangers) = (Arc::clone(acceptor), Arc::clone(strangers));
+    let acceptor = Arc::clone(acceptor);
     spawn(Box::pin(async move {
         let shaken =
             tokio::time::timeout(acceptor.handshake, authenticate(open, addr, vouches, &acceptor)).await;
@@ -119,8 +120,10 @@ pub(super) fn welcome<S: Stream>(
             Ok(Ok(proved)) => {
                 (acceptor.spawn)(Box::pin(admit(proved, Arc::clone(&acceptor))));
             }
-            Ok(Err(why)) => strangers.tell(&why, clock()),
-            Err(_) => strangers.tell(&"it said nothing in time", clock()),
+            Ok(Err(stranger)) => acceptor.strangers.tell(stranger.why(), &stranger, clock()),
+            Err(_) => acceptor
+                .strangers
+                .tell(Why::Silent, &"it said nothing in time", clock()),
         }
     }))
 }
@@ -140,6 +143,17 @@ enum Stranger {
     Io(#[from] io::Error),
     #[error(transparent)]
     Handshake(#[from] HandshakeError),
+}
+
+impl Stranger {
+    fn why(&self) -> Why {
+        match self {
+            // What is wrong with TLS comes as invalid data.
+            Self::Io(error) if error.kind() == io::ErrorKind::InvalidData => Why::Tls,
+            Self::Io(_) => Why::Left,
+            Self::Handshake(error) => error.into(),
+        }
+    }
 }
 
 /// The stream of a connection: with TLS, both ends show their certificates first.
@@ -218,6 +232,7 @@ async fn admit<S: Stream>(proved: Proved<S>, acceptor: Arc<Acceptor>) {
         Ok(seated) => seated,
         Err(why) => {
             tracing::warn!(node = %name, %why, "refused a link");
+            acceptor.strangers.count((&why).into());
             if let Err(error) = stream.write_all(&refusal(&why)).await {
                 tracing::debug!(%error, "the refusal could not be written");
             }

@@ -38,6 +38,7 @@ pub use ended::Ended;
 pub use handshake::{Identity, Refusal};
 pub use peer::{Inbound, Peer, Request};
 pub use settings::LinkSettings;
+pub use strangers::Strangers;
 pub use task::Stream;
 
 #[cfg(test)]

@@ -11,6 +11,7 @@ use std::time::Instant;
 
 use actix_web::web::Data;
 use actix_web::{HttpResponse, middleware, web};
+use lampyris_runtime::name::MASTER;
 use lampyris_runtime::supervisor::roster::State;
 
 use self::text::Text;
@@ -57,6 +58,14 @@ async fn metrics(seat: Data<Seat>) -> Result<HttpResponse, Problem> {
         *seat.records.last_event().borrow() as f64,
     );
     of_export(&mut text, seat.outbox.counts());
+    refused(&mut text, "admin_refused_total", &[], seat.desk.refusals());
+    let of_master = [("node", MASTER)];
+    refused(
+        &mut text,
+        "link_refused_total",
+        &of_master,
+        seat.strangers.counts(),
+    );
     for node in &nodes {
         of_supervision(&mut text, node);
         seat.records.node(node.supervision.name.as_str(), |known| {
@@ -66,6 +75,19 @@ async fn metrics(seat: Data<Seat>) -> Result<HttpResponse, Problem> {
     Ok(HttpResponse::Ok()
         .content_type("text/plain; version=0.0.4; charset=utf-8")
         .body(text.finish()))
+}
+
+/// Who was not let in, by reason, behind the labels of where.
+fn refused<'a>(
+    text: &mut Text,
+    metric: &'static str,
+    labels: &[(&str, &str)],
+    counts: impl Iterator<Item = (&'a str, u64)>,
+) {
+    for (reason, count) in counts {
+        let labels = [labels, &[("reason", reason)]].concat();
+        text.add(metric, "counter", &labels, count as f64);
+    }
 }
 
 fn of_export(text: &mut Text, counts: Counts) {
@@ -136,6 +158,11 @@ fn of_report(text: &mut Text, view: &NodeView, known: &Known) {
         of_handler(text, node, handler);
     }
     report.links.iter().for_each(|link| of_link(text, node, link));
+    let strangers = report
+        .strangers
+        .iter()
+        .map(|(reason, count)| (reason.as_str(), *count));
+    refused(text, "link_refused_total", &[("node", node)], strangers);
     of_clients(text, node, report);
     if let Some(data) = &report.data {
         data::add(text, node, data);

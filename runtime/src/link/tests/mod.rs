@@ -182,6 +182,7 @@ fn serve(listener: TcpListener, peer: &Peer) -> JoinHandle<()> {
         tls: None,
         handshake: Duration::from_secs(2),
         gatekeeper: Arc::new(Admit(peer.clone())),
+        strangers: Arc::default(),
         spawn: |task| tokio::spawn(task).abort_handle(),
     };
     tokio::spawn(accept(listener, Arc::new(acceptor)))

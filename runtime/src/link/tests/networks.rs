@@ -47,13 +47,13 @@ async fn gate(ledger: Arc<Ledger>) -> turmoil::Result {
         tls: None,
         handshake: Duration::from_secs(2),
         gatekeeper: Arc::new(Admit(peer)),
+        strangers: Arc::default(),
         spawn: |task| tokio::spawn(task).abort_handle(),
     });
     let listener = TcpListener::bind(("0.0.0.0", PORT)).await?;
-    let strangers = Arc::default();
     loop {
         let (stream, addr) = listener.accept().await?;
-        welcome(ready(Ok(stream)), addr, |_, _| true, &acceptor, &strangers);
+        welcome(ready(Ok(stream)), addr, |_, _| true, &acceptor);
     }
 }
 
