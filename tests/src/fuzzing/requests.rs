@@ -4,6 +4,7 @@
 //! behind the port has no nodes that run, and is another one when a request has ended it.
 
 use std::cell::RefCell;
+use std::mem::ManuallyDrop;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::pin::Pin;
 use std::rc::Rc;
@@ -29,7 +30,7 @@ pub const REQUESTS: Target = Target {
     name: "admin",
     run: requests,
     seeds,
-    end: || STAGE.set(None),
+    end: || drop(STAGE.with_borrow_mut(|stage| stage.take())),
 };
 
 /// So many requests are asked of one master.
@@ -80,9 +81,9 @@ const CONFIG: &str = r#"{
 }"#;
 
 thread_local! {
-    /// A master takes too long to begin for one input. It must not last until the thread's own end: what it drops then asks
-    /// for things of the thread that are gone.
-    static STAGE: RefCell<Option<Stage>> = const { RefCell::new(None) };
+    /// A master takes too long to begin for one input. It is not dropped with the thread: what it drops then asks for
+    /// things of the thread that are gone.
+    static STAGE: RefCell<ManuallyDrop<Option<Stage>>> = const { RefCell::new(ManuallyDrop::new(None)) };
 }
 
 /// One master, and how it is asked.
@@ -116,7 +117,7 @@ fn requests(input: &[u8]) {
         let answer = asked.ask(how, who, &uri, body);
         judge(how, who, &uri, &answer);
         if asked.asked >= LIFE || asked.port.has_ended() {
-            *stage = None;
+            drop(stage.take());
         }
     });
 }
