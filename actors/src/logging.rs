@@ -17,11 +17,15 @@ use crate::console::Console;
 use lampyris_runtime::config::{Config, LogFormat, make_run_dir};
 use lampyris_runtime::supervisor::output::keeper::{self, LogFile};
 use tracing::level_filters::LevelFilter;
+use tracing_subscriber::filter::{FilterExt, filter_fn};
 use tracing_subscriber::fmt::writer::BoxMakeWriter;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::registry::Registry;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Layer, reload};
+
+/// Whoever tells of each request that is no HTTP, as an error and without a limit: strangers would write the log.
+const GARBLED: &str = "actix_http::h1::dispatcher";
 
 type Output = Box<dyn Layer<Registry> + Send + Sync>;
 
@@ -250,6 +254,7 @@ where
         .with_writer(writer)
         .with_ansi(false)
         .log_internal_errors(false);
+    let filter = filter.and(filter_fn(|line| line.target() != GARBLED));
     match config.log.format {
         LogFormat::Human => lines.with_target(false).with_filter(filter).boxed(),
         LogFormat::Json => lines.json().flatten_event(true).with_filter(filter).boxed(),

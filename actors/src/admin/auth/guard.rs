@@ -26,7 +26,9 @@ pub(in crate::admin) async fn check_host(request: ServiceRequest, next: Next<Box
         return Ok(request.into_response(Problem::unavailable().response()));
     };
     let asked = text(request.request(), &header::HOST).unwrap_or_default();
-    if !host::is_known(asked, &desk.hosts) {
+    // Of a request for a whole address, that is the host, whatever the header says.
+    let named = request.uri().authority().map(|authority| authority.as_str());
+    if !host::is_known(asked, &desk.hosts) || named.is_some_and(|named| !host::is_known(named, &desk.hosts)) {
         desk.refusals.add(Why::Host);
         let problem = forbidden("foreign host", "this host does not go by that name");
         let hint = "add the name to admin.hosts of the configuration";

@@ -81,6 +81,8 @@ fn run(strength: Strength, record: &mut Record) {
     record.exactly("restarts", usize::try_from(restarts).unwrap_or(usize::MAX), 0);
     let panics = cluster.everything_said().matches("panicked").count();
     record.exactly("panics", panics, 0);
+    let lines = cluster.log("master").matches("request parse error").count();
+    record.exactly("lines of the log about requests that are no HTTP", lines, 0);
 }
 
 fn master_of(cluster: &Cluster) -> u32 {
