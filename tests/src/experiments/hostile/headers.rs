@@ -31,7 +31,9 @@ fn run(strength: Strength, record: &mut Record) {
     };
     let bad = bad_headers();
     // What is made once for all, such as the allocator's pages, is made now.
-    round(&cluster, &bad, &mut echo);
+    for _ in 0..strength.pick(1, 50) {
+        round(&cluster, &bad, &mut echo);
+    }
     let memory = Memory::of(&cluster, &["net"]);
     let rounds = strength.pick(5, 100);
     let times: Vec<Duration> = (0..rounds)
