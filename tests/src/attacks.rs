@@ -255,7 +255,7 @@ fn killed_node(cluster: &Cluster) -> (usize, String) {
 }
 
 fn many_deaths(cluster: &Cluster) -> (usize, String) {
-    const DEATHS: usize = 8;
+    const DEATHS: usize = 6;
     let admin = cluster.admin();
     let nodes = NODES.map(|name| admin.pid(name));
     let not_nodes = cluster.processes().into_iter().filter(|pid| !nodes.contains(pid));

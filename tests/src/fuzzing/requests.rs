@@ -90,12 +90,15 @@ thread_local! {
 struct Stage {
     asked: u32,
     session: String,
-    answers: Box<dyn Fn(TestRequest, Uri) -> Pin<Box<dyn Future<Output = Answer>>>>,
+    answers: Box<dyn Fn(TestRequest, Uri) -> Answering>,
     port: Rehearsal,
     /// Last, as everything before lives in it.
     system: SystemRunner,
     _folder: TempDir,
 }
+
+/// An answer that comes.
+type Answering = Pin<Box<dyn Future<Output = Answer>>>;
 
 struct Answer {
     status: StatusCode,
@@ -163,7 +166,7 @@ impl Stage {
                 request.head_mut().uri = uri;
                 let app = Rc::clone(&app);
                 let answer = async move { read(app.call(request).await).await };
-                Box::pin(answer) as Pin<Box<dyn Future<Output = Answer>>>
+                Box::pin(answer) as Answering
             };
             (port, answers)
         });
@@ -250,96 +253,103 @@ async fn read(answer: Result<ServiceResponse, actix_web::Error>) -> Answer {
     Answer { status, cookie, body }
 }
 
+const VIEWER: u8 = 1;
+const ADMIN: u8 = 3;
+const PAGE: u8 = SESSION | OWN_ORIGIN | OWN_HEADER;
+
+/// What may be read of the API.
+const READ: [&str; 14] = [
+    "cluster",
+    "nodes",
+    "nodes/gate",
+    "links",
+    "handlers",
+    "clients?limit=5",
+    "events?since=1&kind=action",
+    "logs?node=gate&lines=5",
+    "stream?topics=cluster,node:gate",
+    "config",
+    "operations/1",
+    "whoami",
+    "openapi.json",
+    "traces/0123456789abcdef0123456789abcdef",
+];
+
+/// What is there beside it, or looks as if it were.
+const BESIDE: [&str; 11] = [
+    "/",
+    "/login",
+    "/healthz",
+    "/readyz",
+    "/metrics",
+    "/licenses",
+    "/assets/x/app.js",
+    "/api/v1/%6eodes/%2e%2e",
+    "/api/v1/../../etc/passwd",
+    "/nodes/gate",
+    "/?x=%00",
+];
+
+/// What is done: how, by whom, where, with which body.
+const DONE: [(u8, u8, &str, &str); 16] = [
+    (1, ADMIN, "/api/v1/nodes/gate/actions/start", "{}"),
+    (1, ADMIN, "/api/v1/nodes/gate/actions/stop?dry_run=true", "null"),
+    (
+        1,
+        ADMIN,
+        "/api/v1/nodes/game1/actions/restart",
+        r#"{"reason": "x"}"#,
+    ),
+    (
+        1,
+        ADMIN,
+        "/api/v1/nodes/game1/actions/kill",
+        r#"{"signal": "term"}"#,
+    ),
+    (
+        1,
+        ADMIN,
+        "/api/v1/nodes/game1/actions/drain",
+        r#"{"dry_run": true}"#,
+    ),
+    (1, VIEWER, "/api/v1/nodes/game9/actions/undrain", "[1, 2]"),
+    (1, ADMIN, "/api/v1/cluster/actions/rolling-restart", ""),
+    (1, ADMIN, "/api/v1/cluster/actions/reload", "{}"),
+    (
+        1,
+        ADMIN,
+        "/api/v1/cluster/actions/stop",
+        r#"{"keep_nodes": true, "now": false}"#,
+    ),
+    (1, ADMIN, "/api/v1/config/check", ""),
+    (
+        1,
+        ADMIN,
+        "/api/v1/calls",
+        r#"{"node": "gate", "command": 100, "text": "x", "timeout": 0.1}"#,
+    ),
+    (
+        1,
+        ADMIN,
+        "/api/v1/calls",
+        r#"{"node": "gate", "handler": "a.b", "body": {"n": [1, null]}}"#,
+    ),
+    (1, 0, SESSIONS, r#"{"token": "token-of-a-viewer"}"#),
+    (1 | FORM, 0, "/login", "token=token-of-a-viewer"),
+    (2, ADMIN, "/api/v1/clients/gate-1", ""),
+    (1 | PAGE, 0, "/api/v1/codes", ""),
+];
+
 fn seeds() -> Vec<Vec<u8>> {
-    const VIEWER: u8 = 1;
-    const ADMIN: u8 = 3;
-    let page = SESSION | OWN_ORIGIN | OWN_HEADER;
-    let reads = [
-        "cluster",
-        "nodes",
-        "nodes/gate",
-        "links",
-        "handlers",
-        "clients?limit=5",
-        "events?since=1&kind=action",
-        "logs?node=gate&lines=5",
-        "stream?topics=cluster,node:gate",
-        "config",
-        "operations/1",
-        "whoami",
-        "openapi.json",
-        "traces/0123456789abcdef0123456789abcdef",
-    ];
-    let others = [
-        "/",
-        "/login",
-        "/healthz",
-        "/readyz",
-        "/metrics",
-        "/licenses",
-        "/assets/x/app.js",
-        "/api/v1/%6eodes/%2e%2e",
-        "/api/v1/../../etc/passwd",
-        "/nodes/gate",
-        "/?x=%00",
-    ];
-    let done: [(u8, u8, &str, &str); 16] = [
-        (1, ADMIN, "/api/v1/nodes/gate/actions/start", "{}"),
-        (1, ADMIN, "/api/v1/nodes/gate/actions/stop?dry_run=true", "null"),
-        (
-            1,
-            ADMIN,
-            "/api/v1/nodes/game1/actions/restart",
-            "{\"reason\": \"x\"}",
-        ),
-        (
-            1,
-            ADMIN,
-            "/api/v1/nodes/game1/actions/kill",
-            "{\"signal\": \"term\"}",
-        ),
-        (
-            1,
-            ADMIN,
-            "/api/v1/nodes/game1/actions/drain",
-            "{\"dry_run\": true}",
-        ),
-        (1, VIEWER, "/api/v1/nodes/game9/actions/undrain", "[1, 2]"),
-        (1, ADMIN, "/api/v1/cluster/actions/rolling-restart", ""),
-        (1, ADMIN, "/api/v1/cluster/actions/reload", "{}"),
-        (
-            1,
-            ADMIN,
-            "/api/v1/cluster/actions/stop",
-            "{\"keep_nodes\": true, \"now\": false}",
-        ),
-        (1, ADMIN, "/api/v1/config/check", ""),
-        (
-            1,
-            ADMIN,
-            "/api/v1/calls",
-            "{\"node\": \"gate\", \"command\": 100, \"text\": \"x\", \"timeout\": 0.1}",
-        ),
-        (
-            1,
-            ADMIN,
-            "/api/v1/calls",
-            "{\"node\": \"gate\", \"handler\": \"a.b\", \"body\": {\"n\": [1, null]}}",
-        ),
-        (1, 0, SESSIONS, "{\"token\": \"token-of-a-viewer\"}"),
-        (1 | FORM, 0, "/login", "token=token-of-a-viewer"),
-        (2, ADMIN, "/api/v1/clients/gate-1", ""),
-        (1 | page, 0, "/api/v1/codes", ""),
-    ];
     let input = |how: u8, who: u8, path: &str, body: &str| {
         [&[how, who], path.as_bytes(), b"\n", body.as_bytes()].concat()
     };
-    let reads = reads
+    let read = READ
         .iter()
         .map(|path| input(0, VIEWER, &format!("/api/v1/{path}"), ""));
-    let others = others.iter().map(|path| input(SESSION, 0, path, ""));
-    let done = done
+    let beside = BESIDE.iter().map(|path| input(SESSION, 0, path, ""));
+    let done = DONE
         .iter()
         .map(|(how, who, path, body)| input(*how, *who, path, body));
-    reads.chain(others).chain(done).collect()
+    read.chain(beside).chain(done).collect()
 }
