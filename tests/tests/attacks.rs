@@ -86,3 +86,19 @@ fn the_document_has_a_row_for_each_attack() {
         );
     }
 }
+
+#[test]
+fn the_document_names_tests_that_there_are() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
+    let text = std::fs::read_to_string(format!("{folder}/docs/attacks.md")).expect("the document");
+    let named: Vec<(&str, &str)> = text.split('`').filter_map(|part| part.split_once("::")).collect();
+    assert!(named.len() > 15, "{named:?}");
+    for (file, name) in named {
+        let code =
+            std::fs::read_to_string(format!("{folder}/tests/tests/{file}.rs")).expect("a file of tests");
+        assert!(
+            code.contains(&format!("fn {name}()")),
+            "{file}::{name} is no test"
+        );
+    }
+}
