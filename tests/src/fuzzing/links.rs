@@ -152,6 +152,7 @@ fn frame_seeds() -> Vec<Vec<u8>> {
         frame(6, 0, &[0; 8]),
         frame(7, 0, &[1; 8]),
         frame(8, 0, &[1]),
+        frame(8, 0, &[2]),
         frame(9, 0, &[]),
         frame(10, 0, &[]),
         frame(11, 0, &[5; 32]),

@@ -104,6 +104,11 @@ impl FrontDesk {
         self.secure
     }
 
+    /// Somebody whose role allows the path has asked for what it does not allow.
+    pub(super) fn refused_by_role(&self) {
+        self.refusals.add(Why::Role);
+    }
+
     /// How many requests were refused at the door, by reason.
     pub(super) fn refusals(&self) -> impl Iterator<Item = (&'static str, u64)> {
         self.refusals.counts()
