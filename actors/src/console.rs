@@ -134,6 +134,16 @@ impl Console {
         Ok(console)
     }
 
+    /// One that nobody reads.
+    pub(crate) fn unread() -> Self {
+        let (lines, _) = sync_channel(1);
+        Self {
+            lines,
+            waiting: Arc::default(),
+            left_out: Arc::default(),
+        }
+    }
+
     /// A line for standard output.
     pub(crate) fn out(&self, text: String) {
         self.send(Line::Out(text));

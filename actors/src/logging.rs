@@ -17,11 +17,15 @@ use crate::console::Console;
 use lampyris_runtime::config::{Config, LogFormat, make_run_dir};
 use lampyris_runtime::supervisor::output::keeper::{self, LogFile};
 use tracing::level_filters::LevelFilter;
+use tracing_subscriber::filter::{FilterExt, filter_fn};
 use tracing_subscriber::fmt::writer::BoxMakeWriter;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::registry::Registry;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Layer, reload};
+
+/// Whoever tells of each request that is no HTTP, as an error and without a limit: strangers would write the log.
+const GARBLED: &str = "actix_http::h1::dispatcher";
 
 type Output = Box<dyn Layer<Registry> + Send + Sync>;
 
@@ -30,6 +34,15 @@ type Output = Box<dyn Layer<Registry> + Send + Sync>;
 pub(crate) struct LogLevel(reload::Handle<EnvFilter, Registry>);
 
 impl LogLevel {
+    /// The level of a log that is written nowhere.
+    ///
+    /// # Errors
+    /// The level is no filter.
+    pub(crate) fn unheard(level: &str) -> io::Result<Self> {
+        let (_, handle) = reload::Layer::new(filter(level)?);
+        Ok(Self(handle))
+    }
+
     /// Lets through what this level or filter says, which has passed the checks of the configuration.
     pub(crate) fn set(&self, level: &str) {
         let set = filter(level).and_then(|filter| self.0.reload(filter).map_err(io::Error::other));
@@ -241,6 +254,7 @@ where
         .with_writer(writer)
         .with_ansi(false)
         .log_internal_errors(false);
+    let filter = filter.and(filter_fn(|line| line.target() != GARBLED));
     match config.log.format {
         LogFormat::Human => lines.with_target(false).with_filter(filter).boxed(),
         LogFormat::Json => lines.json().flatten_event(true).with_filter(filter).boxed(),

@@ -13,7 +13,8 @@ use crate::client::{Client, Frame, encode};
 use crate::http;
 use crate::process::{kill_pid, signal_pid};
 use crate::stranger::{Claim, Outcome, Stranger};
-use crate::vitals::Vitals;
+use crate::vitals::{Vitals, zombies_of};
+use crate::wait::until;
 
 /// Commands of the test's net node.
 const ECHO: u32 = 1;
@@ -71,6 +72,16 @@ pub const ATTACKS: &[Attack] = &[
         run: killed_node,
     },
     Attack {
+        name: "nodes die again and again",
+        in_firefly: "dead children are never reaped",
+        run: many_deaths,
+    },
+    Attack {
+        name: "the cluster is stopped with a call under way",
+        in_firefly: "a call to each node, and half a second; in no order",
+        run: stop_with_a_call,
+    },
+    Attack {
         name: "GET /stop and GET /reloadmodule",
         in_firefly: "anyone stops the cluster, on all addresses",
         run: unauthenticated_stop,
@@ -89,6 +100,11 @@ pub const ATTACKS: &[Attack] = &[
         name: "a half-dead link that keeps its name",
         in_firefly: "the restarted node is locked out",
         run: half_dead_link,
+    },
+    Attack {
+        name: "a peer that falls silent, and comes back",
+        in_firefly: "no heartbeat; nothing calls reconnect",
+        run: silent_peer,
     },
 ];
 
@@ -238,6 +254,46 @@ fn killed_node(cluster: &Cluster) -> (usize, String) {
     )
 }
 
+fn many_deaths(cluster: &Cluster) -> (usize, String) {
+    const DEATHS: usize = 6;
+    let admin = cluster.admin();
+    let nodes = NODES.map(|name| admin.pid(name));
+    let not_nodes = cluster.processes().into_iter().filter(|pid| !nodes.contains(pid));
+    let masters: Vec<u32> = not_nodes.collect();
+    for _ in 0..DEATHS {
+        let before = admin.node("game1");
+        kill_pid(admin.pid("game1"));
+        admin.until_next_life("game1", &before);
+    }
+    until("the end of the last one", || {
+        zombies_of(&masters).is_empty().then_some(())
+    });
+    (DEATHS, "each is reaped, no process is left".to_owned())
+}
+
+/// Net, which has the clients, goes first; game1 lives for as long as it works for a client; the gate is their parent.
+fn stop_with_a_call(cluster: &Cluster) -> (usize, String) {
+    let mut client = cluster.begin(WAIT_IN_GAME, "700 answered");
+    until("the call", || {
+        cluster.log("game1").contains("waiting 700 ms").then_some(())
+    });
+    cluster.admin().act("cluster/actions/stop");
+    let answer = client.receive().expect("an answer");
+    assert_eq!(answer, Frame::new(WAIT_IN_GAME, "answered"));
+    until("the end of all", || cluster.processes().is_empty().then_some(()));
+    let said = cluster.everything_said();
+    let ended = ["net    | stopped", "game1  | stopped", "gate   | stopped"].map(|line| said.find(line));
+    assert!(
+        ended.is_sorted() && ended.iter().all(Option::is_some),
+        "{ended:?} in {said}"
+    );
+    cluster.start();
+    (
+        1,
+        "answered; net ends, then game1, then gate, the parent of both; nothing is left".to_owned(),
+    )
+}
+
 fn unauthenticated_stop(cluster: &Cluster) -> (usize, String) {
     let before = NODES.map(|name| cluster.admin().pid(name));
     let paths = ["/stop", "/reloadmodule", "/api/v1/cluster/actions/stop"];
@@ -255,6 +311,8 @@ fn unauthenticated_stop(cluster: &Cluster) -> (usize, String) {
         told.push(answer.status);
     }
     assert_eq!(NODES.map(|name| cluster.admin().pid(name)), before);
+    // Two are for what nobody has a path of, the others for the API.
+    until_counted(cluster, "admin_refused_total{reason=\"token\"} 2");
     told.sort_unstable();
     told.dedup();
     let told: Vec<String> = told.iter().map(u16::to_string).collect();
@@ -262,6 +320,14 @@ fn unauthenticated_stop(cluster: &Cluster) -> (usize, String) {
         2 * paths.len(),
         format!("{}; the port is on 127.0.0.1", told.join(", ")),
     )
+}
+
+/// Waits until the operator is told so.
+fn until_counted(cluster: &Cluster, line: &str) {
+    until("what the metrics say", || {
+        let answer = cluster.admin().request("GET", "/metrics");
+        answer.body.contains(line).then_some(())
+    });
 }
 
 fn gate(cluster: &Cluster) -> SocketAddr {
@@ -287,6 +353,13 @@ fn stranger(cluster: &Cluster) -> (usize, String) {
     }
     let refusal = dial(cluster, "anybody", &secret(cluster)).refusal();
     assert!(refusal.contains("Unauthorized"), "{refusal}");
+    until_counted(
+        cluster,
+        &format!(
+            "link_refused_total{{node=\"gate\",reason=\"unauthorized\"}} {}",
+            names.len() + 1
+        ),
+    );
     (
         names.len() + 1,
         "refused; without the secret under every name, with it under one that is not configured".to_owned(),
@@ -324,5 +397,33 @@ fn half_dead_link(cluster: &Cluster) -> (usize, String) {
     (
         1,
         format!("the next process has the name after {} ms", took.as_millis()),
+    )
+}
+
+fn silent_peer(cluster: &Cluster) -> (usize, String) {
+    let admin = cluster.admin();
+    let before = admin.node("game1");
+    let pid = admin.pid("game1");
+    signal_pid(pid, Signal::SIGSTOP);
+    let stopped = Instant::now();
+    admin.until_state("game1", "unreachable");
+    let noticed = stopped.elapsed();
+    signal_pid(pid, Signal::SIGCONT);
+    let woken = Instant::now();
+    admin.until_state("game1", "ready");
+    cluster.until_answered(WAIT_IN_GAME, "1 x", "x");
+    let back = woken.elapsed();
+    assert_eq!(
+        admin.node("game1")["incarnation"],
+        before["incarnation"],
+        "it was started again"
+    );
+    (
+        1,
+        format!(
+            "unreachable after {} ms; {} ms after it is woken its links are back and it answers",
+            noticed.as_millis(),
+            back.as_millis()
+        ),
     )
 }

@@ -92,6 +92,7 @@ fn a_name_or_a_page_of_somebody_else_is_refused() {
     for host in ["evil.example", "127.evil.example:80", "localhost.evil.example"] {
         assert_problem(&with("Host", host), 403);
         assert_problem(&send(&cluster, "GET", "/", &[("Host", host)], ""), 403);
+        assert_problem(&send(&cluster, "GET", &format!("http://{host}/"), &[], ""), 403);
     }
     assert_eq!(
         with("Host", &format!("localhost:{}", cluster.webport().port())).status,

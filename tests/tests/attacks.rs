@@ -40,6 +40,16 @@ fn a_node_that_is_killed_is_started_again() {
 }
 
 #[test]
+fn every_node_that_dies_is_reaped() {
+    withstands("nodes die again and again");
+}
+
+#[test]
+fn a_stop_answers_what_is_under_way_and_goes_in_order() {
+    withstands("the cluster is stopped with a call under way");
+}
+
+#[test]
 fn nobody_stops_the_cluster_without_the_token() {
     withstands("GET /stop and GET /reloadmodule");
 }
@@ -60,6 +70,11 @@ fn a_half_dead_link_locks_nobody_out() {
 }
 
 #[test]
+fn a_silent_peer_is_noticed_and_its_link_comes_back() {
+    withstands("a peer that falls silent, and comes back");
+}
+
+#[test]
 fn the_document_has_a_row_for_each_attack() {
     let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/attacks.md");
     let text = std::fs::read_to_string(file).expect("the document");
@@ -68,6 +83,22 @@ fn the_document_has_a_row_for_each_attack() {
             text.contains(&format!("| {} |", attack.name)),
             "{} is missing: cluster-tests attacks",
             attack.name
+        );
+    }
+}
+
+#[test]
+fn the_document_names_tests_that_there_are() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
+    let text = std::fs::read_to_string(format!("{folder}/docs/attacks.md")).expect("the document");
+    let named: Vec<(&str, &str)> = text.split('`').filter_map(|part| part.split_once("::")).collect();
+    assert!(named.len() > 15, "{named:?}");
+    for (file, name) in named {
+        let code =
+            std::fs::read_to_string(format!("{folder}/tests/tests/{file}.rs")).expect("a file of tests");
+        assert!(
+            code.contains(&format!("fn {name}()")),
+            "{file}::{name} is no test"
         );
     }
 }

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use cluster_tests::Cluster;
 use cluster_tests::process::{End, kill_pid, tool};
 use cluster_tests::tell::skipped;
+use cluster_tests::wait::until;
 
 /// The study's cluster with certificates, and their folder.
 fn with_certificates() -> (Cluster, PathBuf) {
@@ -176,4 +177,64 @@ fn without_its_certificate_nothing_starts_and_the_key_of_the_file_is_named() {
         assert!(said.contains(part), "{part} in {said}");
     }
     assert!(begun.elapsed() < Duration::from_secs(5));
+}
+
+#[test]
+fn a_certificate_is_worth_nothing_once_its_name_is_out_of_the_tree() {
+    let (mut cluster, _) = with_certificates();
+    cluster.start();
+    cluster.until_answered(300, "x", "game1Handle completed");
+    let former = cluster.folder().join("former.json");
+    std::fs::copy(cluster.config_file(), &former).expect("to copy");
+    let game = cluster.get("servers.game1").clone();
+    cluster
+        .set("servers.game1b", game)
+        .set("servers.game1b.name", "game1b")
+        .unset("servers.game1");
+    let made = cluster.run(&["certs", "init"]);
+    assert_eq!(made.end(), End::Code(0), "{}", made.output());
+    let reloaded = cluster.admin().request("POST", "/api/v1/cluster/actions/reload");
+    assert_eq!(reloaded.status, 200, "{}", reloaded.body);
+    cluster.admin().until_all_ready();
+    // It has the secret, the key of game1, and the configuration of that time.
+    let thief = cluster.run_with(&former, &["--role", "game1"]);
+    assert_eq!(thief.end(), End::Code(77), "{}", thief.output());
+    let nodes = cluster.admin().nodes();
+    assert!(nodes.iter().all(|node| node["name"] != "game1"), "{nodes:?}");
+}
+
+#[test]
+fn an_authority_is_replaced_without_a_restart() {
+    let (cluster, folder) = with_certificates();
+    cluster.start();
+    let incarnations =
+        || ["gate", "net", "game1"].map(|name| cluster.admin().node(name)["incarnation"].clone());
+    let before = incarnations();
+    let read = |file: &str| std::fs::read_to_string(folder.join(file)).expect("it is there");
+    let old = read("ca.pem");
+    // Nothing else in the folder is as the old authority has made it.
+    for file in std::fs::read_dir(&folder).expect("a folder").flatten() {
+        std::fs::rename(file.path(), cluster.folder().join(file.file_name())).expect("to move");
+    }
+    make(&cluster, 4);
+    let new = read("ca.pem");
+    std::fs::write(folder.join("ca.pem"), format!("{old}{new}")).expect("to write");
+    until_read_again(&cluster, 1);
+    std::fs::write(folder.join("ca.pem"), new).expect("to write");
+    until_read_again(&cluster, 2);
+    kill_pid(cluster.admin().pid("game1"));
+    cluster.until_answered(300, "x", "game1Handle completed");
+    let after = incarnations();
+    assert_eq!(before[..2], after[..2], "a node was restarted");
+}
+
+/// Waits until gate and net have read their files again so often.
+#[track_caller]
+fn until_read_again(cluster: &Cluster, times: usize) {
+    for name in ["gate", "net"] {
+        until("other certificates", || {
+            let read = cluster.log(name).matches("certificates were renewed").count();
+            (read >= times).then_some(())
+        });
+    }
 }

@@ -66,7 +66,7 @@ pub(crate) fn serve(listener: TcpListener, seat: Seat) -> io::Result<ServerHandl
 }
 
 /// Every route there is.
-fn routes(config: &mut web::ServiceConfig, seat: &Seat) {
+pub(crate) fn routes(config: &mut web::ServiceConfig, seat: &Seat) {
     config
         .app_data(web::Data::new(seat.clone()))
         .app_data(web::Data::from(std::sync::Arc::clone(&seat.desk)))

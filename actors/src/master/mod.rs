@@ -19,6 +19,7 @@ mod messages;
 mod operations;
 mod ports;
 mod processes;
+mod rehearsal;
 mod reload;
 mod reports;
 mod run;
@@ -46,6 +47,8 @@ pub(crate) use messages::{
 };
 pub(crate) use operations::{FindOperation, Operation};
 pub(crate) use processes::APPLIED;
+#[doc(hidden)]
+pub use rehearsal::Rehearsal;
 pub(crate) use reload::NotReloaded;
 pub use run::MasterError;
 pub(crate) use run::{RunOptions, run};

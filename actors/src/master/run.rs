@@ -222,16 +222,16 @@ impl Signals {
 }
 
 /// What the master shares with the admin side.
-struct Shown {
-    applied: Arc<ArcSwap<Config>>,
-    records: Records,
-    outbox: Outbox,
+pub(super) struct Shown {
+    pub(super) applied: Arc<ArcSwap<Config>>,
+    pub(super) records: Records,
+    pub(super) outbox: Outbox,
     /// The page's, with a code.
-    address: Option<String>,
+    pub(super) address: Option<String>,
 }
 
 /// Says that the end has come, with the exit code; and held by whatever must be waited for.
-type Ends = (mpsc::Sender<u8>, mpsc::Sender<()>);
+pub(super) type Ends = (mpsc::Sender<u8>, mpsc::Sender<()>);
 
 /// Takes in the nodes that prove themselves.
 fn serve_links(
@@ -260,7 +260,8 @@ fn serve_links(
     Ok(tokio::task::spawn_local(accept(port, Arc::new(acceptor))))
 }
 
-fn start(
+/// Starts the actor; nothing else is running yet.
+pub(super) fn start(
     config: &Arc<Config>,
     options: &RunOptions,
     former: Option<Config>,

@@ -66,6 +66,15 @@ struct Shared {
 }
 
 impl Outbox {
+    /// One whose spans nobody sends, until an exporter does.
+    pub(crate) fn new(applied: Arc<ArcSwap<Config>>) -> Self {
+        Self(Arc::new(Shared {
+            applied,
+            queue: Mutex::default(),
+            news: Condvar::new(),
+        }))
+    }
+
     /// Spans of one life of a node have ended. Nothing happens unless a collector is configured.
     pub(crate) fn put(&self, incarnation: Incarnation, spans: &[Span]) {
         if self.0.applied.load().trace.otlp.is_none() {
@@ -96,11 +105,7 @@ impl Exporter {
     /// # Errors
     /// The system gives no thread.
     pub(crate) fn start(applied: Arc<ArcSwap<Config>>) -> io::Result<Self> {
-        let outbox = Outbox(Arc::new(Shared {
-            applied,
-            queue: Mutex::default(),
-            news: Condvar::new(),
-        }));
+        let outbox = Outbox::new(applied);
         let (running, ended) = oneshot::channel();
         let shared = Arc::clone(&outbox.0);
         std::thread::Builder::new().name("otlp".into()).spawn(move || {

@@ -1,4 +1,4 @@
 //! Lets cargo-fuzz drive the target `config_toml`.
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|input: &[u8]| (cluster_tests::fuzzing::target("config_toml").run)(input));
+libfuzzer_sys::fuzz_target!(|input: &[u8]| (cluster_tests::fuzzing::CONFIG_TOML.run)(input));

@@ -1,4 +1,4 @@
 //! Lets cargo-fuzz drive the target `handshake`.
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|input: &[u8]| (cluster_tests::fuzzing::target("handshake").run)(input));
+libfuzzer_sys::fuzz_target!(|input: &[u8]| (cluster_tests::fuzzing::HANDSHAKE.run)(input));

@@ -1,4 +1,4 @@
 //! Lets cargo-fuzz drive the target `message_pack`.
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|input: &[u8]| (cluster_tests::fuzzing::target("message_pack").run)(input));
+libfuzzer_sys::fuzz_target!(|input: &[u8]| (cluster_tests::fuzzing::MESSAGE_PACK.run)(input));

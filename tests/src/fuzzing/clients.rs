@@ -4,7 +4,7 @@ use bytes::BytesMut;
 use lampyris_runtime::packet::{Decoded, Dialect, Firefly, Packet, Refused};
 use lampyris_runtime::reply::Wrote;
 
-use super::{Target, pieces};
+use super::{Target, nothing_kept, pieces};
 
 /// Longest frame, so that the limit is met often.
 const LIMIT: usize = 4096;
@@ -13,10 +13,11 @@ const LIMIT: usize = 4096;
 const ROOM: usize = 64 * 1024;
 
 /// The decoder of the clients' port.
-pub(super) const FRAMES: Target = Target {
+pub const FRAMES: Target = Target {
     name: "client_frame",
     run: frames,
     seeds,
+    end: nothing_kept,
 };
 
 /// Reads what comes in pieces and at once alike, and each frame is written as it was read.
@@ -24,7 +25,11 @@ fn frames(input: &[u8]) {
     let Some((first, bytes)) = input.split_first() else {
         return;
     };
-    let dialect = Firefly::default();
+    // Most games keep the zeros of the original in front.
+    let dialect = match first {
+        0..128 => Firefly::default(),
+        _ => Firefly::new(*b"GAME", 1, 7),
+    };
     let whole = read(&dialect, [bytes].into_iter());
     assert_eq!(
         whole,
@@ -39,8 +44,23 @@ fn frames(input: &[u8]) {
         };
         let written = dialect.encode(packet.command, &mut write, LIMIT, &mut again);
         written.expect("because it was within the limit");
+        leaves_no_trace(&dialect, packet, &mut again);
     }
     assert_eq!(&bytes[..again.len()], &again[..], "written otherwise than read");
+}
+
+/// What is too long, or is nothing, is not written.
+fn leaves_no_trace(dialect: &Firefly, packet: &Packet, out: &mut BytesMut) {
+    let before = out.len();
+    for (wrote, limit) in [(Wrote::Reply, 3), (Wrote::Nothing, LIMIT)] {
+        let mut write = |out: &mut BytesMut| {
+            out.extend_from_slice(&packet.payload);
+            Ok(wrote)
+        };
+        let written = dialect.encode(packet.command, &mut write, limit, out);
+        assert!(written.is_err() || wrote == Wrote::Nothing);
+        assert_eq!(out.len(), before, "half a frame is left");
+    }
 }
 
 /// The frames, and what ended them.
@@ -87,6 +107,7 @@ fn seeds() -> Vec<Vec<u8>> {
     let mut seeds = vec![
         [&[3], &frame(b"msgdata")[..]].concat(),
         [&[60], &many[..]].concat(),
+        b"\x80GAME\x01\0\0\0\x07\0\0\0\x06\0\0\0\x64hi".to_vec(),
     ];
     seeds.extend(lying);
     seeds

@@ -4,20 +4,22 @@ use std::path::PathBuf;
 
 use lampyris_runtime::config::{Config, Machine, render_human};
 
-use super::Target;
+use super::{Target, memory, nothing_kept};
 
 /// A file that is called config.json.
-pub(super) const JSON: Target = Target {
+pub const JSON: Target = Target {
     name: "config_json",
     run: |input| configuration(input, "json"),
     seeds: || texts(&["config.json"]),
+    end: nothing_kept,
 };
 
 /// A file that is called config.toml.
-pub(super) const TOML: Target = Target {
+pub const TOML: Target = Target {
     name: "config_toml",
     run: |input| configuration(input, "toml"),
     seeds: || texts(&["config.toml", "hosts.toml"]),
+    end: nothing_kept,
 };
 
 /// Either it is a configuration, or every fault has a place and words for people.
@@ -46,17 +48,11 @@ fn configuration(input: &[u8], ending: &str) {
     }
 }
 
-/// One file for each thread, in memory where there is such a place.
+/// One file for each thread.
 fn place(ending: &str) -> PathBuf {
-    let memory = PathBuf::from("/dev/shm");
-    let folder = if memory.is_dir() {
-        memory
-    } else {
-        std::env::temp_dir()
-    };
     let thread = format!("{:?}", std::thread::current().id());
     let number: String = thread.chars().filter(char::is_ascii_digit).collect();
-    folder.join(format!("lampyris-fuzz-{}-{number}.{ending}", std::process::id()))
+    memory().join(format!("lampyris-fuzz-{}-{number}.{ending}", std::process::id()))
 }
 
 fn texts(files: &[&str]) -> Vec<Vec<u8>> {

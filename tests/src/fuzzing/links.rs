@@ -1,12 +1,14 @@
 //! Frames and handshakes of links.
 
 use bytes::{BufMut, Bytes, BytesMut};
+use lampyris_runtime::error::MAX_MESSAGE;
 use lampyris_runtime::link::Identity;
-use lampyris_runtime::link::handshake::{Accepting, Dialing, split};
+use lampyris_runtime::link::handshake::{Accepting, Dialing, Refusal, refusal, split};
 use lampyris_runtime::name::{Incarnation, NodeName};
-use lampyris_runtime::wire::{Broken, Decoder, Frame};
+use lampyris_runtime::reply::Wrote;
+use lampyris_runtime::wire::{Broken, Decoder, Frame, Head, put_control, put_fault, put_message};
 
-use super::{Target, pieces};
+use super::{Target, nothing_kept, pieces};
 
 /// Longest message, so that the limit is met often.
 const LIMIT: usize = 16 * 1024;
@@ -14,20 +16,22 @@ const LIMIT: usize = 16 * 1024;
 const SECRET: &[u8] = b"a secret of both ends";
 
 /// The decoder of a link.
-pub(super) const FRAMES: Target = Target {
+pub const FRAMES: Target = Target {
     name: "link_frame",
     run: frames,
     seeds: frame_seeds,
+    end: nothing_kept,
 };
 
 /// Both ends of a handshake, with what strangers say.
-pub(super) const HANDSHAKE: Target = Target {
+pub const HANDSHAKE: Target = Target {
     name: "handshake",
     run: handshake,
     seeds: handshake_seeds,
+    end: nothing_kept,
 };
 
-/// Reads what comes in pieces and at once alike.
+/// Reads what comes in pieces and at once alike, and each frame comes back as it was when it is written.
 fn frames(input: &[u8]) {
     let Some((first, bytes)) = input.split_first() else {
         return;
@@ -40,6 +44,64 @@ fn frames(input: &[u8]) {
     );
     let said: usize = whole.0.iter().map(said).sum();
     assert!(said <= bytes.len(), "it says more than there was");
+    for frame in &whole.0 {
+        comes_back(frame);
+    }
+}
+
+/// Written and read again, it is the same.
+fn comes_back(frame: &Frame) {
+    let mut detail = BytesMut::new();
+    let message = match frame {
+        Frame::Request {
+            call,
+            budget,
+            handler,
+            body,
+        } => {
+            let (call, budget, handler) = (*call, *budget, *handler);
+            Some((
+                Head::Request {
+                    call,
+                    budget,
+                    handler,
+                },
+                body,
+            ))
+        }
+        Frame::Notify { handler, body } => Some((Head::Notify { handler: *handler }, body)),
+        Frame::Reply { call, body } => Some((Head::Reply { call: *call }, body)),
+        // A longer text is cut.
+        Frame::Fault { fault, .. } if fault.message.len() > MAX_MESSAGE => return,
+        Frame::Fault { call, fault } => {
+            put_fault(fault, &mut detail);
+            Some((Head::Fault { call: *call }, &detail.split().freeze()))
+        }
+        _ => None,
+    };
+    let mut bytes = BytesMut::new();
+    match message {
+        None => put_control(frame, &mut bytes),
+        Some((head, body)) => {
+            let mut write = |out: &mut BytesMut| {
+                out.extend_from_slice(body);
+                Ok(Wrote::Reply)
+            };
+            let long =
+                put_message(head, &mut write, usize::MAX, &mut bytes).expect("because there is no limit");
+            // A fault's detail may be as long as a frame, and then does not fit one behind another text.
+            if long.is_some() {
+                return;
+            }
+        }
+    }
+    let again = Decoder::new(LIMIT).next(&mut bytes);
+    assert_eq!(
+        again.as_ref(),
+        Ok(&Some(frame.clone())),
+        "it is another one when it is written"
+    );
+    assert!(bytes.is_empty(), "more is written than was read");
 }
 
 fn read<'a>(pieces: impl Iterator<Item = &'a [u8]>) -> (Vec<Frame>, Option<Broken>) {
@@ -90,8 +152,10 @@ fn frame_seeds() -> Vec<Vec<u8>> {
         frame(6, 0, &[0; 8]),
         frame(7, 0, &[1; 8]),
         frame(8, 0, &[1]),
+        frame(8, 0, &[2]),
         frame(9, 0, &[]),
         frame(10, 0, &[]),
+        frame(11, 0, &[5; 32]),
     ];
     let long = [
         frame(1, 1, &request),
@@ -99,10 +163,16 @@ fn frame_seeds() -> Vec<Vec<u8>> {
         frame(6, 0, &[0; 8]),
         frame(5, 0, &[8; 90]),
     ];
+    let too_long = [
+        frame(3, 1, &[0; 8]),
+        frame(5, 1, &[7; 16_000]),
+        frame(5, 1, &[7; 400]),
+    ];
     let lying = [0, 1, 2, 65_554, 65_555, 1 << 31, u32::MAX];
     let mut seeds = vec![
         [&[5], &all.concat()[..]].concat(),
         [&[44], &long.concat()[..]].concat(),
+        [&[60], &too_long.concat()[..]].concat(),
     ];
     seeds.extend(lying.map(|length: u32| [&[1], &length.to_be_bytes()[..], &[1, 0, 0, 0]].concat()));
     seeds
@@ -219,6 +289,13 @@ fn handshake_seeds() -> Vec<Vec<u8>> {
     vec![
         [&[0], &hello[..], &proof].concat(),
         [&[1], &challenge[..], &proof].concat(),
+        [&[1], &refusal(&Refusal::Unauthorized)[..]].concat(),
+        [
+            &[1],
+            &challenge[..],
+            &refusal(&Refusal::Duplicate("game lives".into())),
+        ]
+        .concat(),
         vec![2; 17],
         [&[2], &[0; 16][..]].concat(),
         [&[2], &[1, 0, 40, 1][..]].concat(),

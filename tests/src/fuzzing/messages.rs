@@ -6,13 +6,14 @@ use bytes::{Bytes, BytesMut};
 use lampyris_runtime::codec::{Payload, decode, encode, scan};
 use serde::{Deserialize, Serialize};
 
-use super::Target;
+use super::{Target, nothing_kept};
 
 /// The one function that makes values of bytes from outside.
-pub(super) const MESSAGE_PACK: Target = Target {
+pub const MESSAGE_PACK: Target = Target {
     name: "message_pack",
     run: message_pack,
     seeds,
+    end: nothing_kept,
 };
 
 /// Types that are all a decoder can stumble over: recursion through variants, options, maps, payloads, tuples.
@@ -50,11 +51,32 @@ fn message_pack(input: &[u8]) {
     same_again::<Everything>(&body, whole);
     same_again::<Vec<u64>>(&body, whole);
     same_again::<Payload>(&body, whole);
+    payloads(&body);
     // Skipping is a way of its own through the bytes, and a dynamic value one of the deepest.
     let skipped = decode::<serde::de::IgnoredAny>(&body).is_ok();
     assert!(whole || !skipped, "half a value was skipped");
     let any = decode::<serde_json::Value>(&body).is_ok();
     assert!(whole || !any, "half a value was read");
+}
+
+/// A payload is the same by each way to it: the short one past serde, the ordinary one, and by JSON.
+fn payloads(body: &Bytes) {
+    if let Some(plain) = Payload::of_body(body) {
+        let read = decode::<Payload>(body).expect("because it is one");
+        assert_eq!(&*read, plain);
+        assert_eq!(read.as_text(), std::str::from_utf8(plain).ok());
+        assert_eq!(read.into_bytes(), plain);
+    }
+    // The reader of JSON takes more for a run of bytes than for a text: control characters, and bytes that are none.
+    if let Ok(payload) = serde_json::from_slice::<Payload>(body)
+        && let Ok(value) = serde_json::from_slice::<serde_json::Value>(body)
+    {
+        let again = serde_json::from_value::<Payload>(value).ok();
+        assert!(
+            again.is_none_or(|again| again == payload),
+            "by way of JSON it is another one"
+        );
+    }
 }
 
 fn same_again<T: Serialize + for<'a> Deserialize<'a> + PartialEq + std::fmt::Debug>(
@@ -102,6 +124,11 @@ fn seeds() -> Vec<Vec<u8>> {
         bytes(&|out| encode(&tree(), out).expect("because it has a length")),
         bytes(&|out| encode(&everything, out).expect("because it has a length")),
         bytes(&|out| encode(&vec![1_u64, 2, 1 << 40], out).expect("because it has a length")),
+        b"\xc4\x02hi".to_vec(),
+        b"\xc5\x00\x02hi".to_vec(),
+        b"\xc6\x00\x00\x00\x02hi".to_vec(),
+        b"[104, 105]".to_vec(),
+        b"\"hi\"".to_vec(),
         [vec![0x91; 10_000], vec![0xc0]].concat(),
         b"\x81\xa4Node".repeat(5000),
         b"\xdf\xff\xff\xff\xff\x01\x02".to_vec(),

@@ -6,6 +6,8 @@
 //!
 //! This room alone knows the runtime's types: what it feeds has no other door.
 
+use std::path::PathBuf;
+
 pub mod admin;
 mod clients;
 mod configuration;
@@ -13,6 +15,7 @@ mod links;
 mod messages;
 pub mod mutate;
 pub mod replay;
+mod requests;
 
 /// One reader of bytes.
 pub struct Target {
@@ -22,26 +25,20 @@ pub struct Target {
     pub run: fn(&[u8]),
     /// Inputs that it understands, to begin with.
     pub seeds: fn() -> Vec<Vec<u8>>,
+    /// Ends what this thread keeps from one input to the next.
+    pub end: fn(),
 }
 
-/// All of them.
-pub const TARGETS: &[Target] = &[
-    clients::FRAMES,
-    links::FRAMES,
-    links::HANDSHAKE,
-    messages::MESSAGE_PACK,
-    configuration::JSON,
-    configuration::TOML,
-];
+/// The end of a reader that knows nothing of the inputs before.
+fn nothing_kept() {}
 
-/// The target of a name.
-///
-/// # Panics
-/// There is none.
-pub fn target(name: &str) -> &'static Target {
-    let found = TARGETS.iter().find(|target| target.name == name);
-    found.unwrap_or_else(|| panic!("no target is called {name}"))
-}
+// By name, so that a program which drives one of them consists of that one: what else there is, a fuzzer would look
+// through after each input.
+pub use clients::FRAMES as CLIENT_FRAME;
+pub use configuration::{JSON as CONFIG_JSON, TOML as CONFIG_TOML};
+pub use links::{FRAMES as LINK_FRAME, HANDSHAKE};
+pub use messages::MESSAGE_PACK;
+pub use requests::REQUESTS as ADMIN;
 
 /// Bytes in pieces whose lengths are drawn from themselves, as a network delivers them.
 fn pieces(mut bytes: &[u8], first: u8) -> impl Iterator<Item = &[u8]> {
@@ -55,4 +52,14 @@ fn pieces(mut bytes: &[u8], first: u8) -> impl Iterator<Item = &[u8]> {
         bytes = rest;
         Some(piece)
     })
+}
+
+/// A folder for short-lived files, in memory where there is such a place.
+fn memory() -> PathBuf {
+    let memory = PathBuf::from("/dev/shm");
+    if memory.is_dir() {
+        memory
+    } else {
+        std::env::temp_dir()
+    }
 }

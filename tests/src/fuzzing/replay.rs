@@ -24,6 +24,7 @@ const ROUND: usize = 64;
 /// # Panics
 /// An input breaks a promise, or takes too long. It is written to a file first, which is named.
 pub fn replay(target: &Target) -> u64 {
+    let _end = End(target);
     let kept = kept(target.name);
     let known: Vec<Vec<u8>> = (target.seeds)().into_iter().chain(kept).collect();
     let started = Instant::now();
@@ -56,6 +57,15 @@ fn one(target: &Target, input: &[u8]) {
     let took = begun.elapsed();
     assert!(took < LONGEST, "an input took {took:?}");
     drop(broken);
+}
+
+/// Ends what a target keeps, also when an input has broken it.
+struct End<'a>(&'a Target);
+
+impl Drop for End<'_> {
+    fn drop(&mut self) {
+        (self.0.end)();
+    }
 }
 
 /// Leaves the input behind if it ends by a panic.

@@ -7,9 +7,9 @@ use actix_web::body::BoxBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::{Method, StatusCode, header};
 use actix_web::middleware::Next;
-use actix_web::{HttpMessage, HttpRequest, web};
+use actix_web::{HttpMessage, HttpRequest, ResponseError, web};
 
-use super::{FrontDesk, Who, host};
+use super::{FrontDesk, Who, Why, host};
 use crate::admin::problem::Problem;
 
 /// The cookie of a session.
@@ -26,13 +26,17 @@ pub(in crate::admin) async fn check_host(request: ServiceRequest, next: Next<Box
         return Ok(request.into_response(Problem::unavailable().response()));
     };
     let asked = text(request.request(), &header::HOST).unwrap_or_default();
-    if !host::is_known(asked, &desk.hosts) {
+    // Of a request for a whole address, that is the host, whatever the header says.
+    let named = request.uri().authority().map(|authority| authority.as_str());
+    if !host::is_known(asked, &desk.hosts) || named.is_some_and(|named| !host::is_known(named, &desk.hosts)) {
+        desk.refusals.add(Why::Host);
         let problem = forbidden("foreign host", "this host does not go by that name");
         let hint = "add the name to admin.hosts of the configuration";
         return Ok(request.into_response(problem.hint(hint).response()));
     }
     let own = text(request.request(), &header::ORIGIN).is_none_or(|origin| host::is_own(origin, asked));
     if !own || request.headers().get_all(header::ORIGIN).count() > 1 {
+        desk.refusals.add(Why::Origin);
         let text = "a page of another origin may not use this API";
         return Ok(request.into_response(forbidden("foreign origin", text).response()));
     }
@@ -46,7 +50,21 @@ pub(in crate::admin) async fn require(request: ServiceRequest, next: Next<BoxBod
             request.extensions_mut().insert(who);
             next.call(request).await
         }
-        Err(problem) => Ok(request.into_response(problem.response())),
+        Err(problem) => {
+            let why = match problem.status_code() {
+                StatusCode::FORBIDDEN => Why::Origin,
+                _ => Why::Token,
+            };
+            count(request.request(), why);
+            Ok(request.into_response(problem.response()))
+        }
+    }
+}
+
+/// Counts a request that is refused.
+pub(super) fn count(request: &HttpRequest, why: Why) {
+    if let Some(desk) = request.app_data::<web::Data<FrontDesk>>() {
+        desk.refusals.add(why);
     }
 }
 

@@ -8,10 +8,12 @@
 //! | `guard` | what a request must show before it is looked at |
 //! | `host` | which names and origins are the page's own; pure |
 //! | `roles` | what a handler asks for |
+//! | `refusals` | how many were refused, and why |
 
 mod guard;
 mod host;
 mod kept;
+mod refusals;
 mod roles;
 mod sessions;
 mod tokens;
@@ -27,6 +29,7 @@ pub(super) use guard::{COOKIE, check_host, identify, require};
 pub(super) use roles::{Admin, Operator, Viewer};
 
 use kept::Kept;
+use refusals::{Refusals, Why};
 use sessions::Sessions;
 pub(crate) use tokens::{TOKEN_FILE, read_token, token_file, token_of_environment};
 use tokens::{Tokens, draw};
@@ -54,6 +57,7 @@ pub(crate) struct FrontDesk {
     secure: bool,
     sessions: Mutex<Sessions>,
     kept: Kept,
+    refusals: Refusals,
 }
 
 /// Why nobody was let in.
@@ -90,6 +94,7 @@ impl FrontDesk {
             sessions: Mutex::new(kept.read(&people)),
             tokens,
             kept,
+            refusals: Refusals::default(),
         };
         let code = draw()?;
         desk.sessions()
@@ -100,6 +105,16 @@ impl FrontDesk {
     /// Whether cookies are for TLS alone.
     pub(super) fn is_secure(&self) -> bool {
         self.secure
+    }
+
+    /// Somebody whose role allows the path has asked for what it does not allow.
+    pub(super) fn refused_by_role(&self) {
+        self.refusals.add(Why::Role);
+    }
+
+    /// How many requests were refused at the door, by reason.
+    pub(super) fn refusals(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        self.refusals.counts()
     }
 
     /// Whether `/metrics` needs no token.
@@ -118,9 +133,13 @@ impl FrontDesk {
     pub(super) fn log_in(&self, shown: &str, from: Option<IpAddr>) -> Result<(String, Who), Refused> {
         let now = Instant::now();
         let mut sessions = self.sessions();
-        sessions.may_try(from, now).map_err(Refused::TooMany)?;
+        sessions.may_try(from, now).map_err(|wait| {
+            self.refusals.add(Why::TooMany);
+            Refused::TooMany(wait)
+        })?;
         let Some(who) = self.tokens.whose(shown).or_else(|| sessions.use_code(shown, now)) else {
             let untold = sessions.failed(from, now);
+            self.refusals.add(Why::LogIn);
             return Err(Refused::Wrong { untold });
         };
         let id = draw().map_err(|_| Refused::NoRandom)?;

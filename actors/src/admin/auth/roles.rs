@@ -7,7 +7,8 @@ use actix_web::http::StatusCode;
 use actix_web::{FromRequest, HttpMessage, HttpRequest};
 use lampyris_runtime::config::Role;
 
-use super::Who;
+use super::guard::count;
+use super::{Who, Why};
 use crate::admin::problem::Problem;
 
 macro_rules! roles {
@@ -41,6 +42,7 @@ fn at_least(request: &HttpRequest, role: Role) -> Result<Who, Problem> {
     if who.role >= role {
         return Ok(who);
     }
+    count(request, Why::Role);
     let text = format!(
         "this is for the role {}; {} is a {}",
         role.name(),

@@ -59,6 +59,7 @@ async fn metrics(seat: Data<Seat>) -> Result<HttpResponse, Problem> {
         *seat.records.last_event().borrow() as f64,
     );
     of_export(&mut text, seat.outbox.counts());
+    refused(&mut text, "admin_refused_total", &[], seat.desk.refusals());
     let of_master = [("node", MASTER)];
     refused(
         &mut text,

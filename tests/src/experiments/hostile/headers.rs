@@ -5,11 +5,10 @@ use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
 use super::super::{Experiment, Record, Strength, must};
-use super::ECHO;
+use super::{ECHO, Memory};
 use crate::Cluster;
 use crate::client::{Client, Frame, HEADER, encode};
 use crate::spread::Spread;
-use crate::vitals::Vitals;
 
 pub(super) const EXPERIMENT: Experiment = Experiment {
     id: "R-32",
@@ -32,13 +31,15 @@ fn run(strength: Strength, record: &mut Record) {
     };
     let bad = bad_headers();
     // What is made once for all, such as the allocator's pages, is made now.
-    round(&cluster, &bad, &mut echo);
-    let before = Vitals::of(net).expect("it lives").rss;
+    for _ in 0..strength.pick(1, 50) {
+        round(&cluster, &bad, &mut echo);
+    }
+    let memory = Memory::of(&cluster, &["net"]);
     let rounds = strength.pick(5, 100);
     let times: Vec<Duration> = (0..rounds)
         .flat_map(|_| round(&cluster, &bad, &mut echo))
         .collect();
-    let after = Vitals::of(net).expect("it lives").rss;
+    memory.tell(rounds * bad.len(), record);
     let times = Spread::of(times);
     record.exactly(
         "bad headers that ended their connection",
@@ -46,12 +47,7 @@ fn run(strength: Strength, record: &mut Record) {
         rounds * bad.len(),
     );
     record.time("to the end of the connection, p99", times.part(99.0), must(10.0));
-    record.at_most(
-        "memory, more",
-        after.saturating_sub(before) as f64 / 1024.0,
-        "KiB",
-        must(64.0),
-    );
+    record.at_most("memory, more", memory.more() as f64 / 1024.0, "KiB", must(64.0));
     good_ones_work(&cluster);
     cut_ones_are_let_go(&cluster, &mut echo);
     assert_eq!(cluster.admin().pid("net"), net, "the node was restarted");

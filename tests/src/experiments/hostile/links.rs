@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::super::record::millis;
 use super::super::{Experiment, Record, Strength, must};
+use super::Memory;
 use crate::Cluster;
 use crate::rig::Rig;
 use crate::spread::Spread;
@@ -115,6 +116,7 @@ fn strangers(strength: Strength, record: &mut Record) {
     let before = ["gate", "net", "game1"].map(epoch);
     let lines = || cluster.log("gate").lines().count();
     let (begun, lines_before) = (Instant::now(), lines());
+    let memory = Memory::of(&cluster, &["gate"]);
     let known = Claim::new("game2", "gate");
     let unknown = Claim::new("nobody_knows", "gate");
 
@@ -158,6 +160,8 @@ fn strangers(strength: Strength, record: &mut Record) {
     );
 
     let silent = strength.pick(150, 2000);
+    // Seven by name, three that are garbage, those that are timed, and the silent ones.
+    let inputs = 7 + 3 + of_known.count() + of_unknown.count() + silent;
     let begun_silence = Instant::now();
     let silent: Vec<Stranger> = (0..silent).map(|_| stranger()).collect();
     cluster.until_answered(3, "1 x", "x");
@@ -175,6 +179,7 @@ fn strangers(strength: Strength, record: &mut Record) {
         before,
         "a node was started again"
     );
+    memory.tell(inputs, record);
     let rate = (lines() - lines_before) as f64 / begun.elapsed().as_secs_f64().max(1.0);
     record.at_most("lines of the gate's log a second", rate, "", must(10.0));
 }

@@ -10,7 +10,7 @@ use super::links::port;
 use crate::Cluster;
 use crate::client::Frame;
 use crate::fuzzing::mutate::Mutator;
-use crate::fuzzing::target;
+use crate::fuzzing::{CLIENT_FRAME, HANDSHAKE, Target};
 use crate::vitals::Vitals;
 use crate::wait::until;
 
@@ -36,16 +36,16 @@ fn run(strength: Strength, record: &mut Record) {
         (
             "net",
             cluster.netport(),
-            "client_frame",
+            Some(&CLIENT_FRAME),
             strength.pick(400, 1_000_000),
         ),
         (
             "gate",
             port(&cluster, "servers.gate.rootport"),
-            "handshake",
+            Some(&HANDSHAKE),
             strength.pick(400, 1_000_000),
         ),
-        ("master", cluster.webport(), "", strength.pick(200, 200_000)),
+        ("master", cluster.webport(), None, strength.pick(200, 200_000)),
     ];
     let mut client = cluster.client();
     for (name, to, like, count) in doors {
@@ -81,6 +81,8 @@ fn run(strength: Strength, record: &mut Record) {
     record.exactly("restarts", usize::try_from(restarts).unwrap_or(usize::MAX), 0);
     let panics = cluster.everything_said().matches("panicked").count();
     record.exactly("panics", panics, 0);
+    let lines = cluster.log("master").matches("request parse error").count();
+    record.exactly("lines of the log about requests that are no HTTP", lines, 0);
 }
 
 fn master_of(cluster: &Cluster) -> u32 {
@@ -102,12 +104,10 @@ fn settled(pid: u32, before: Option<Vitals>) -> Vitals {
     })
 }
 
-fn noise(to: SocketAddr, like: &str, count: u64) {
-    let known = if like.is_empty() {
-        vec![b"GET /api/v1/nodes HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer x\r\n\r\n".to_vec()]
-    } else {
-        (target(like).seeds)()
-    };
+fn noise(to: SocketAddr, like: Option<&Target>, count: u64) {
+    let request =
+        || vec![b"GET /api/v1/nodes HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer x\r\n\r\n".to_vec()];
+    let known = like.map_or_else(request, |target| (target.seeds)());
     std::thread::scope(|scope| {
         for thread in 0..THREADS {
             let known = &known;

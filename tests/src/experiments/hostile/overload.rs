@@ -12,10 +12,10 @@ use tokio::task::LocalSet;
 
 use super::super::record::millis;
 use super::super::{Experiment, Record, Strength, must};
+use super::Memory;
 use crate::Cluster;
 use crate::client::{HEADER, decode, encode};
 use crate::spread::Spread;
-use crate::vitals::Vitals;
 
 pub(super) const EXPERIMENT: Experiment = Experiment {
     id: "R-39",
@@ -40,21 +40,15 @@ fn run(strength: Strength, record: &mut Record) {
     let mut cluster = Cluster::of_test_apps();
     cluster.set("servers.game1.max_in_flight", most);
     cluster.start();
-    let nodes = ["net", "gate", "game1"].map(|name| cluster.admin().pid(name));
-    let memory = || {
-        nodes
-            .map(|pid| Vitals::of(pid).map_or(0, |vitals| vitals.rss))
-            .iter()
-            .sum::<u64>()
-    };
     let capacity = f64::from(most) / STAY.as_secs_f64();
     let time = strength.pick(Duration::from_secs(3), Duration::from_secs(30));
     let to = cluster.netport();
     // A little above what can be carried shows how much that is.
     let peak = flood(to, capacity * 1.1, time / 2);
-    let before = memory();
+    let memory = Memory::of(&cluster, &["net", "gate", "game1"]);
     let flooded = flood(to, capacity * 3.0, time);
-    let after = memory();
+    let more = memory.more();
+    memory.tell(flooded.carried.len() + flooded.refused.len(), record);
     let calm = flood(to, capacity * 0.5, time / 2);
     let carried = |seen: &Seen, time: Duration| seen.carried.len() as f64 / time.as_secs_f64();
     let (best, meanwhile) = (carried(&peak, time / 2), carried(&flooded, time));
@@ -74,12 +68,7 @@ fn run(strength: Strength, record: &mut Record) {
         flooded.silent + calm.silent,
         0,
     );
-    record.at_most(
-        "memory, more",
-        after.saturating_sub(before) as f64 / (1 << 20) as f64,
-        "MiB",
-        must(32.0),
-    );
+    record.at_most("memory, more", more as f64 / (1 << 20) as f64, "MiB", must(32.0));
     record.at_most("refused after the end", calm.refused.len() as f64, "", must(0.0));
 }
 

@@ -1,8 +1,8 @@
 //! Payloads that cannot be.
 
 use super::super::{Experiment, Record, Strength};
-use super::ECHO;
 use super::links::{port, secret};
+use super::{ECHO, Memory};
 use crate::Cluster;
 use crate::client::{Frame, encode};
 use crate::stranger::{Claim, Outcome, Stranger};
@@ -41,6 +41,9 @@ fn run(strength: Strength, record: &mut Record) {
     let rounds = strength.pick(3, 200);
     let mut client = cluster.client();
     let mut other = cluster.client();
+    // What is made at the first request is made now.
+    assert_eq!(other.ask(ECHO, "x").expect("an answer"), Frame::new(ECHO, "x"));
+    let memory = Memory::of(&cluster, &["gate", "net", "game1"]);
     for _ in 0..rounds {
         let error = client.ask(UNKNOWN, "x").expect("an error frame").error_of();
         assert_eq!(error.1, "no_such_command");
@@ -76,6 +79,7 @@ fn run(strength: Strength, record: &mut Record) {
         assert_eq!(code, BAD_PAYLOAD, "{} bytes", payload.len());
     }
     record.exactly("bad payloads of a node that were answered", bad.len(), bad.len());
+    memory.tell(rounds * (bad.len() + 1) + bad.len(), record);
     assert_eq!(
         ["gate", "net", "game1"].map(|name| admin.pid(name)),
         before,

@@ -10,10 +10,10 @@ use socket2::{Domain, Socket, Type};
 
 use super::super::record::millis;
 use super::super::{Experiment, Record, Strength, must};
+use super::Memory;
 use super::regulars::{REGULARS, Regulars};
 use crate::Cluster;
 use crate::client::Client;
-use crate::vitals::Vitals;
 use crate::wait::{until, within};
 
 pub(super) const EXPERIMENT: Experiment = Experiment {
@@ -34,7 +34,6 @@ const STALL: f64 = 10_000.0;
 fn run(strength: Strength, record: &mut Record) {
     let cluster = Cluster::of_test_apps();
     cluster.start();
-    let net = cluster.admin().pid("net");
     let (readers, silent) = strength.pick((50, 5), (990, 10));
     let crowd = Drains::connect(&cluster, readers);
     let mut pusher = cluster.client();
@@ -47,13 +46,13 @@ fn run(strength: Strength, record: &mut Record) {
         &payload,
         strength.pick(Duration::from_millis(500), Duration::from_secs(10)),
     );
-    let before = Vitals::of(net).expect("it lives");
+    let memory = Memory::of(&cluster, &["net"]);
     let begun = Instant::now();
     let deaf: Vec<Client> = (0..silent).map(|_| deaf(cluster.netport())).collect();
-    let mut most = before.rss;
+    let mut most = 0;
     let gone = within(Duration::from_secs(120), || {
         push_for(&mut pusher, &payload, Duration::from_millis(50));
-        most = most.max(Vitals::of(net).expect("it lives").rss);
+        most = most.max(memory.more());
         (sessions(&mut pusher) == readers + REGULARS + 1).then_some(())
     });
     assert!(gone.is_some(), "clients that read nothing are still connected");
@@ -63,6 +62,7 @@ fn run(strength: Strength, record: &mut Record) {
     let seen = regulars.go();
     crowd.end();
     drop(deaf);
+    memory.tell(silent, record);
     // Filling the kernel's buffers takes its time; then the stall begins.
     record.at_most(
         "until the last was disconnected",
@@ -72,7 +72,7 @@ fn run(strength: Strength, record: &mut Record) {
     );
     record.at_most(
         "memory of net while they did not read, more",
-        most.saturating_sub(before.rss) as f64 / (1 << 20) as f64,
+        most as f64 / (1 << 20) as f64,
         "MiB",
         must(20.0),
     );

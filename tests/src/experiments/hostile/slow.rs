@@ -8,12 +8,11 @@ use tokio::net::TcpStream;
 
 use super::super::record::millis;
 use super::super::{Experiment, Record, Strength, must};
-use super::ECHO;
 use super::regulars::Regulars;
+use super::{ECHO, Memory};
 use crate::Cluster;
 use crate::client::encode;
 use crate::spread::Spread;
-use crate::vitals::Vitals;
 
 pub(super) const EXPERIMENT: Experiment = Experiment {
     id: "R-31",
@@ -30,19 +29,18 @@ const HEADER: Duration = Duration::from_secs(5);
 fn run(strength: Strength, record: &mut Record) {
     let cluster = Cluster::of_test_apps();
     cluster.start();
-    let net = cluster.admin().pid("net");
     let count = strength.pick(300, 5000);
     let regulars = Regulars::at(cluster.netport());
     let calm = Instant::now();
     std::thread::park_timeout(strength.pick(Duration::from_millis(500), Duration::from_secs(5)));
-    let before = Vitals::of(net).expect("it lives").rss;
+    let memory = Memory::of(&cluster, &["net"]);
     let begun = Instant::now();
     let crawling = std::thread::spawn({
         let to = cluster.netport();
         move || all_crawl(to, count)
     });
     std::thread::park_timeout(HEADER / 2);
-    let half = Vitals::of(net).expect("it lives").rss;
+    let half = memory.more();
     let lives = crawling.join().expect("because they are closed in time");
     let seen = regulars.go();
     let lives = Spread::of(lives);
@@ -59,7 +57,8 @@ fn run(strength: Strength, record: &mut Record) {
         "ms",
         must(4500.0),
     );
-    let each = half.saturating_sub(before) as f64 / count as f64 / 1024.0;
+    memory.tell(count, record);
+    let each = half as f64 / count as f64 / 1024.0;
     record.at_most("memory for each half-open connection", each, "KiB", must(4.0));
     let calm = seen.between(calm, begun).part(99.0);
     let p99 = seen.between(begun, Instant::now()).part(99.0);

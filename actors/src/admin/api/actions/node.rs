@@ -94,6 +94,7 @@ pub(in crate::admin) async fn of_node(
         .map(|(_, action)| *action)
         .ok_or_else(|| no_such_action(&word))?;
     if action == NodeAction::Kill && who.role < Role::Admin {
+        seat.desk.refused_by_role();
         let text = "to kill a node is for the role admin";
         return Err(Problem::new(
             actix_web::http::StatusCode::FORBIDDEN,
