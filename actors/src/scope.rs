@@ -4,11 +4,8 @@
 //! spawns on its own is outside: calls from there have their full time.
 
 use std::cell::RefCell;
-use std::future::Future;
 use std::mem::ManuallyDrop;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 use std::time::Instant;
 
 use lampyris_runtime::trace::{Context as Trace, Traced};
@@ -73,19 +70,4 @@ pub(crate) fn enter(scope: Scope) -> Entered {
 pub(crate) fn within<T>(scope: &Scope, work: impl FnOnce() -> T) -> T {
     let _entered = enter(scope.clone());
     work()
-}
-
-/// A future that is polled inside a scope.
-pub(crate) struct Within<F> {
-    pub(crate) scope: Scope,
-    pub(crate) future: F,
-}
-
-impl<F: Future + Unpin> Future for Within<F> {
-    type Output = F::Output;
-
-    fn poll(mut self: Pin<&mut Self>, task: &mut Context<'_>) -> Poll<F::Output> {
-        let this = &mut *self;
-        within(&this.scope, || Pin::new(&mut this.future).poll(task))
-    }
 }

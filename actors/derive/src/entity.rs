@@ -178,10 +178,11 @@ fn written(
         |at| quote!(::core::option::Option::Some(#at)),
     );
     let touch = version.map(|at| {
-        let field = columns[at].ident;
+        let (field, kind) = (columns[at].ident, &types[at]);
         quote! {
-            fn touch(&mut self) {
+            fn touch(&mut self) -> ::std::option::Option<(usize, #krate::Value)> {
                 self.#field += 1;
+                ::std::option::Option::Some((#at, #kind::to_value(&self.#field)))
             }
         }
     });

@@ -21,7 +21,7 @@ use super::drain::panicked;
 use crate::error::CallError;
 use crate::message::{Callable, Remote};
 use crate::remote::{Call, Relayed};
-use crate::scope::{Scope, Within, within};
+use crate::scope::{self, Scope, within};
 
 /// The result of a handler for `M`.
 pub type Outcome<M> = Result<<M as Callable>::Reply, CallError<<M as Callable>::Error>>;
@@ -93,15 +93,11 @@ where
     M: Callable,
 {
     fn respond(self, _ctx: &mut A::Context, responder: Responder<M>) {
-        let future = CatchUnwind(Within {
-            scope: responder.scope.clone(),
+        let Responder { reply, scope, .. } = responder;
+        tokio::task::spawn_local(Later::<M> {
             future: self,
-        });
-        tokio::task::spawn_local(async move {
-            match future.await {
-                Ok(outcome) => responder.send(outcome),
-                Err(panic) => responder.panicked(panic.as_ref()),
-            }
+            scope: Some(scope),
+            reply: Some(reply),
         });
     }
 }
@@ -248,16 +244,42 @@ where
     }
 }
 
-/// A future whose panic is its result.
-struct CatchUnwind<F>(F);
+/// A handler's future with the duty to answer when it ends, also by a panic. It is a type of its own, as an `async`
+/// block has room for all that it moves twice, and there is one of these for every call that waits.
+struct Later<M: Callable> {
+    future: ResponseFuture<Outcome<M>>,
+    /// Not here while the future is polled.
+    scope: Option<Scope>,
+    /// Not here once the answer is given.
+    reply: Option<ReplyTo>,
+}
 
-impl<F: Future + Unpin> Future for CatchUnwind<F> {
-    type Output = std::thread::Result<F::Output>;
+impl<M: Callable> Future for Later<M> {
+    type Output = ();
 
-    fn poll(mut self: Pin<&mut Self>, task: &mut Context<'_>) -> Poll<Self::Output> {
-        match catch_unwind(AssertUnwindSafe(|| Pin::new(&mut self.0).poll(task))) {
-            Ok(polled) => polled.map(Ok),
-            Err(panic) => Poll::Ready(Err(panic)),
+    fn poll(mut self: Pin<&mut Self>, task: &mut Context<'_>) -> Poll<()> {
+        let this = &mut *self;
+        let Some(scope) = this.scope.take() else {
+            return Poll::Ready(());
+        };
+        let entered = scope::enter(scope);
+        let polled = catch_unwind(AssertUnwindSafe(|| this.future.as_mut().poll(task)));
+        let scope = entered.leave();
+        let outcome = match polled {
+            Ok(Poll::Pending) => {
+                this.scope = Some(scope);
+                return Poll::Pending;
+            }
+            Ok(Poll::Ready(outcome)) => Ok(outcome),
+            Err(panic) => Err(panic),
+        };
+        if let Some(reply) = this.reply.take() {
+            let responder = Responder::<M>::new(reply, scope);
+            match outcome {
+                Ok(outcome) => responder.send(outcome),
+                Err(panic) => responder.panicked(panic.as_ref()),
+            }
         }
+        Poll::Ready(())
     }
 }

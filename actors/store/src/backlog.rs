@@ -17,6 +17,49 @@ use crate::value::Key;
 /// One entity among all.
 type Id = (Name, Key);
 
+/// Something of each entity. Found without a key of one's own, as the map would be asked for with each change.
+#[derive(Debug)]
+struct ById<T> {
+    tables: HashMap<Name, HashMap<Key, T>>,
+    len: usize,
+}
+
+impl<T> Default for ById<T> {
+    fn default() -> Self {
+        Self {
+            tables: HashMap::new(),
+            len: 0,
+        }
+    }
+}
+
+impl<T> ById<T> {
+    fn get(&self, table: &str, key: &Key) -> Option<&T> {
+        self.tables.get(table)?.get(key)
+    }
+
+    fn get_mut(&mut self, table: &str, key: &Key) -> Option<&mut T> {
+        self.tables.get_mut(table)?.get_mut(key)
+    }
+
+    /// Adds what is not there yet.
+    fn insert(&mut self, (table, key): Id, value: T) {
+        let old = self.tables.entry(table).or_default().insert(key, value);
+        debug_assert!(old.is_none(), "it was there already");
+        self.len += 1;
+    }
+
+    fn remove(&mut self, table: &str, key: &Key) -> Option<T> {
+        let removed = self.tables.get_mut(table)?.remove(key)?;
+        self.len -= 1;
+        Some(removed)
+    }
+
+    fn values(&self) -> impl Iterator<Item = &T> {
+        self.tables.values().flat_map(HashMap::values)
+    }
+}
+
 /// Longest time between two attempts to write a change that the database refuses.
 const LONGEST: Duration = Duration::from_secs(30);
 
@@ -54,10 +97,10 @@ pub(crate) struct Summary {
 /// The changes that wait, and those that are on their way.
 #[derive(Debug, Default)]
 pub(crate) struct Backlog {
-    waiting: HashMap<Id, Waiting>,
+    waiting: ById<Waiting>,
     queue: BTreeMap<u64, Id>,
     /// Those on their way, with what is needed once they fail.
-    flying: HashMap<Id, (Change, Instant)>,
+    flying: ById<(Change, Instant)>,
     /// How many changes need each segment of the journal.
     segments: BTreeMap<u64, usize>,
     /// How many changes there are, for those who do not want to wait for the backlog.
@@ -68,8 +111,7 @@ pub(crate) struct Backlog {
 impl Backlog {
     /// A change that is safe in `segment` of the journal.
     pub(crate) fn add(&mut self, now: Instant, change: Change, segment: u64) {
-        let id = (change.table.clone(), change.key.clone());
-        if let Some(waiting) = self.waiting.get_mut(&id) {
+        if let Some(waiting) = self.waiting.get_mut(&change.table, &change.key) {
             let old = std::mem::replace(&mut waiting.change.op, crate::change::Op::Delete);
             waiting.change.op = old.then(change.op);
             waiting.change.fence = change.fence;
@@ -84,10 +126,11 @@ impl Backlog {
             turn: self.turns,
         };
         *self.segments.entry(segment).or_default() += 1;
-        self.enqueue(id, waiting);
+        self.enqueue(waiting);
     }
 
-    fn enqueue(&mut self, id: Id, waiting: Waiting) {
+    fn enqueue(&mut self, waiting: Waiting) {
+        let id = (waiting.change.table.clone(), waiting.change.key.clone());
         self.turns = self.turns.max(waiting.turn + 1);
         self.queue.insert(waiting.turn, id.clone());
         self.waiting.insert(id, waiting);
@@ -107,8 +150,9 @@ impl Backlog {
     /// Up to `size` changes whose time has come, oldest first.
     pub(crate) fn take(&mut self, now: Instant, size: usize) -> Vec<Taken> {
         let ready = |(turn, id): (&u64, &Id)| {
-            let waiting = &self.waiting[id];
-            (waiting.not_before <= now && !self.flying.contains_key(id)).then_some((*turn, id.clone()))
+            let is_due = |waiting: &Waiting| waiting.not_before <= now;
+            let ready = self.waiting.get(&id.0, &id.1).is_some_and(is_due);
+            (ready && self.flying.get(&id.0, &id.1).is_none()).then_some((*turn, id.clone()))
         };
         let ready: Vec<_> = self.queue.iter().filter_map(ready).take(size).collect();
         let mut batch = Vec::with_capacity(ready.len());
@@ -120,7 +164,7 @@ impl Backlog {
                 since,
                 attempts,
                 ..
-            }) = self.waiting.remove(&id)
+            }) = self.waiting.remove(&id.0, &id.1)
             {
                 self.flying.insert(id, (change.clone(), since));
                 batch.push(Taken {
@@ -136,8 +180,7 @@ impl Backlog {
 
     /// A change has reached the database, or never may.
     pub(crate) fn done(&mut self, taken: &Taken) {
-        self.flying
-            .remove(&(taken.change.table.clone(), taken.change.key.clone()));
+        self.flying.remove(&taken.change.table, &taken.change.key);
         self.leave(taken.segment);
     }
 
@@ -149,8 +192,7 @@ impl Backlog {
             since,
             attempts,
         } = taken;
-        let id = (change.table.clone(), change.key.clone());
-        self.flying.remove(&id);
+        self.flying.remove(&change.table, &change.key);
         let attempts = attempts + u32::from(refused);
         let not_before = if refused {
             now + delay(attempts, LONGEST)
@@ -158,7 +200,7 @@ impl Backlog {
             now
         };
         // What has come in the meantime is newer.
-        let turn = match self.waiting.remove(&id) {
+        let turn = match self.waiting.remove(&change.table, &change.key) {
             Some(newer) => {
                 change.op = change.op.then(newer.change.op);
                 change.fence = newer.change.fence;
@@ -168,24 +210,21 @@ impl Backlog {
             }
             None => self.turns,
         };
-        self.enqueue(
-            id,
-            Waiting {
-                change,
-                segment,
-                since,
-                attempts,
-                not_before,
-                turn,
-            },
-        );
+        self.enqueue(Waiting {
+            change,
+            segment,
+            since,
+            attempts,
+            not_before,
+            turn,
+        });
     }
 
     /// What the database does not know yet of an entity: the change on its way, then the one that waits.
     pub(crate) fn of(&self, table: &'static str, key: &Key) -> [Option<&Change>; 2] {
-        let id = (Name::Borrowed(table), key.clone());
-        let flying = self.flying.get(&id).map(|(change, ..)| change);
-        [flying, self.waiting.get(&id).map(|waiting| &waiting.change)]
+        let flying = self.flying.get(table, key).map(|(change, ..)| change);
+        let waiting = self.waiting.get(table, key);
+        [flying, waiting.map(|waiting| &waiting.change)]
     }
 
     /// Whether the database lacks something of an entity.
@@ -195,7 +234,7 @@ impl Backlog {
 
     /// Changes that wait or are on their way.
     pub(crate) fn len(&self) -> usize {
-        self.waiting.len() + self.flying.len()
+        self.waiting.len + self.flying.len
     }
 
     /// Where this number stands at any time, without the lock of whoever keeps the backlog.

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{MissedTickBehavior, interval};
@@ -78,7 +78,7 @@ async fn serve(core: &Core, commands: &mut Vec<Command>) {
                 loads.wanted.push((key, answer));
             }
             Command::Release { shelf, key, answer } => {
-                let left = shelf.evict(Instant::now(), Duration::ZERO, &core.backlog, Some(&key));
+                let left = core.evict(&*shelf, Duration::ZERO, Some(&key));
                 // Whoever does not wait any more need not know.
                 drop(answer.send(give_up(core, &shelf, &left).await));
             }
@@ -145,7 +145,7 @@ async fn load(
 
 async fn evict_idle(core: &Core) {
     for shelf in core.shelves() {
-        let left = shelf.evict(Instant::now(), core.settings.idle, &core.backlog, None);
+        let left = core.evict(&*shelf, core.settings.idle, None);
         if left.is_empty() {
             continue;
         }

@@ -87,8 +87,11 @@ pub trait Entity: Clone + Send + Sync + 'static {
     /// The columns in which it differs from `before`, by their places in the table's, with what they are now.
     fn changes(&self, before: &Self) -> Vec<(usize, Value)>;
 
-    /// Counts a change in the field that is marked as version, if there is one.
-    fn touch(&mut self) {}
+    /// Counts a change in the field that is marked as version, if there is one, and gives that column, by its place,
+    /// with what it is now.
+    fn touch(&mut self) -> Option<(usize, Value)> {
+        None
+    }
 }
 
 /// What the derive macro writes for one field of [`Entity::from_row`].

@@ -96,10 +96,17 @@ async fn open(core: &Arc<Core>, folder: &Arc<Folder>) -> Result<(), StoreError> 
     for (segment, _) in folder.segments().map_err(disk)? {
         folder.remove(segment).map_err(disk)?;
     }
+    // The thread ends with the last handle to it, which the core has.
+    let keeper = Arc::downgrade(core);
     let journal = Journal::start(
         Arc::clone(folder),
         &core.settings.journal,
         Arc::clone(&core.backlog),
+        Box::new(move |change| {
+            if let Some(core) = keeper.upgrade() {
+                core.lose(change);
+            }
+        }),
     );
     let opened = Opened {
         me,

@@ -5,13 +5,14 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use tokio::sync::{OwnedMutexGuard, oneshot};
+use tokio::runtime::Handle;
+use tokio::sync::OwnedMutexGuard;
 
 use crate::change::{Assignment, Change, Name, Op};
 use crate::database::rows::{self, Written};
 use crate::entity::{Entity, Mode};
 use crate::error::StoreError;
-use crate::journal::writer::Append;
+use crate::journal::group::Ticket;
 use crate::lock;
 use crate::shared::{Core, Working};
 use crate::shelf::Cell;
@@ -43,8 +44,26 @@ impl<E: Entity> fmt::Debug for Object<E> {
 /// What the handlers' closure left behind, and how it becomes safe.
 enum Staged<E> {
     Nothing,
-    Behind(oneshot::Receiver<Result<(), StoreError>>),
+    Behind(Ticket),
     Through { change: Change, next: Option<E> },
+}
+
+/// How a change becomes safe, once it is on its way. Small, as it is part of handlers' futures.
+enum Settling {
+    Settled,
+    Behind(Ticket),
+    Through(Working<()>),
+}
+
+impl Settling {
+    /// Waits for it; `other` is a runtime for when the caller has none.
+    async fn done(self, other: &Handle) -> Result<(), StoreError> {
+        match self {
+            Self::Settled => Ok(()),
+            Self::Behind(ticket) => ticket.safe(other).await,
+            Self::Through(writing) => writing.await,
+        }
+    }
 }
 
 /// What the closure gave, what was seen of the entity as it left it, and how that becomes safe.
@@ -96,9 +115,10 @@ impl<E: Entity> Object<E> {
     /// After [`StoreError::Uncertain`] the change may have become safe all the same; the object is then
     /// [`StoreError::Lost`], and the entity is to be loaded again. After any other nothing has changed.
     pub async fn update<R>(&self, change: impl FnOnce(&mut E) -> R) -> Result<R, StoreError> {
-        let gate = Arc::clone(&self.cell.gate).lock_owned().await;
-        let Ok(((result, ()), staged)) = self.stage(|entity| Ok::<R, Infallible>(change(entity)), |_| ())?;
-        self.settle(staged, gate).await.map(|()| result)
+        let gate = self.gate().await;
+        let change = |entity: &mut E| Ok::<R, Infallible>(change(entity));
+        let Ok((result, (), settling)) = self.begin(gate, change, |_| ())?;
+        settling.done(&self.core.handle).await.map(|()| result)
     }
 
     /// As [`Object::update`], with a change that may decide otherwise: after its `Err` nothing has changed. Gives the
@@ -110,11 +130,12 @@ impl<E: Entity> Object<E> {
         &self,
         change: impl FnOnce(&mut E) -> Result<(), X>,
     ) -> Result<Result<E, X>, StoreError> {
-        let gate = Arc::clone(&self.cell.gate).lock_owned().await;
-        match self.stage(change, E::clone)? {
-            Err(otherwise) => Ok(Err(otherwise)),
-            Ok((((), after), staged)) => self.settle(staged, gate).await.map(|()| Ok(after)),
-        }
+        let gate = self.gate().await;
+        let (after, settling) = match self.begin(gate, change, E::clone)? {
+            Err(otherwise) => return Ok(Err(otherwise)),
+            Ok(((), after, settling)) => (after, settling),
+        };
+        settling.done(&self.core.handle).await.map(|()| Ok(after))
     }
 
     /// Deletes the row. The object stays, and is absent.
@@ -122,17 +143,18 @@ impl<E: Entity> Object<E> {
     /// # Errors
     /// As [`Object::update`].
     pub async fn delete(&self) -> Result<(), StoreError> {
-        let gate = Arc::clone(&self.cell.gate).lock_owned().await;
+        let gate = self.gate().await;
         let staged = self.replace(|entity| match entity {
             Some(_) => Ok(Some((Op::Delete, None))),
             None => Ok(None),
         })?;
-        self.settle(staged, gate).await
+        let settling = self.settle(staged, || Arc::new(gate));
+        settling.done(&self.core.handle).await
     }
 
     /// Keeps everybody else from changing the entity, until what is returned is dropped.
     pub async fn lock(&self) -> Locked<E> {
-        let gate = Arc::clone(&self.cell.gate).lock_owned().await;
+        let gate = self.gate().await;
         Locked {
             object: self.clone(),
             gate: Arc::new(gate),
@@ -140,7 +162,7 @@ impl<E: Entity> Object<E> {
     }
 
     pub(crate) async fn insert(&self, entity: E) -> Result<(), StoreError> {
-        let gate = Arc::clone(&self.cell.gate).lock_owned().await;
+        let gate = self.gate().await;
         let staged = self.replace(|known| match known {
             Some(_) => Err(StoreError::Exists {
                 table: E::TABLE.name,
@@ -148,7 +170,17 @@ impl<E: Entity> Object<E> {
             }),
             None => Ok(Some((Op::Put(assignments::<E>(entity.to_row())), Some(entity)))),
         })?;
-        self.settle(staged, gate).await
+        let settling = self.settle(staged, || Arc::new(gate));
+        settling.done(&self.core.handle).await
+    }
+
+    /// Waits while somebody has it locked, or writes it through.
+    async fn gate(&self) -> OwnedMutexGuard<()> {
+        match Arc::clone(&self.cell.gate).try_lock_owned() {
+            Ok(gate) => gate,
+            // In a box: few need it, and all would have it in their futures.
+            Err(_) => Box::pin(Arc::clone(&self.cell.gate).lock_owned()).await,
+        }
     }
 
     /// Has `change` done to a copy, and the difference on its way; `look` is shown what it has left.
@@ -175,11 +207,13 @@ impl<E: Entity> Object<E> {
                     self.cell.key
                 )));
             }
-            after.touch();
+            let version = after.touch();
             left = Some(look(&after));
+            let counted = version.as_ref().map(|(at, _)| *at);
+            let others = changes.into_iter().filter(|(at, _)| Some(*at) != counted);
             let named = |(at, value): (usize, Value)| (Name::Borrowed(E::TABLE.columns[at].name), value);
-            let changes = after.changes(before).into_iter().map(named);
-            Ok(Some((Op::Set(changes.collect()), Some(after))))
+            let columns = others.chain(version).map(named).collect();
+            Ok(Some((Op::Set(columns), Some(after))))
         })?;
         let (outcome, left) = outcome.zip(left).expect("because replace has called the closure");
         Ok(outcome.map(|result| ((result, left), staged)))
@@ -210,24 +244,30 @@ impl<E: Entity> Object<E> {
             return Ok(Staged::Through { change, next });
         }
         self.core.check_backlog(table.name, &self.cell.key)?;
-        let (done, safe) = oneshot::channel();
         // While the entity is locked, so that the journal has the changes in their order.
-        self.core.journal()?.append(Append {
-            change,
-            mark: Arc::clone(&self.cell.mark),
-            done,
-        })?;
+        let ticket = self.core.journal()?.append(change)?;
+        self.cell.last_change.store(ticket.number, Ordering::Relaxed);
         *entity = next;
-        Ok(Staged::Behind(safe))
+        Ok(Staged::Behind(ticket))
     }
 
-    async fn settle(&self, staged: Staged<E>, gate: OwnedMutexGuard<()>) -> Result<(), StoreError> {
+    /// Has `change` done, and what it has changed become safe.
+    fn begin<R, L, X>(
+        &self,
+        gate: OwnedMutexGuard<()>,
+        change: impl FnOnce(&mut E) -> Result<R, X>,
+        look: impl FnOnce(&E) -> L,
+    ) -> Result<Result<(R, L, Settling), X>, StoreError> {
+        let staged = self.stage(change, look)?;
+        Ok(staged.map(|((result, left), staged)| (result, left, self.settle(staged, || Arc::new(gate)))))
+    }
+
+    /// `gate` is only needed by what is written through.
+    fn settle(&self, staged: Staged<E>, gate: impl FnOnce() -> Gate) -> Settling {
         match staged {
-            Staged::Through { change, next } => self.write_through(change, next, Arc::new(gate)).await,
-            staged => {
-                drop(gate);
-                safe(staged).await
-            }
+            Staged::Nothing => Settling::Settled,
+            Staged::Behind(ticket) => Settling::Behind(ticket),
+            Staged::Through { change, next } => Settling::Through(self.write_through(change, next, gate())),
         }
     }
 
@@ -251,7 +291,7 @@ impl<E: Entity> Object<E> {
                 Err(why) => {
                     core.failed(why);
                     let uncertain = matches!(why, StoreError::Uncertain(_));
-                    cell.mark.lost.fetch_or(uncertain, Ordering::AcqRel);
+                    cell.lost.fetch_or(uncertain, Ordering::AcqRel);
                     Err(why.clone())
                 }
             }
@@ -290,26 +330,10 @@ impl<E: Entity> Locked<E> {
     /// # Errors
     /// As [`Object::update`].
     pub async fn update<R>(&self, change: impl FnOnce(&mut E) -> R) -> Result<R, StoreError> {
-        let staged = self
-            .object
-            .stage(|entity| Ok::<R, Infallible>(change(entity)), |_| ())?;
-        let Ok(((result, ()), staged)) = staged;
-        match staged {
-            Staged::Through { change, next } => {
-                self.object
-                    .write_through(change, next, Arc::clone(&self.gate))
-                    .await?;
-            }
-            staged => safe(staged).await?,
-        }
-        Ok(result)
-    }
-}
-
-async fn safe<E>(staged: Staged<E>) -> Result<(), StoreError> {
-    match staged {
-        Staged::Behind(safe) => safe.await.unwrap_or(Err(StoreError::Closed)),
-        _ => Ok(()),
+        let change = |entity: &mut E| Ok::<R, Infallible>(change(entity));
+        let Ok(((result, ()), staged)) = self.object.stage(change, |_| ())?;
+        let settling = self.object.settle(staged, || Arc::clone(&self.gate));
+        settling.done(&self.object.core.handle).await.map(|()| result)
     }
 }
 

@@ -228,6 +228,11 @@ impl Core {
     pub(crate) fn fenced(&self, change: &Change) {
         self.counters.fenced.fetch_add(1, Ordering::Relaxed);
         tracing::error!(table = %change.table, key = %change.key, "a change is dropped: the lease was taken away");
+        self.lose(change);
+    }
+
+    /// The entity of a change is not in memory as it is elsewhere, and has to be loaded again.
+    pub(crate) fn lose(&self, change: &Change) {
         if let Some(shelf) = self.shelf(&change.table) {
             shelf.lose(&change.key);
         }
@@ -240,11 +245,13 @@ impl Core {
 
     /// Writes everything, and gives all leases up.
     pub(crate) async fn finish(&self) -> Result<(), StoreError> {
-        if self.opened.get().is_none() {
+        let Some(opened) = self.opened.get() else {
             return Ok(());
-        }
-        // Changes may be on their way through the journal.
-        while !lock(&self.backlog).is_empty() || self.has_waiting() {
+        };
+        // Nothing may be acknowledged once the leases are given up.
+        opened.journal.seal();
+        // In this order, as changes go from the journal to the backlog.
+        while self.has_waiting() || !lock(&self.backlog).is_empty() {
             flusher::flush(self).await?;
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
@@ -253,6 +260,13 @@ impl Core {
         tx.commit().await?;
         self.tidy();
         Ok(())
+    }
+
+    /// Has entities leave a shelf, see [`AnyShelf::evict`].
+    pub(crate) fn evict(&self, shelf: &dyn AnyShelf, idle: Duration, only: Option<&Key>) -> Vec<Key> {
+        // Before the backlog is looked at, into which everything up to this number has gone.
+        let settled = self.opened.get().map_or(0, |opened| opened.journal.settled());
+        shelf.evict(Instant::now(), idle, settled, &self.backlog, only)
     }
 
     pub(crate) fn has_waiting(&self) -> bool {

@@ -1,14 +1,13 @@
 //! The entities of one table that this node has: one cell for each, however often it is loaded.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering, fence};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use crate::backlog::Backlog;
 use crate::entity::{Entity, Table};
 use crate::error::StoreError;
-use crate::journal::writer::Mark;
 use crate::lock;
 use crate::value::{Key, Value};
 
@@ -18,7 +17,11 @@ pub(crate) struct Cell<E> {
     pub(crate) fence: AtomicI64,
     /// `None` when there is no such row.
     pub(crate) entity: Mutex<Option<E>>,
-    pub(crate) mark: Arc<Mark>,
+    /// What is here is not what was acknowledged, or not this node's any more.
+    pub(crate) lost: AtomicBool,
+    /// The journal's number of its last change. Not the journal's own mark on it, so that its thread need not touch
+    /// the memory that handlers work on.
+    pub(crate) last_change: AtomicU64,
     /// Held by who changes it; by a lock for as long as it lasts.
     pub(crate) gate: Arc<tokio::sync::Mutex<()>>,
     /// When it was last used, in milliseconds since the shelf was made.
@@ -27,7 +30,7 @@ pub(crate) struct Cell<E> {
 
 impl<E> Cell<E> {
     pub(crate) fn is_lost(&self) -> bool {
-        self.mark.lost.load(Ordering::Acquire)
+        self.lost.load(Ordering::Acquire)
     }
 }
 
@@ -76,8 +79,15 @@ pub(crate) trait AnyShelf: Send + Sync {
     fn place(&self, key: &Key, fence: i64, row: Option<Vec<Value>>) -> Result<(), StoreError>;
 
     /// Takes those off the shelf that nobody has used for `idle`: not in anybody's hands, and not to be written.
-    /// Or only one of them.
-    fn evict(&self, now: Instant, idle: Duration, backlog: &Mutex<Backlog>, only: Option<&Key>) -> Vec<Key>;
+    /// Or only one of them. `settled` is the journal's number up to which changes have had their outcome.
+    fn evict(
+        &self,
+        now: Instant,
+        idle: Duration,
+        settled: u64,
+        backlog: &Mutex<Backlog>,
+        only: Option<&Key>,
+    ) -> Vec<Key>;
 
     /// Takes an entity off the shelf, as this node does not own it any more.
     fn lose(&self, key: &Key);
@@ -111,7 +121,8 @@ impl<E: Entity> AnyShelf for Shelf<E> {
             key: key.clone(),
             fence: AtomicI64::new(fence),
             entity: Mutex::new(entity),
-            mark: Arc::default(),
+            lost: AtomicBool::new(false),
+            last_change: AtomicU64::new(0),
             gate: Arc::default(),
             used: AtomicU64::new(self.millis(Instant::now())),
         };
@@ -119,17 +130,26 @@ impl<E: Entity> AnyShelf for Shelf<E> {
         Ok(())
     }
 
-    fn evict(&self, now: Instant, idle: Duration, backlog: &Mutex<Backlog>, only: Option<&Key>) -> Vec<Key> {
+    fn evict(
+        &self,
+        now: Instant,
+        idle: Duration,
+        settled: u64,
+        backlog: &Mutex<Backlog>,
+        only: Option<&Key>,
+    ) -> Vec<Key> {
         let now = self.millis(now);
         let idle = u64::try_from(idle.as_millis()).unwrap_or(u64::MAX);
         let mut cells = lock(&self.cells);
         let backlog = lock(backlog);
         let leaves = |cell: &Arc<Cell<E>>| {
-            // Nobody can come by a cell while the map is locked, unless he has it in his hands.
-            now.saturating_sub(cell.used.load(Ordering::Relaxed)) >= idle
-                && Arc::strong_count(cell) == 1
-                && cell.mark.waiting.load(Ordering::Acquire) == 0
-                && !backlog.has(E::TABLE.name, &cell.key)
+            if now.saturating_sub(cell.used.load(Ordering::Relaxed)) < idle || Arc::strong_count(cell) > 1 {
+                return false;
+            }
+            // Nobody can come by a cell while the map is locked, unless he has it in his hands. What whoever had it
+            // has done is seen from here on.
+            fence(Ordering::Acquire);
+            cell.last_change.load(Ordering::Relaxed) <= settled && !backlog.has(E::TABLE.name, &cell.key)
         };
         let left: Vec<Key> = match only {
             Some(key) => cells
@@ -152,7 +172,7 @@ impl<E: Entity> AnyShelf for Shelf<E> {
 
     fn lose(&self, key: &Key) {
         if let Some(cell) = lock(&self.cells).remove(key) {
-            cell.mark.lost.store(true, Ordering::Release);
+            cell.lost.store(true, Ordering::Release);
         }
     }
 
@@ -209,16 +229,23 @@ mod tests {
         };
         lock(&backlog).add(now, change, 1);
         let held = shelf.get(&Key::Int(2)).unwrap();
-        assert_eq!(shelf.evict(now + IDLE / 2, IDLE, &backlog, None), []);
-        assert_eq!(shelf.evict(now + IDLE * 2, IDLE, &backlog, None), [Key::Int(3)]);
-        held.mark.waiting.fetch_add(1, Ordering::Relaxed);
+        assert_eq!(shelf.evict(now + IDLE / 2, IDLE, 0, &backlog, None), []);
+        assert_eq!(
+            shelf.evict(now + IDLE * 2, IDLE, 0, &backlog, None),
+            [Key::Int(3)]
+        );
+        held.last_change.store(7, Ordering::Relaxed);
         drop(held);
         assert_eq!(
-            shelf.evict(now + IDLE * 9, IDLE, &backlog, None),
+            shelf.evict(now + IDLE * 9, IDLE, 6, &backlog, None),
             [],
             "its change waits for the journal"
         );
         assert!(shelf.has(&Key::Int(1)) && shelf.has(&Key::Int(2)) && !shelf.has(&Key::Int(3)));
+        assert_eq!(
+            shelf.evict(now + IDLE * 9, IDLE, 7, &backlog, None),
+            [Key::Int(2)]
+        );
     }
 
     #[test]
@@ -228,7 +255,7 @@ mod tests {
         for cell in lock(&shelf.cells).values() {
             cell.used.store(shelf.millis(later - IDLE / 2), Ordering::Relaxed);
         }
-        assert_eq!(shelf.evict(later, IDLE, &backlog, None), []);
+        assert_eq!(shelf.evict(later, IDLE, 0, &backlog, None), []);
     }
 
     #[test]

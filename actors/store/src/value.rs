@@ -1,7 +1,8 @@
 //! What a column can hold, and how the fields of a struct become columns.
 
 use std::fmt;
-use std::sync::Arc;
+
+use smol_str::SmolStr;
 
 use crate::error::StoreError;
 
@@ -46,7 +47,7 @@ pub enum Key {
     /// A number.
     Int(i64),
     /// A text of at most [`MAX_KEY`] bytes.
-    Text(Arc<str>),
+    Text(SmolStr),
 }
 
 impl Key {

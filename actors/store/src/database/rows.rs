@@ -8,11 +8,11 @@ use super::tx::{Database, Tx};
 use crate::change::{Assignment, Change, Op};
 use crate::entity::Table;
 use crate::error::StoreError;
-use crate::lease::{Verdict, may_write};
+use crate::lease::Verdict;
 use crate::value::{Key, Kind, Value};
 
 /// How many rows one statement sets: few sizes, as each is a statement to prepare.
-const SIZES: [usize; 2] = [128, 16];
+const SIZES: [usize; 3] = [512, 128, 16];
 /// Most values of one statement, below the limit of every database.
 const MOST_VALUES: usize = 30_000;
 
@@ -165,21 +165,11 @@ pub(crate) async fn write(db: &Database, me: &str, changes: &[&Change]) -> Resul
 }
 
 pub(crate) async fn write_in(tx: &mut Tx, me: &str, changes: &[&Change]) -> Result<Vec<Written>, StoreError> {
-    let mut keys: BTreeMap<&str, Vec<Key>> = BTreeMap::new();
-    for change in changes {
-        keys.entry(&change.table).or_default().push(change.key.clone());
-    }
-    let mut held = HashMap::new();
-    for (table, keys) in keys {
-        held.insert(table, leases::held(tx, table, &keys).await?);
-    }
+    let writable = leases::writable(tx, me, changes).await?;
     let mut written = Vec::with_capacity(changes.len());
     let mut sets = Sets::new();
-    for change in changes {
-        let lease = held
-            .get(&*change.table)
-            .and_then(|leases| leases.get(&change.key.to_string()));
-        if !may_write(lease, me, change.fence) {
+    for (change, writable) in changes.iter().zip(writable) {
+        if !writable {
             written.push(Written::Fenced);
             continue;
         }

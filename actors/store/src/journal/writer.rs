@@ -8,22 +8,20 @@
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use tokio::sync::{mpsc, oneshot};
-
 use super::codec::put_record;
 use super::files::{EMPTY, Folder};
+use super::group::{Outcome, Ticket};
+use super::queue::{Batch, Receiver, Sender, queue};
 use crate::backlog::Backlog;
 use crate::change::Change;
 use crate::error::StoreError;
 use crate::lock;
 use crate::settings::{JournalSettings, Sync};
 
-/// Changes that may wait for the thread.
-const QUEUE: usize = 65_536;
 /// Room that is made for records at once, in bytes, if not as much as there is already.
 const ROOM: u64 = 1 << 20;
 /// With so many changes of one sync, the next one waits for more of them, ...
@@ -31,31 +29,9 @@ const CROWD: usize = 16;
 /// ... until so much time has gone by since the last. Else as many syncs are made as the disk can do, each for few
 /// changes, and all who take part in an update are woken for a few at a time.
 const PACE: Duration = Duration::from_millis(1);
-/// Most changes of one sync.
-const GROUP: usize = 8192;
 
-/// What an entity's cell and the thread both know.
-#[derive(Debug, Default)]
-pub(crate) struct Mark {
-    /// Changes that wait for the journal.
-    pub(crate) waiting: AtomicU32,
-    /// What the cell has is not what was acknowledged.
-    pub(crate) lost: AtomicBool,
-}
-
-/// A change on its way into the journal.
-pub(crate) struct Append {
-    pub(crate) change: Change,
-    pub(crate) mark: Arc<Mark>,
-    pub(crate) done: oneshot::Sender<Result<(), StoreError>>,
-}
-
-/// What the thread is told.
-enum Command {
-    Append(Append),
-    /// The database has got something: segments may have become needless.
-    Tidy,
-}
+/// Told of a change that did not get into the journal, or of which that is not known.
+pub(crate) type OnLost = Box<dyn Fn(&Change) + Send>;
 
 /// Numbers for people.
 #[derive(Debug, Default)]
@@ -64,14 +40,14 @@ pub(crate) struct Counters {
     pub(crate) appended: AtomicU64,
     pub(crate) syncs: AtomicU64,
     pub(crate) failures: AtomicU64,
-    /// Changes that wait for the thread.
-    pub(crate) waiting: AtomicU64,
+    /// Changes that have had their outcome.
+    settled: AtomicU64,
 }
 
 /// The way to the thread.
 #[derive(Clone)]
 pub(crate) struct Journal {
-    queue: mpsc::Sender<Command>,
+    queue: Sender,
     pub(crate) counters: Arc<Counters>,
     max_size: u64,
 }
@@ -82,8 +58,9 @@ impl Journal {
         folder: Arc<Folder>,
         settings: &JournalSettings,
         backlog: Arc<Mutex<Backlog>>,
+        on_lost: OnLost,
     ) -> io::Result<Self> {
-        let (queue, taken) = mpsc::channel(QUEUE);
+        let (queue, taken) = queue();
         let counters = Arc::new(Counters::default());
         let segments = folder.segments()?;
         let next = segments.last().map_or(1, |(number, _)| number + 1);
@@ -99,10 +76,11 @@ impl Journal {
             next,
             current: None,
             old: segments,
+            on_lost,
         };
         std::thread::Builder::new()
             .name("journal".to_owned())
-            .spawn(move || writer.run(taken))?;
+            .spawn(move || writer.run(&taken))?;
         Ok(Self {
             queue,
             counters,
@@ -111,36 +89,33 @@ impl Journal {
     }
 
     /// Sends a change on its way, at once or never.
-    pub(crate) fn append(&self, append: Append) -> Result<(), StoreError> {
+    pub(crate) fn append(&self, change: Change) -> Result<Ticket, StoreError> {
         if self.counters.bytes.load(Ordering::Relaxed) >= self.max_size {
             return Err(StoreError::Overloaded(
                 "the journal is full, as the database does not take what is in it",
             ));
         }
-        let mark = Arc::clone(&append.mark);
-        mark.waiting.fetch_add(1, Ordering::AcqRel);
-        self.counters.waiting.fetch_add(1, Ordering::AcqRel);
-        self.queue.try_send(Command::Append(append)).map_err(|why| {
-            mark.waiting.fetch_sub(1, Ordering::AcqRel);
-            self.counters.waiting.fetch_sub(1, Ordering::AcqRel);
-            match why {
-                mpsc::error::TrySendError::Full(_) => {
-                    StoreError::Overloaded("too many changes wait for the journal")
-                }
-                mpsc::error::TrySendError::Closed(_) => StoreError::Closed,
-            }
-        })
+        self.queue.append(change)
+    }
+
+    /// Takes no more changes in.
+    pub(crate) fn seal(&self) {
+        self.queue.seal();
+    }
+
+    /// The number up to which all changes have had their outcome: what became safe of them is in the backlog.
+    pub(crate) fn settled(&self) -> u64 {
+        self.counters.settled.load(Ordering::Acquire)
     }
 
     /// Whether changes wait for the thread.
     pub(crate) fn has_waiting(&self) -> bool {
-        self.counters.waiting.load(Ordering::Acquire) > 0
+        self.queue.came() > self.settled()
     }
 
     /// Has segments deleted that are needed no more.
     pub(crate) fn tidy(&self) {
-        // When the queue is full, the thread will look anyway.
-        self.queue.try_send(Command::Tidy).unwrap_or_default();
+        self.queue.tidy();
     }
 }
 
@@ -190,36 +165,21 @@ struct Writer {
     current: Option<Current>,
     /// Segments that are full, with their lengths.
     old: Vec<(u64, u64)>,
+    on_lost: OnLost,
 }
 
 impl Writer {
-    fn run(mut self, mut queue: mpsc::Receiver<Command>) {
-        let (mut commands, mut group) = (Vec::new(), Vec::new());
+    fn run(mut self, queue: &Receiver) {
         let mut bytes = Vec::new();
         let mut next = Instant::now();
-        loop {
-            if queue.blocking_recv_many(&mut commands, GROUP) == 0 {
-                return;
-            }
+        while queue.wait() {
             wait_until(next);
             let began = Instant::now();
-            while commands.len() < GROUP
-                && let Ok(command) = queue.try_recv()
-            {
-                commands.push(command);
-            }
-            let mut tidy = false;
-            for command in commands.drain(..) {
-                match command {
-                    Command::Append(append) => group.push(append),
-                    Command::Tidy => tidy = true,
-                }
-            }
-            if !group.is_empty() {
-                let count = group.len() as u64;
-                next = if group.len() < CROWD { began } else { began + PACE };
-                self.write_group(&mut group, &mut bytes);
-                self.counters.waiting.fetch_sub(count, Ordering::AcqRel);
+            let (batch, tidy) = queue.take();
+            if let Some(batch) = batch {
+                let crowd = batch.changes.len() >= CROWD;
+                next = if crowd { began + PACE } else { began };
+                self.write_batch(batch, &mut bytes);
             }
             if tidy {
                 self.retire();
@@ -227,51 +187,50 @@ impl Writer {
         }
     }
 
-    /// Writes, syncs and answers a group.
-    fn write_group(&mut self, group: &mut Vec<Append>, bytes: &mut Vec<u8>) {
-        let mut fitting = Vec::with_capacity(group.len());
+    /// Writes, syncs and settles a batch.
+    fn write_batch(&mut self, mut batch: Batch, bytes: &mut Vec<u8>) {
+        let mut refused = Vec::new();
         let written = self.segment().and_then(|number| {
             bytes.clear();
-            for append in group.drain(..) {
-                match put_record(&append.change, number, bytes) {
-                    Ok(()) => fitting.push(append),
-                    Err(why) => refuse(append, &StoreError::Refused(why.into())),
+            for (at, change) in batch.changes.iter().enumerate() {
+                if let Err(why) = put_record(change, number, bytes) {
+                    refused.push((at, StoreError::Refused(why.into())));
                 }
             }
             self.write(bytes)?;
             Ok(number)
         });
-        // Without a segment nothing has been taken out of the group.
-        fitting.append(group);
-        match written {
+        let changes = std::mem::take(&mut batch.changes);
+        let count = changes.len() as u64;
+        let outcome = match written {
             Ok(number) => {
-                self.counters
-                    .appended
-                    .fetch_add(fitting.len() as u64, Ordering::Relaxed);
-                self.acknowledge(fitting, number);
+                let written = count - refused.len() as u64;
+                self.counters.appended.fetch_add(written, Ordering::Relaxed);
+                self.keep(changes, &refused, number);
+                Outcome::Written { refused }
             }
             Err(why) => {
                 self.counters.failures.fetch_add(1, Ordering::Relaxed);
-                tracing::error!(%why, changes = fitting.len(), "the journal cannot be written");
-                let error = StoreError::Uncertain(format!("the journal cannot be written: {why}").into());
-                fitting.into_iter().for_each(|append| refuse(append, &error));
+                tracing::error!(%why, changes = count, "the journal cannot be written");
+                changes.iter().for_each(&self.on_lost);
+                let why = format!("the journal cannot be written: {why}");
+                Outcome::Failed(StoreError::Uncertain(why.into()))
             }
-        }
+        };
+        self.counters.settled.fetch_add(count, Ordering::Release);
+        batch.group.settle(outcome);
     }
 
-    fn acknowledge(&self, group: Vec<Append>, segment: u64) {
+    /// What is in the journal is to reach the database.
+    fn keep(&self, changes: Vec<Change>, refused: &[(usize, StoreError)], segment: u64) {
         let now = Instant::now();
-        let mut answers = Vec::with_capacity(group.len());
+        refused.iter().for_each(|(at, _)| (self.on_lost)(&changes[*at]));
+        let mut refused = refused.iter().map(|(at, _)| *at).peekable();
         let mut backlog = lock(&self.backlog);
-        for Append { change, mark, done } in group {
-            backlog.add(now, change, segment);
-            mark.waiting.fetch_sub(1, Ordering::AcqRel);
-            answers.push(done);
-        }
-        drop(backlog);
-        for done in answers {
-            // Whoever does not wait any more need not know.
-            drop(done.send(Ok(())));
+        for (at, change) in changes.into_iter().enumerate() {
+            if refused.next_if_eq(&at).is_none() {
+                backlog.add(now, change, segment);
+            }
         }
     }
 
@@ -353,10 +312,4 @@ fn wait_until(moment: Instant) {
         // May return early.
         std::thread::park_timeout(left);
     }
-}
-
-fn refuse(append: Append, why: &StoreError) {
-    append.mark.lost.store(true, Ordering::Release);
-    append.mark.waiting.fetch_sub(1, Ordering::AcqRel);
-    drop(append.done.send(Err(why.clone())));
 }
