@@ -5,60 +5,15 @@
 //! - An entity whose change is on its way to the database gets no second one on its way: order is kept.
 //! - No change leaves but by `done`: what failed waits again, and holds its segment of the journal.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::backoff::delay;
-use crate::change::{Change, Name};
+use crate::by_id::{ById, Id};
+use crate::change::Change;
 use crate::value::Key;
-
-/// One entity among all.
-type Id = (Name, Key);
-
-/// Something of each entity. Found without a key of one's own, as the map would be asked for with each change.
-#[derive(Debug)]
-struct ById<T> {
-    tables: HashMap<Name, HashMap<Key, T>>,
-    len: usize,
-}
-
-impl<T> Default for ById<T> {
-    fn default() -> Self {
-        Self {
-            tables: HashMap::new(),
-            len: 0,
-        }
-    }
-}
-
-impl<T> ById<T> {
-    fn get(&self, table: &str, key: &Key) -> Option<&T> {
-        self.tables.get(table)?.get(key)
-    }
-
-    fn get_mut(&mut self, table: &str, key: &Key) -> Option<&mut T> {
-        self.tables.get_mut(table)?.get_mut(key)
-    }
-
-    /// Adds what is not there yet.
-    fn insert(&mut self, (table, key): Id, value: T) {
-        let old = self.tables.entry(table).or_default().insert(key, value);
-        debug_assert!(old.is_none(), "it was there already");
-        self.len += 1;
-    }
-
-    fn remove(&mut self, table: &str, key: &Key) -> Option<T> {
-        let removed = self.tables.get_mut(table)?.remove(key)?;
-        self.len -= 1;
-        Some(removed)
-    }
-
-    fn values(&self) -> impl Iterator<Item = &T> {
-        self.tables.values().flat_map(HashMap::values)
-    }
-}
 
 /// Longest time between two attempts to write a change that the database refuses.
 const LONGEST: Duration = Duration::from_secs(30);
@@ -234,7 +189,7 @@ impl Backlog {
 
     /// Changes that wait or are on their way.
     pub(crate) fn len(&self) -> usize {
-        self.waiting.len + self.flying.len
+        self.waiting.len() + self.flying.len()
     }
 
     /// Where this number stands at any time, without the lock of whoever keeps the backlog.
@@ -267,6 +222,8 @@ impl Backlog {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashMap;
+
     use super::*;
     use crate::change::Op;
     use crate::value::Value;

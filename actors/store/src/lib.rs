@@ -26,6 +26,7 @@
 mod backlog;
 mod backoff;
 mod breaker;
+mod by_id;
 mod cache;
 mod change;
 mod database;
