@@ -1,8 +1,7 @@
 //! What a column can hold, and how the fields of a struct become columns.
 
 use std::fmt;
-
-use smol_str::SmolStr;
+use std::sync::Arc;
 
 use crate::error::StoreError;
 
@@ -47,7 +46,7 @@ pub enum Key {
     /// A number.
     Int(i64),
     /// A text of at most [`MAX_KEY`] bytes.
-    Text(SmolStr),
+    Text(Arc<str>),
 }
 
 impl Key {
