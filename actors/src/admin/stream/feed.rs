@@ -1,4 +1,5 @@
-//! Writes the news of one stream: looks twice a second at what changes, and tells events and lines as they come.
+//! Writes the news of one stream: events and lines as they come; what changes is looked at twice a second, and whenever
+//! something has happened, so that a state is seen in the moment in which it changes.
 
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -18,6 +19,9 @@ use crate::lines::{LogLine, Reader};
 
 /// How often numbers are looked at.
 const STEP: Duration = Duration::from_millis(500);
+
+/// Shortest time between two looks, however much happens.
+const PAUSE: Duration = Duration::from_millis(50);
 
 /// How often something is written when there is no news.
 const HEARTBEAT: Duration = Duration::from_secs(15);
@@ -49,15 +53,34 @@ pub(super) async fn run(seat: Seat, topics: Topics, since: Option<u64>, writer: 
     }
     let mut step = tokio::time::interval(STEP);
     step.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let (mut looked, mut soon) = (Instant::now(), None);
     loop {
         let alive = tokio::select! {
-            _ = step.tick() => feed.look().await,
-            changed = last.changed(), if feed.topics.events => changed.is_ok() && feed.events(),
+            _ = step.tick() => {
+                (looked, soon) = (Instant::now(), None);
+                feed.look().await
+            }
+            () = at(soon) => {
+                (looked, soon) = (Instant::now(), None);
+                feed.look().await
+            }
+            changed = last.changed() => {
+                soon.get_or_insert(looked + PAUSE);
+                changed.is_ok() && feed.events()
+            }
             line = news.recv() => line.is_some_and(|line| feed.say("log", None, &json(&line))),
         };
         if !alive || feed.writer.is_over() {
             return;
         }
+    }
+}
+
+/// Waits until then, or for ever.
+async fn at(moment: Option<Instant>) {
+    match moment {
+        Some(moment) => tokio::time::sleep_until(moment.into()).await,
+        None => std::future::pending().await,
     }
 }
 

@@ -2,14 +2,14 @@
 //!
 //! | topic | events |
 //! | --- | --- |
-//! | `cluster` | `cluster`: the whole, when it is another, at most twice a second |
+//! | `cluster` | `cluster`: the whole, when it is another: twice a second, and when something has happened |
 //! | `nodes` | `nodes`: those whose numbers or state are others, as often |
 //! | `node:NAME` | `node`: all of one, without its points |
 //! | `links` | `links` |
 //! | `events` | `event`, each with its number as id; those behind `Last-Event-ID` first |
 //! | `logs:NAME` | `log`: the lines that a node, or the `master`, writes from now on |
 //!
-//! A task writes, the connection reads. Events are told at once; a comment every 15 s keeps proxies awake. A
+//! A task writes, the connection reads. Events are told at once, the rest at most twenty times a second; a comment every 15 s keeps proxies awake. A
 //! reader that lets a mebibyte gather, or takes nothing for ten seconds while something waits, is cut off.
 
 mod feed;
