@@ -25,6 +25,11 @@ const KEEPALIVE: Duration = Duration::from_secs(60);
 const KEEPALIVE_EVERY: Duration = Duration::from_secs(15);
 const KEEPALIVE_TIMES: u32 = 4;
 
+/// What the system is asked to keep for a client that reads slowly, in bytes; Linux takes twice as much, and counts its
+/// own data in. By itself it would take megabytes for each (tcp_wmem), which no limit of ours sees: a client that
+/// does not read at all would be noticed late, and a thousand of them would take gigabytes.
+const SEND_BUFFER: usize = 256 * 1024;
+
 /// Accepts game clients at `listener` and hands their commands to the services of `router`, until
 /// [`Clients::close_all`]. With `tls`, connections are encrypted. Must be called inside a tokio runtime.
 ///
@@ -101,6 +106,8 @@ fn set_up(stream: &TcpStream) -> io::Result<std::net::SocketAddr> {
         .with_time(KEEPALIVE)
         .with_interval(KEEPALIVE_EVERY)
         .with_retries(KEEPALIVE_TIMES);
-    SockRef::from(stream).set_tcp_keepalive(&keepalive)?;
+    let socket = SockRef::from(stream);
+    socket.set_tcp_keepalive(&keepalive)?;
+    socket.set_send_buffer_size(SEND_BUFFER)?;
     stream.peer_addr()
 }

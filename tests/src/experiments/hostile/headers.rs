@@ -31,7 +31,7 @@ fn run(strength: Strength, record: &mut Record) {
     };
     let bad = bad_headers();
     // What is made once for all, such as the allocator's pages, is made now.
-    for _ in 0..strength.pick(1, 50) {
+    for _ in 0..strength.pick(1, 300) {
         round(&cluster, &bad, &mut echo);
     }
     let memory = Memory::of(&cluster, &["net"]);

@@ -32,8 +32,9 @@ const WAIT_IN_GAME: u32 = 3;
 /// How long a call stays with the game, which thus carries so many in that time as it may have in flight.
 const STAY: Duration = Duration::from_millis(50);
 
-/// Over how many connections.
-const CONNECTIONS: u32 = 50;
+/// Over how many connections, in the full form: so many that none has an older call under way. On one connection
+/// answers to a command leave in order, so that a refusal would wait for the calls before it.
+const CONNECTIONS: u32 = 1200;
 
 fn run(strength: Strength, record: &mut Record) {
     let most: u32 = strength.pick(10, 100);
@@ -41,15 +42,16 @@ fn run(strength: Strength, record: &mut Record) {
     cluster.set("servers.game1.max_in_flight", most);
     cluster.start();
     let capacity = f64::from(most) / STAY.as_secs_f64();
+    let connections = strength.pick(CONNECTIONS / 10, CONNECTIONS);
     let time = strength.pick(Duration::from_secs(3), Duration::from_secs(30));
     let to = cluster.netport();
     // A little above what can be carried shows how much that is.
-    let peak = flood(to, capacity * 1.1, time / 2);
+    let peak = flood(to, connections, capacity * 1.1, time / 2);
     let memory = Memory::of(&cluster, &["net", "gate", "game1"]);
-    let flooded = flood(to, capacity * 3.0, time);
+    let flooded = flood(to, connections, capacity * 3.0, time);
     let more = memory.more();
     memory.tell(flooded.carried.len() + flooded.refused.len(), record);
-    let calm = flood(to, capacity * 0.5, time / 2);
+    let calm = flood(to, connections, capacity * 0.5, time / 2);
     let carried = |seen: &Seen, time: Duration| seen.carried.len() as f64 / time.as_secs_f64();
     let (best, meanwhile) = (carried(&peak, time / 2), carried(&flooded, time));
     record.told("the most that is carried", best, "a second");
@@ -81,17 +83,17 @@ struct Seen {
 }
 
 /// Sends at a rate, whatever becomes of it, and waits for the last answers.
-fn flood(to: SocketAddr, per_second: f64, time: Duration) -> Seen {
+fn flood(to: SocketAddr, connections: u32, per_second: f64, time: Duration) -> Seen {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.expect("because a runtime needs no more than a thread");
-    let every = Duration::from_secs_f64(f64::from(CONNECTIONS) / per_second);
+    let every = Duration::from_secs_f64(f64::from(connections) / per_second);
     LocalSet::new().block_on(&runtime, async move {
         let begin = Instant::now();
         let one = |number: u32| {
-            let first = begin + every * number / CONNECTIONS;
+            let first = begin + every * number / connections;
             tokio::task::spawn_local(connection(to, first, every, begin + time))
         };
-        let all: Vec<_> = (0..CONNECTIONS).map(one).collect();
+        let all: Vec<_> = (0..connections).map(one).collect();
         let mut sum = Seen::default();
         for one in all {
             let seen = one.await.expect("because it panics at nonsense only");
