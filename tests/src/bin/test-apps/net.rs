@@ -2,7 +2,7 @@
 //!
 //! Payloads are words with a space between: `MILLIS TEXT`, or `NODE#NUMBER TEXT` for a session and a text.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
 
 use lampyris::prelude::*;
@@ -105,6 +105,50 @@ struct Seen {
     closed: usize,
 }
 
+/// How many sessions are remembered one by one after their end.
+const REMEMBERED: usize = 2000;
+
+/// What happened to all sessions. Bounded, as some tests come with a million of them.
+#[derive(Default)]
+struct Sessions {
+    seen: HashMap<u64, Seen>,
+    ended: VecDeque<u64>,
+    /// Those that are not remembered: how many were opened, closed, and either not once.
+    others: [usize; 3],
+}
+
+impl Sessions {
+    fn opened(&mut self, number: u64) {
+        self.seen.entry(number).or_default().opened += 1;
+    }
+
+    fn closed(&mut self, number: u64) {
+        self.seen.entry(number).or_default().closed += 1;
+        self.ended.push_back(number);
+        if self.ended.len() > REMEMBERED
+            && let Some(seen) = self
+                .ended
+                .pop_front()
+                .and_then(|oldest| self.seen.remove(&oldest))
+        {
+            self.others = sum(self.others, &seen);
+        }
+    }
+
+    fn count(&self) -> [usize; 3] {
+        self.seen.values().fold(self.others, sum)
+    }
+}
+
+fn sum([opened, closed, odd]: [usize; 3], seen: &Seen) -> [usize; 3] {
+    let is_odd = seen.opened != 1 || seen.closed > 1;
+    [
+        opened + seen.opened,
+        closed + seen.closed,
+        odd + usize::from(is_odd),
+    ]
+}
+
 #[derive(Service)]
 #[service(
     name = "net",
@@ -144,7 +188,7 @@ struct Seen {
 pub(crate) struct Net {
     node: Node,
     gate: RemoteAddr<Gate>,
-    sessions: HashMap<u64, Seen>,
+    sessions: Sessions,
 }
 
 impl Actor for Net {
@@ -210,10 +254,7 @@ handlers! {
         now(Ok("too late".to_owned()))
     }
     Count(net, _session, _text) {
-        let seen = net.sessions.values();
-        let opened: usize = seen.clone().map(|seen| seen.opened).sum();
-        let closed: usize = seen.clone().map(|seen| seen.closed).sum();
-        let odd = seen.filter(|seen| seen.opened != 1 || seen.closed > 1).count();
+        let [opened, closed, odd] = net.sessions.count();
         now(Ok(format!("{opened} opened, {closed} closed, {odd} odd")))
     }
     RefuseInGame(net, _session, text) { net.ask_game(AskGame::Refuse(text)) }
@@ -263,7 +304,7 @@ impl Handler<SessionOpened> for Net {
     type Result = Result<(), CallError>;
 
     fn handle(&mut self, SessionOpened { session }: SessionOpened, _: &mut Context<Self>) -> Self::Result {
-        self.sessions.entry(session.id().number).or_default().opened += 1;
+        self.sessions.opened(session.id().number);
         Ok(())
     }
 }
@@ -272,7 +313,7 @@ impl Handler<SessionClosed> for Net {
     type Result = Result<(), CallError>;
 
     fn handle(&mut self, SessionClosed { session }: SessionClosed, _: &mut Context<Self>) -> Self::Result {
-        self.sessions.entry(session.id().number).or_default().closed += 1;
+        self.sessions.closed(session.id().number);
         Ok(())
     }
 }
@@ -298,6 +339,6 @@ pub(crate) fn app() -> App {
     App::new("test.net").service(|node| Net {
         node: node.clone(),
         gate: node.parent("gate"),
-        sessions: HashMap::new(),
+        sessions: Sessions::default(),
     })
 }
