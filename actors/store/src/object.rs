@@ -41,13 +41,6 @@ impl<E: Entity> fmt::Debug for Object<E> {
     }
 }
 
-/// What the handlers' closure left behind, and how it becomes safe.
-enum Staged<E> {
-    Nothing,
-    Behind(Ticket),
-    Through { change: Change, next: Option<E> },
-}
-
 /// How a change becomes safe, once it is on its way. Small, as it is part of handlers' futures.
 enum Settling {
     Settled,
@@ -67,7 +60,7 @@ impl Settling {
 }
 
 /// What the closure gave, what was seen of the entity as it left it, and how that becomes safe.
-type Outcome<R, L, E> = ((R, L), Staged<E>);
+type Outcome<R, L> = (R, L, Settling);
 
 /// Shared with the task that writes, so that a change that nobody waits for is not overtaken.
 type Gate = Arc<OwnedMutexGuard<()>>;
@@ -117,7 +110,7 @@ impl<E: Entity> Object<E> {
     pub async fn update<R>(&self, change: impl FnOnce(&mut E) -> R) -> Result<R, StoreError> {
         let gate = self.gate().await;
         let change = |entity: &mut E| Ok::<R, Infallible>(change(entity));
-        let Ok((result, (), settling)) = self.begin(gate, change, |_| ())?;
+        let Ok((result, (), settling)) = self.change(|| Arc::new(gate), change, |_| ())?;
         settling.done(&self.core.handle).await.map(|()| result)
     }
 
@@ -131,7 +124,7 @@ impl<E: Entity> Object<E> {
         change: impl FnOnce(&mut E) -> Result<(), X>,
     ) -> Result<Result<E, X>, StoreError> {
         let gate = self.gate().await;
-        let (after, settling) = match self.begin(gate, change, E::clone)? {
+        let (after, settling) = match self.change(|| Arc::new(gate), change, E::clone)? {
             Err(otherwise) => return Ok(Err(otherwise)),
             Ok(((), after, settling)) => (after, settling),
         };
@@ -144,11 +137,11 @@ impl<E: Entity> Object<E> {
     /// As [`Object::update`].
     pub async fn delete(&self) -> Result<(), StoreError> {
         let gate = self.gate().await;
-        let staged = self.replace(|entity| match entity {
+        let decide = |entity: &Option<E>| match entity {
             Some(_) => Ok(Some((Op::Delete, None))),
             None => Ok(None),
-        })?;
-        let settling = self.settle(staged, || Arc::new(gate));
+        };
+        let settling = self.replace(|| Arc::new(gate), decide)?;
         settling.done(&self.core.handle).await
     }
 
@@ -163,14 +156,14 @@ impl<E: Entity> Object<E> {
 
     pub(crate) async fn insert(&self, entity: E) -> Result<(), StoreError> {
         let gate = self.gate().await;
-        let staged = self.replace(|known| match known {
+        let decide = |known: &Option<E>| match known {
             Some(_) => Err(StoreError::Exists {
                 table: E::TABLE.name,
                 key: self.cell.key.clone(),
             }),
             None => Ok(Some((Op::Put(assignments::<E>(entity.to_row())), Some(entity)))),
-        })?;
-        let settling = self.settle(staged, || Arc::new(gate));
+        };
+        let settling = self.replace(|| Arc::new(gate), decide)?;
         settling.done(&self.core.handle).await
     }
 
@@ -184,13 +177,14 @@ impl<E: Entity> Object<E> {
     }
 
     /// Has `change` done to a copy, and the difference on its way; `look` is shown what it has left.
-    fn stage<R, L, X>(
+    fn change<R, L, X>(
         &self,
+        gate: impl FnOnce() -> Gate,
         change: impl FnOnce(&mut E) -> Result<R, X>,
         look: impl FnOnce(&E) -> L,
-    ) -> Result<Result<Outcome<R, L, E>, X>, StoreError> {
+    ) -> Result<Result<Outcome<R, L>, X>, StoreError> {
         let (mut outcome, mut left) = (None, None);
-        let staged = self.replace(|entity| {
+        let settling = self.replace(gate, |entity| {
             let before = entity.as_ref().ok_or_else(|| self.absent())?;
             let mut after = before.clone();
             let changed = change(&mut after);
@@ -216,21 +210,23 @@ impl<E: Entity> Object<E> {
             Ok(Some((Op::Set(columns), Some(after))))
         })?;
         let (outcome, left) = outcome.zip(left).expect("because replace has called the closure");
-        Ok(outcome.map(|result| ((result, left), staged)))
+        Ok(outcome.map(|result| (result, left, settling)))
     }
 
-    /// Has `decide` say what becomes of the entity. Behind, it becomes so at once.
+    /// Has `decide` say what becomes of the entity. Behind, it becomes so at once; `gate` is only needed by what is
+    /// written through.
     fn replace(
         &self,
+        gate: impl FnOnce() -> Gate,
         decide: impl FnOnce(&Option<E>) -> Result<Option<(Op, Option<E>)>, StoreError>,
-    ) -> Result<Staged<E>, StoreError> {
+    ) -> Result<Settling, StoreError> {
         self.core.check_open()?;
         if self.cell.is_lost() {
             return Err(self.lost());
         }
         let mut entity = lock(&self.cell.entity);
         let Some((op, next)) = decide(&entity)? else {
-            return Ok(Staged::Nothing);
+            return Ok(Settling::Settled);
         };
         let table = E::TABLE;
         let change = Change {
@@ -241,34 +237,14 @@ impl<E: Entity> Object<E> {
             op,
         };
         if table.mode == Mode::Through {
-            return Ok(Staged::Through { change, next });
+            return Ok(Settling::Through(self.write_through(change, next, gate())));
         }
         self.core.check_backlog(table.name, &self.cell.key)?;
         // While the entity is locked, so that the journal has the changes in their order.
         let ticket = self.core.journal()?.append(change)?;
         self.cell.last_change.store(ticket.number, Ordering::Relaxed);
         *entity = next;
-        Ok(Staged::Behind(ticket))
-    }
-
-    /// Has `change` done, and what it has changed become safe.
-    fn begin<R, L, X>(
-        &self,
-        gate: OwnedMutexGuard<()>,
-        change: impl FnOnce(&mut E) -> Result<R, X>,
-        look: impl FnOnce(&E) -> L,
-    ) -> Result<Result<(R, L, Settling), X>, StoreError> {
-        let staged = self.stage(change, look)?;
-        Ok(staged.map(|((result, left), staged)| (result, left, self.settle(staged, || Arc::new(gate)))))
-    }
-
-    /// `gate` is only needed by what is written through.
-    fn settle(&self, staged: Staged<E>, gate: impl FnOnce() -> Gate) -> Settling {
-        match staged {
-            Staged::Nothing => Settling::Settled,
-            Staged::Behind(ticket) => Settling::Behind(ticket),
-            Staged::Through { change, next } => Settling::Through(self.write_through(change, next, gate())),
-        }
+        Ok(Settling::Behind(ticket))
     }
 
     fn write_through(&self, change: Change, next: Option<E>, gate: Gate) -> Working<()> {
@@ -331,8 +307,8 @@ impl<E: Entity> Locked<E> {
     /// As [`Object::update`].
     pub async fn update<R>(&self, change: impl FnOnce(&mut E) -> R) -> Result<R, StoreError> {
         let change = |entity: &mut E| Ok::<R, Infallible>(change(entity));
-        let Ok(((result, ()), staged)) = self.object.stage(change, |_| ())?;
-        let settling = self.object.settle(staged, || Arc::clone(&self.gate));
+        let gate = || Arc::clone(&self.gate);
+        let Ok((result, (), settling)) = self.object.change(gate, change, |_| ())?;
         settling.done(&self.object.core.handle).await.map(|()| result)
     }
 }
