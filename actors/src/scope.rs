@@ -65,9 +65,3 @@ impl Entered {
 pub(crate) fn enter(scope: Scope) -> Entered {
     Entered(CURRENT.replace(Some(scope)))
 }
-
-/// Runs `work` inside `scope`.
-pub(crate) fn within<T>(scope: &Scope, work: impl FnOnce() -> T) -> T {
-    let _entered = enter(scope.clone());
-    work()
-}

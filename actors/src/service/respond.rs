@@ -17,11 +17,11 @@ use actix::{
 };
 use lampyris_runtime::reply::ReplyTo;
 
-use super::drain::panicked;
+use super::drain::{Ended, panicked};
 use crate::error::CallError;
 use crate::message::{Callable, Remote};
 use crate::remote::{Call, Relayed};
-use crate::scope::{self, Scope, within};
+use crate::scope::{self, Scope};
 
 /// The result of a handler for `M`.
 pub type Outcome<M> = Result<<M as Callable>::Reply, CallError<<M as Callable>::Error>>;
@@ -93,11 +93,9 @@ where
     M: Callable,
 {
     fn respond(self, _ctx: &mut A::Context, responder: Responder<M>) {
-        let Responder { reply, scope, .. } = responder;
-        tokio::task::spawn_local(Later::<M> {
+        tokio::task::spawn_local(Later {
             future: self,
-            scope: Some(scope),
-            reply: Some(reply),
+            duty: Duty(Some(responder)),
         });
     }
 }
@@ -110,7 +108,7 @@ where
     fn respond(self, ctx: &mut A::Context, responder: Responder<M>) {
         ctx.spawn(Answering {
             future: self,
-            responder: Some(responder),
+            duty: Duty(Some(responder)),
         });
     }
 }
@@ -201,10 +199,39 @@ fn local<M>(sender: OneshotSender<M>, value: M) {
     }
 }
 
-/// An actor's future with the duty to answer when it ends, also by a panic.
+/// The duty to answer when a handler's future ends, also by a panic. Empty once that is done.
+struct Duty<M: Callable>(Option<Responder<M>>);
+
+impl<M: Callable> Duty<M> {
+    /// Polls the future inside the scope of its call, and answers if that was the end of it.
+    fn poll(&mut self, poll: impl FnOnce() -> Poll<Outcome<M>>) -> Poll<Ended> {
+        let Some(Responder { reply, scope, .. }) = self.0.take() else {
+            return Poll::Ready(Ended::Returned);
+        };
+        let entered = scope::enter(scope);
+        let polled = catch_unwind(AssertUnwindSafe(poll));
+        let responder = Responder::new(reply, entered.leave());
+        Poll::Ready(match polled {
+            Ok(Poll::Pending) => {
+                self.0 = Some(responder);
+                return Poll::Pending;
+            }
+            Ok(Poll::Ready(outcome)) => {
+                responder.send(outcome);
+                Ended::Returned
+            }
+            Err(panic) => {
+                responder.panicked(panic.as_ref());
+                Ended::Panicked
+            }
+        })
+    }
+}
+
+/// An actor's future. If it panics, the actor's state may be broken.
 struct Answering<A: Actor, M: Callable> {
     future: ResponseActFuture<A, Outcome<M>>,
-    responder: Option<Responder<M>>,
+    duty: Duty<M>,
 }
 
 impl<A, M> ActorFuture<A> for Answering<A, M>
@@ -220,66 +247,27 @@ where
         ctx: &mut A::Context,
         task: &mut Context<'_>,
     ) -> Poll<()> {
-        let Some(scope) = self.responder.as_ref().map(|responder| responder.scope.clone()) else {
-            return Poll::Ready(());
-        };
-        let polled = catch_unwind(AssertUnwindSafe(|| {
-            within(&scope, || self.future.as_mut().poll(actor, ctx, task))
-        }));
-        let outcome = match polled {
-            Ok(Poll::Pending) => return Poll::Pending,
-            Ok(Poll::Ready(outcome)) => Ok(outcome),
-            Err(panic) => Err(panic),
-        };
-        if let Some(responder) = self.responder.take() {
-            match outcome {
-                Ok(outcome) => responder.send(outcome),
-                Err(panic) => {
-                    responder.panicked(panic.as_ref());
-                    ctx.terminate();
-                }
+        let Self { future, duty } = &mut *self;
+        duty.poll(|| future.as_mut().poll(actor, ctx, task)).map(|ended| {
+            if ended == Ended::Panicked {
+                ctx.terminate();
             }
-        }
-        Poll::Ready(())
+        })
     }
 }
 
-/// A handler's future with the duty to answer when it ends, also by a panic. It is a type of its own, as an `async`
-/// block has room for all that it moves twice, and there is one of these for every call that waits.
+/// A future of its own. A type instead of an `async` block, which has room for all that it moves twice: there is one of
+/// these for every call that waits.
 struct Later<M: Callable> {
     future: ResponseFuture<Outcome<M>>,
-    /// Not here while the future is polled.
-    scope: Option<Scope>,
-    /// Not here once the answer is given.
-    reply: Option<ReplyTo>,
+    duty: Duty<M>,
 }
 
 impl<M: Callable> Future for Later<M> {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, task: &mut Context<'_>) -> Poll<()> {
-        let this = &mut *self;
-        let Some(scope) = this.scope.take() else {
-            return Poll::Ready(());
-        };
-        let entered = scope::enter(scope);
-        let polled = catch_unwind(AssertUnwindSafe(|| this.future.as_mut().poll(task)));
-        let scope = entered.leave();
-        let outcome = match polled {
-            Ok(Poll::Pending) => {
-                this.scope = Some(scope);
-                return Poll::Pending;
-            }
-            Ok(Poll::Ready(outcome)) => Ok(outcome),
-            Err(panic) => Err(panic),
-        };
-        if let Some(reply) = this.reply.take() {
-            let responder = Responder::<M>::new(reply, scope);
-            match outcome {
-                Ok(outcome) => responder.send(outcome),
-                Err(panic) => responder.panicked(panic.as_ref()),
-            }
-        }
-        Poll::Ready(())
+        let Self { future, duty } = &mut *self;
+        duty.poll(|| future.as_mut().poll(task)).map(drop)
     }
 }
