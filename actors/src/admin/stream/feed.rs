@@ -51,21 +51,15 @@ pub(super) async fn run(seat: Seat, topics: Topics, since: Option<u64>, writer: 
     if !feed.write(": welcome\n\n".to_owned()) {
         return;
     }
-    let mut step = tokio::time::interval(STEP);
-    step.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    let (mut looked, mut soon) = (Instant::now(), None);
+    let (mut looked, mut pause) = (Instant::now(), Duration::ZERO);
     loop {
         let alive = tokio::select! {
-            _ = step.tick() => {
-                (looked, soon) = (Instant::now(), None);
-                feed.look().await
-            }
-            () = at(soon) => {
-                (looked, soon) = (Instant::now(), None);
+            () = tokio::time::sleep_until((looked + pause).into()) => {
+                (looked, pause) = (Instant::now(), STEP);
                 feed.look().await
             }
             changed = last.changed() => {
-                soon.get_or_insert(looked + PAUSE);
+                pause = pause.min(PAUSE);
                 changed.is_ok() && feed.events()
             }
             line = news.recv() => line.is_some_and(|line| feed.say("log", None, &json(&line))),
@@ -73,14 +67,6 @@ pub(super) async fn run(seat: Seat, topics: Topics, since: Option<u64>, writer: 
         if !alive || feed.writer.is_over() {
             return;
         }
-    }
-}
-
-/// Waits until then, or for ever.
-async fn at(moment: Option<Instant>) {
-    match moment {
-        Some(moment) => tokio::time::sleep_until(moment.into()).await,
-        None => std::future::pending().await,
     }
 }
 

@@ -9,8 +9,9 @@
 //! | `events` | `event`, each with its number as id; those behind `Last-Event-ID` first |
 //! | `logs:NAME` | `log`: the lines that a node, or the `master`, writes from now on |
 //!
-//! A task writes, the connection reads. Events are told at once, the rest at most twenty times a second; a comment every 15 s keeps proxies awake. A
-//! reader that lets a mebibyte gather, or takes nothing for ten seconds while something waits, is cut off.
+//! A task writes, the connection reads. Events are told at once, the rest at most twenty times a second; a comment every
+//! 15 s keeps proxies awake. A reader that lets a mebibyte gather, or takes nothing for ten seconds while something waits,
+//! is cut off.
 
 mod feed;
 mod pipe;
