@@ -159,16 +159,8 @@ fn progress(nodes: &[Node]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::trouble::tests::refused;
     use super::*;
-
-    fn refused(status: u16) -> Trouble {
-        Trouble::Refused {
-            status,
-            detail: "no".to_owned(),
-            hint: None,
-            problem: Box::default(),
-        }
-    }
 
     #[test]
     fn a_master_is_gone_when_nobody_listens_and_nobody_holds_its_lock() {

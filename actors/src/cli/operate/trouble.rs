@@ -101,10 +101,11 @@ impl Trouble {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
 
-    fn refused(status: u16) -> Trouble {
+    /// A refusal of the API.
+    pub(in crate::cli::operate) fn refused(status: u16) -> Trouble {
         Trouble::Refused {
             status,
             detail: "no".to_owned(),
