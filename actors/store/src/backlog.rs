@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 use crate::backoff::delay;
 use crate::by_id::{ById, Id};
 use crate::change::Change;
+use crate::counted::Counted;
 use crate::value::Key;
 
 /// Longest time between two attempts to write a change that the database refuses.
@@ -42,22 +43,17 @@ pub(crate) struct Taken {
     attempts: u32,
 }
 
-/// Numbers for people.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(crate) struct Summary {
-    pub(crate) count: usize,
-    pub(crate) oldest: Option<Instant>,
-}
-
 /// The changes that wait, and those that are on their way.
 #[derive(Debug, Default)]
 pub(crate) struct Backlog {
     waiting: ById<Waiting>,
     queue: BTreeMap<u64, Id>,
-    /// Those on their way, with what is needed once they fail.
-    flying: ById<(Change, Instant)>,
-    /// How many changes need each segment of the journal.
-    segments: BTreeMap<u64, usize>,
+    /// Those on their way.
+    flying: ById<Change>,
+    /// The segments of the journal that changes need.
+    segments: Counted<u64>,
+    /// Since when changes wait: few moments, as those that were safe together came together.
+    ages: Counted<Instant>,
     /// How many changes there are, for those who do not want to wait for the backlog.
     count: Arc<AtomicUsize>,
     turns: u64,
@@ -80,7 +76,8 @@ impl Backlog {
             not_before: now,
             turn: self.turns,
         };
-        *self.segments.entry(segment).or_default() += 1;
+        self.segments.add(segment);
+        self.ages.add(now);
         self.enqueue(waiting);
     }
 
@@ -92,13 +89,9 @@ impl Backlog {
         self.count.store(self.len(), Ordering::Relaxed);
     }
 
-    fn leave(&mut self, segment: u64) {
-        if let Some(needed) = self.segments.get_mut(&segment) {
-            *needed -= 1;
-            if *needed == 0 {
-                self.segments.remove(&segment);
-            }
-        }
+    fn leave(&mut self, segment: u64, since: Instant) {
+        self.segments.remove(segment);
+        self.ages.remove(since);
         self.count.store(self.len(), Ordering::Relaxed);
     }
 
@@ -121,7 +114,7 @@ impl Backlog {
                 ..
             }) = self.waiting.remove(&id.0, &id.1)
             {
-                self.flying.insert(id, (change.clone(), since));
+                self.flying.insert(id, change.clone());
                 batch.push(Taken {
                     change,
                     segment,
@@ -136,7 +129,7 @@ impl Backlog {
     /// A change has reached the database, or never may.
     pub(crate) fn done(&mut self, taken: &Taken) {
         self.flying.remove(&taken.change.table, &taken.change.key);
-        self.leave(taken.segment);
+        self.leave(taken.segment, taken.since);
     }
 
     /// A change did not reach the database, for a reason of its own (`refused`) or for another one.
@@ -160,7 +153,7 @@ impl Backlog {
                 change.op = change.op.then(newer.change.op);
                 change.fence = newer.change.fence;
                 self.queue.remove(&newer.turn);
-                self.leave(newer.segment);
+                self.leave(newer.segment, newer.since);
                 newer.turn
             }
             None => self.turns,
@@ -177,7 +170,7 @@ impl Backlog {
 
     /// What the database does not know yet of an entity: the change on its way, then the one that waits.
     pub(crate) fn of(&self, table: &'static str, key: &Key) -> [Option<&Change>; 2] {
-        let flying = self.flying.get(table, key).map(|(change, ..)| change);
+        let flying = self.flying.get(table, key);
         let waiting = self.waiting.get(table, key);
         [flying, waiting.map(|waiting| &waiting.change)]
     }
@@ -204,19 +197,12 @@ impl Backlog {
 
     /// The oldest segment that is still needed.
     pub(crate) fn oldest_segment(&self) -> Option<u64> {
-        self.segments.keys().next().copied()
+        self.segments.first()
     }
 
-    /// How much there is, and since when.
-    pub(crate) fn summary(&self) -> Summary {
-        let waiting = self.waiting.values().map(|waiting| waiting.since);
-        let oldest = waiting
-            .chain(self.flying.values().map(|(.., since)| *since))
-            .min();
-        Summary {
-            count: self.len(),
-            oldest,
-        }
+    /// Since when the oldest change waits.
+    pub(crate) fn oldest(&self) -> Option<Instant> {
+        self.ages.first()
     }
 }
 
@@ -291,6 +277,25 @@ mod tests {
     }
 
     #[test]
+    fn a_change_is_as_old_as_its_oldest_part_until_the_database_has_it() {
+        let (mut backlog, begun) = (Backlog::default(), Instant::now());
+        let after = |seconds| begun + Duration::from_secs(seconds);
+        assert_eq!(backlog.oldest(), None);
+        backlog.add(begun, change(1, 10), 5);
+        backlog.add(after(1), change(2, 20), 5);
+        backlog.add(after(2), change(1, 11), 5);
+        let mut batch = backlog.take(after(2), 9);
+        assert_eq!(backlog.oldest(), Some(begun), "also on its way");
+        backlog.add(after(3), change(1, 12), 6);
+        backlog.done(&batch.remove(1));
+        backlog.failed(after(4), batch.remove(0), true);
+        assert_eq!(backlog.oldest(), Some(begun), "also when it was refused");
+        let last = backlog.take(after(99), 9).remove(0);
+        backlog.done(&last);
+        assert_eq!(backlog.oldest(), None);
+    }
+
+    #[test]
     fn a_refused_change_waits_longer_each_time_and_is_not_in_the_way() {
         let (mut backlog, mut now) = (Backlog::default(), Instant::now());
         backlog.add(now, change(1, 10), 5);
@@ -303,9 +308,11 @@ mod tests {
             assert_eq!(other.len(), 1);
             backlog.done(&other[0]);
             let before = now;
-            while backlog.take(now, 0).is_empty()
-                && backlog.waiting.values().any(|waiting| waiting.not_before > now)
-            {
+            let has_to_wait = |backlog: &Backlog, now| {
+                let waiting = backlog.waiting.get("players", &Key::Int(1));
+                waiting.is_some_and(|waiting| waiting.not_before > now)
+            };
+            while has_to_wait(&backlog, now) {
                 now += Duration::from_millis(50);
             }
             waits.push(now - before);
@@ -365,6 +372,7 @@ mod tests {
                 .into_iter()
                 .for_each(|taken| land(&mut backlog, taken));
             assert_eq!((backlog.len(), backlog.oldest_segment()), (0, None));
+            assert_eq!(backlog.oldest(), None);
             assert_eq!(database, newest, "seed {seed}");
         }
     }

@@ -50,8 +50,4 @@ impl<T> ById<T> {
     pub(crate) const fn len(&self) -> usize {
         self.len
     }
-
-    pub(crate) fn values(&self) -> impl Iterator<Item = &T> {
-        self.tables.values().flat_map(HashMap::values)
-    }
 }

@@ -6,7 +6,7 @@
 //! | `entities`, `object`, `shelf` | what a handler uses: a table's entities, one entity, those in memory |
 //! | `entity`, `value` | what an entity is: a row with a key; columns |
 //! | `desk` | loads entities and gives them up, many at once |
-//! | `change`, `backlog`, `flusher` | from a change to the database |
+//! | `change`, `backlog`, `counted`, `flusher` | from a change to the database |
 //! | `journal` | changes that are acknowledged, and that the database may lack |
 //! | `lease` | who may write an entity |
 //! | `database` | pools, statements, transactions of SQLite, MySQL and PostgreSQL |
@@ -29,6 +29,7 @@ mod breaker;
 mod by_id;
 mod cache;
 mod change;
+mod counted;
 mod database;
 mod desk;
 mod entities;

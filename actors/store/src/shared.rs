@@ -280,7 +280,7 @@ impl Core {
             Health::Down { since, why } => (false, Some((why.to_string(), since.elapsed()))),
             health => (health == Health::Up, None),
         };
-        let backlog = lock(&self.backlog).summary();
+        let oldest = lock(&self.backlog).oldest();
         let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         let journal = self.opened.get().map(|opened| &opened.journal.counters);
         let of_journal = |pick: fn(&crate::journal::writer::Counters) -> &AtomicU64| {
@@ -291,10 +291,8 @@ impl Core {
             database_down: down,
             connections: self.db.pool.size(),
             entities: self.shelves().iter().map(|shelf| shelf.len()).sum(),
-            backlog: backlog.count,
-            backlog_age: backlog
-                .oldest
-                .map_or(Duration::ZERO, |oldest| Instant::now().duration_since(oldest)),
+            backlog: self.backlog_count.load(Ordering::Relaxed),
+            backlog_age: oldest.map_or(Duration::ZERO, |oldest| oldest.elapsed()),
             journal_bytes: of_journal(|counters| &counters.bytes),
             journaled: of_journal(|counters| &counters.appended),
             journal_syncs: of_journal(|counters| &counters.syncs),

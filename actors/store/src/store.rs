@@ -148,24 +148,50 @@ impl Store {
     }
 
     /// Takes the leases of a node away that does not come back: what is in its journal alone is then lost, and
-    /// should it come back, it cannot write any more. `owner` is the node's name, or `NODE#JOURNAL`. Is logged, and
+    /// should it come back, it cannot write any more. `owner` is the node's name, or `NODE#JOURNAL`. The leases of
+    /// this store itself stay, so that a node can free what was its own under a journal that is lost. Is logged, and
     /// noted in each lease. Gives the number of leases.
     ///
     /// # Errors
-    /// [`StoreError::Unavailable`] and the like.
+    /// [`StoreError::Unavailable`] and the like; [`StoreError::BadKey`] when `owner` is empty.
     pub async fn force(&self, owner: &str, reason: &str) -> Result<u64, StoreError> {
-        let core = Arc::clone(self.core()?);
-        core.opened().await?;
+        let core = self.of_owner(owner).await?;
         let (owner, inner) = (owner.to_owned(), Arc::clone(&core));
         let note = format!("from {owner} by {}: {reason}", core.me());
         core.run(async move {
             let mut tx = inner.db.begin().await?;
-            let count = leases::force(&mut tx, &owner, &note).await?;
+            let count = leases::force(&mut tx, inner.me(), &owner, &note).await?;
             tx.commit().await?;
             tracing::warn!(count, %note, "leases are taken away by force");
             Ok(count)
         })
         .await
+    }
+
+    /// How many leases [`Store::force`] would take away.
+    ///
+    /// # Errors
+    /// The same.
+    pub async fn forceable(&self, owner: &str) -> Result<u64, StoreError> {
+        let core = self.of_owner(owner).await?;
+        let (owner, inner) = (owner.to_owned(), Arc::clone(&core));
+        core.run(async move {
+            let mut tx = inner.db.begin().await?;
+            let count = leases::count(&mut tx, inner.me(), &owner).await?;
+            tx.commit().await?;
+            Ok(count)
+        })
+        .await
+    }
+
+    /// What answers questions about the leases of `owner`, once it is open.
+    async fn of_owner(&self, owner: &str) -> Result<Arc<Core>, StoreError> {
+        if owner.is_empty() {
+            return Err(StoreError::BadKey("an owner has a name".to_owned()));
+        }
+        let core = Arc::clone(self.core()?);
+        core.opened().await?;
+        Ok(core)
     }
 
     /// The numbers of now.

@@ -86,7 +86,9 @@ async fn a_forced_lease_ends_the_right_to_write() {
     first.flush().await.unwrap();
     ann.update(|ann| ann.gold = 7).await.unwrap();
     let (second, of_second) = players(lazy("game2", folder.path()));
+    assert_eq!(second.forceable("game1").await, Ok(1));
     assert_eq!(second.force("game1", "its host burnt down").await, Ok(1));
+    assert_eq!(second.forceable("game1").await, Ok(0));
     let taken = of_second.load("ann").await.unwrap().unwrap();
     taken.update(|ann| ann.gold = 1).await.unwrap();
     first.flush().await.unwrap();
@@ -97,6 +99,50 @@ async fn a_forced_lease_ends_the_right_to_write() {
     ));
     second.flush().await.unwrap();
     assert_eq!(of_first.view("ann").await.unwrap().unwrap().gold, 1);
+}
+
+#[tokio::test]
+async fn a_node_that_lost_its_journal_is_given_back_what_was_its_own_and_nobody_elses() {
+    let folder = tempfile::tempdir().unwrap();
+    let of_node = async |node: &str, ids: &[&str]| {
+        let (store, all) = players(lazy(node, folder.path()));
+        let mut objects = Vec::new();
+        for &id in ids {
+            objects.push(all.load_or_insert(id, || player(id)).await.unwrap());
+        }
+        store.flush().await.unwrap();
+        (store, all, objects)
+    };
+    let (lost, ..) = of_node("game_1", &["ann", "bob"]).await;
+    // Names that a pattern would take for the same one.
+    let others = (
+        of_node("gamex1", &["cid"]).await,
+        of_node("GAME_1", &["dan"]).await,
+    );
+    drop(lost);
+    std::fs::remove_dir_all(folder.path().join("game_1-journal")).unwrap();
+    let (store, all, _eve) = of_node("game_1", &["eve"]).await;
+    let refused = all.load("ann").await.unwrap_err();
+    assert!(matches!(&refused, StoreError::OwnedElsewhere { owner, .. } if owner.starts_with("game_1#")));
+    assert_eq!(store.forceable("game_1").await, Ok(2));
+    assert_eq!(store.force("game_1", "its disk is broken").await, Ok(2));
+    assert!(all.load("ann").await.unwrap().is_some());
+    let eve = all.load("eve").await.unwrap().unwrap();
+    eve.update(|eve| eve.gold = 3).await.unwrap();
+    store.flush().await.unwrap();
+    assert_eq!(
+        store.snapshot().unwrap().fenced,
+        0,
+        "what is its own stays its own"
+    );
+    for id in ["cid", "dan"] {
+        assert!(
+            matches!(all.load(id).await, Err(StoreError::OwnedElsewhere { .. })),
+            "{id}"
+        );
+    }
+    assert!(matches!(store.force("", "").await, Err(StoreError::BadKey(_))));
+    drop(others);
 }
 
 #[tokio::test]

@@ -165,15 +165,33 @@ pub(crate) async fn release_all(tx: &mut Tx, me: &str) -> Result<u64, StoreError
     tx.execute(update, &[text(me)]).await.map(|done| done.rows)
 }
 
-/// Takes leases away from whoever has them; the number grows, so that he cannot write any more. Without a key: all
-/// leases of the owners whose name begins with `owner`.
-pub(crate) async fn force(tx: &mut Tx, owner: &str, note: &str) -> Result<u64, StoreError> {
-    let update = format!(
-        "UPDATE {TABLE} SET owner = '', fence = fence + 1, forced = ? WHERE owner LIKE ? OR owner = ?"
-    );
+/// Takes the leases of `owner` away, which is a node, with all its journals, or one `NODE#JOURNAL`; not those of `me`.
+/// Their numbers grow, so that the owner cannot write any more.
+pub(crate) async fn force(tx: &mut Tx, me: &str, owner: &str, note: &str) -> Result<u64, StoreError> {
+    let (condition, values) = owned(me, owner);
+    let update = format!("UPDATE {TABLE} SET owner = '', fence = fence + 1, forced = ? WHERE {condition}");
     let note: String = note.chars().take(400).collect();
-    let values = [Value::Text(note), text(format!("{owner}#%")), text(owner)];
+    let values: Vec<Value> = std::iter::once(Value::Text(note)).chain(values).collect();
     tx.execute(update, &values).await.map(|done| done.rows)
+}
+
+/// How many leases `force` would take away.
+pub(crate) async fn count(tx: &mut Tx, me: &str, owner: &str) -> Result<u64, StoreError> {
+    let (condition, values) = owned(me, owner);
+    let select = format!("SELECT COUNT(*) FROM {TABLE} WHERE {condition}");
+    let rows = tx.fetch(select, &values, &[Kind::Int]).await?;
+    Ok(match rows.first().and_then(|row| row.first()) {
+        Some(Value::Int(count)) => u64::try_from(*count).unwrap_or_default(),
+        _ => 0,
+    })
+}
+
+/// The leases of `owner` without those of `me`. Not by LIKE, for which an underscore in a name is any letter.
+fn owned(me: &str, owner: &str) -> (String, [Value; 3]) {
+    let journals = format!("{owner}#");
+    let letters = journals.chars().count();
+    let condition = format!("owner <> ? AND (owner = ? OR SUBSTR(owner, 1, {letters}) = ?)");
+    (condition, [text(me), text(owner), Value::Text(journals)])
 }
 
 /// `count` of the keys' items, the last one again and again.

@@ -10,9 +10,11 @@
 //! | `tx` | a transaction with a deadline |
 //! | `leases` | acquires, checks and releases leases |
 //! | `rows` | reads rows, carries out changes |
+//! | `batch` | many changes as few statements; pure |
 //!
 //! It knows tables by name and rows as values, and no entities.
 
+mod batch;
 pub(crate) mod conn;
 pub(crate) mod health;
 pub(crate) mod leases;

@@ -1,20 +1,16 @@
 //! Rows: loads them with their leases, and carries out changes under the leases' numbers.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 
+use super::batch::Batch;
 use super::leases;
 use super::sql::{marks, rounded};
 use super::tx::{Database, Tx};
-use crate::change::{Assignment, Change, Op};
+use crate::change::Change;
 use crate::entity::Table;
 use crate::error::StoreError;
 use crate::lease::Verdict;
 use crate::value::{Key, Kind, Value};
-
-/// How many rows one statement sets: few sizes, as each is a statement to prepare.
-const SIZES: [usize; 3] = [512, 128, 16];
-/// Most values of one statement, below the limit of every database.
-const MOST_VALUES: usize = 30_000;
 
 /// A row by its key, `None` for none, and the fencing number under which it may be written.
 pub(crate) type Loaded = (i64, Option<Vec<Value>>);
@@ -164,73 +160,20 @@ pub(crate) async fn write(db: &Database, me: &str, changes: &[&Change]) -> Resul
     finish(tx, result).await
 }
 
-pub(crate) async fn write_in(tx: &mut Tx, me: &str, changes: &[&Change]) -> Result<Vec<Written>, StoreError> {
+async fn write_in(tx: &mut Tx, me: &str, changes: &[&Change]) -> Result<Vec<Written>, StoreError> {
     let writable = leases::writable(tx, me, changes).await?;
     let mut written = Vec::with_capacity(changes.len());
-    let mut sets = Sets::new();
+    let mut batch = Batch::default();
     for (change, writable) in changes.iter().zip(writable) {
-        if !writable {
-            written.push(Written::Fenced);
-            continue;
+        if writable {
+            batch.add(change);
         }
-        written.push(Written::Yes);
-        match &change.op {
-            Op::Put(columns) => write_row(tx, change, columns).await?,
-            Op::Delete => delete_row(tx, change).await?,
-            Op::Set(columns) => {
-                let names = columns.iter().map(|(name, _)| &**name).collect();
-                let alike: Set<'_> = (&change.table, &change.key_column, names);
-                sets.entry(alike).or_default().push((&change.key, columns));
-            }
-        }
+        written.push(if writable { Written::Yes } else { Written::Fenced });
     }
-    write_sets(tx, &sets).await?;
+    for (sql, values) in batch.statements(tx.dialect()) {
+        tx.execute(sql, &values).await?;
+    }
     Ok(written)
-}
-
-/// Table, key's column and the columns that are set: what makes changes alike.
-type Set<'a> = (&'a str, &'a str, Vec<&'a str>);
-
-/// Changes of some columns, those that are alike together. No entity has two changes, so that their order is free.
-type Sets<'a> = BTreeMap<Set<'a>, Vec<(&'a Key, &'a Vec<Assignment>)>>;
-
-async fn write_sets(tx: &mut Tx, sets: &Sets<'_>) -> Result<(), StoreError> {
-    for ((table, key, columns), rows) in sets {
-        let mut rows = rows.as_slice();
-        while !rows.is_empty() {
-            let fits = |size: &&usize| **size <= rows.len() && **size * (columns.len() + 1) <= MOST_VALUES;
-            let size = SIZES.iter().find(fits).copied().unwrap_or(1);
-            let (now, later) = rows.split_at(size);
-            rows = later;
-            let mut values = Vec::with_capacity(size * (columns.len() + 1));
-            for (own, assignments) in now {
-                values.push(own.value());
-                values.extend(assignments.iter().map(|(_, value)| value.clone()));
-            }
-            let sql = if size > 1 {
-                tx.dialect().set_many(table, key, columns, size)
-            } else {
-                values.rotate_left(1);
-                tx.dialect().set(table, key, columns)
-            };
-            tx.execute(sql, &values).await?;
-        }
-    }
-    Ok(())
-}
-
-/// Writes the whole row, whether there is one or not.
-async fn write_row(tx: &mut Tx, change: &Change, columns: &[Assignment]) -> Result<(), StoreError> {
-    let names: Vec<&str> = columns.iter().map(|(name, _)| &**name).collect();
-    let sql = tx.dialect().put(&change.table, &change.key_column, &names);
-    let others = columns.iter().map(|(_, value)| value.clone());
-    let values: Vec<Value> = std::iter::once(change.key.value()).chain(others).collect();
-    tx.execute(sql, &values).await.map(drop)
-}
-
-async fn delete_row(tx: &mut Tx, change: &Change) -> Result<(), StoreError> {
-    let sql = tx.dialect().delete(&change.table, &change.key_column);
-    tx.execute(sql, &[change.key.value()]).await.map(drop)
 }
 
 async fn finish<T>(tx: Tx, result: Result<T, StoreError>) -> Result<T, StoreError> {

@@ -127,8 +127,7 @@ impl Dialect {
 
     /// `INSERT` of `rows` rows that passes over those that are there.
     pub(crate) fn insert_missing(self, table: &str, columns: &[&str], rows: usize) -> String {
-        let row = format!("({})", marks(columns.len()));
-        let rows = vec![row; rows].join(", ");
+        let rows = row_marks(columns.len(), rows);
         let (verb, end) = match self {
             Self::MySql => ("INSERT IGNORE", ""),
             _ => ("INSERT", " ON CONFLICT DO NOTHING"),
@@ -136,17 +135,17 @@ impl Dialect {
         format!("{verb} INTO {table} ({}) VALUES {rows}{end}", columns.join(", "))
     }
 
-    /// Writes a whole row, whether it is there or not. The key comes first.
-    pub(crate) fn put(self, table: &str, key: &str, columns: &[&str]) -> String {
+    /// Writes whole rows, whether they are there or not; of each row the key comes first.
+    pub(crate) fn put(self, table: &str, key: &str, columns: &[&str], rows: usize) -> String {
         let quoted: Vec<String> = columns.iter().map(|column| self.name(column)).collect();
         let all = std::iter::once(self.name(key))
             .chain(quoted.iter().cloned())
             .collect::<Vec<_>>();
         let insert = format!(
-            "INSERT INTO {} ({}) VALUES ({})",
+            "INSERT INTO {} ({}) VALUES {}",
             self.name(table),
             all.join(", "),
-            marks(all.len())
+            row_marks(all.len(), rows)
         );
         let update = |from: &dyn Fn(&str) -> String| {
             quoted
@@ -202,7 +201,7 @@ impl Dialect {
                 new(&format!("{table}."))
             );
         }
-        let values = vec![format!("({})", marks(names.len())); rows].join(", ");
+        let values = row_marks(names.len(), rows);
         format!(
             "WITH v ({}) AS (VALUES {values}) UPDATE {table} SET {} FROM v WHERE {table}.{key} = v.c0",
             names.join(", "),
@@ -210,9 +209,10 @@ impl Dialect {
         )
     }
 
-    /// Deletes a row.
-    pub(crate) fn delete(self, table: &str, key: &str) -> String {
-        format!("DELETE FROM {} WHERE {} = ?", self.name(table), self.name(key))
+    /// Deletes rows.
+    pub(crate) fn delete(self, table: &str, key: &str, rows: usize) -> String {
+        let (table, key) = (self.name(table), self.name(key));
+        format!("DELETE FROM {table} WHERE {key} IN ({})", marks(rows))
     }
 
     /// Inserts a row whose key the database draws.
@@ -251,6 +251,11 @@ pub(crate) fn marks(count: usize) -> String {
     vec!["?"; count].join(", ")
 }
 
+/// `(?, ?), (?, ?)`
+fn row_marks(columns: usize, rows: usize) -> String {
+    vec![format!("({})", marks(columns)); rows].join(", ")
+}
+
 /// How many marks a list gets, so that there are few different statements to prepare: the rest is filled up with
 /// the last value.
 pub(crate) fn rounded(count: usize) -> usize {
@@ -274,16 +279,16 @@ mod tests {
     #[test]
     fn rows_are_put_in_the_words_of_each_dialect() {
         assert_eq!(
-            Dialect::Sqlite.put("t", "id", &["a"]),
+            Dialect::Sqlite.put("t", "id", &["a"], 1),
             r#"INSERT INTO "t" ("id", "a") VALUES (?, ?) ON CONFLICT ("id") DO UPDATE SET "a" = excluded."a""#
         );
         assert_eq!(
-            Dialect::MySql.put("t", "id", &["a"]),
+            Dialect::MySql.put("t", "id", &["a"], 1),
             "INSERT INTO `t` (`id`, `a`) VALUES (?, ?) ON DUPLICATE KEY UPDATE `a` = VALUES(`a`)"
         );
         assert_eq!(
-            Dialect::MySql.put("t", "id", &[]),
-            "INSERT IGNORE INTO `t` (`id`) VALUES (?)"
+            Dialect::MySql.put("t", "id", &[], 2),
+            "INSERT IGNORE INTO `t` (`id`) VALUES (?), (?)"
         );
         assert_eq!(
             Dialect::Postgres.set("t", "id", &["a", "b"]),
@@ -292,7 +297,15 @@ mod tests {
     }
 
     #[test]
-    fn several_rows_are_set_by_one_statement() {
+    fn several_rows_are_written_by_one_statement() {
+        assert_eq!(
+            Dialect::Postgres.put("t", "id", &["a"], 2),
+            r#"INSERT INTO "t" ("id", "a") VALUES (?, ?), (?, ?) ON CONFLICT ("id") DO UPDATE SET "a" = excluded."a""#
+        );
+        assert_eq!(
+            Dialect::MySql.delete("t", "id", 2),
+            "DELETE FROM `t` WHERE `id` IN (?, ?)"
+        );
         assert_eq!(
             Dialect::Sqlite.set_many("t", "id", &["a", "b"], 2),
             r#"WITH v (c0, c1, c2) AS (VALUES (?, ?, ?), (?, ?, ?)) UPDATE "t" SET "a" = v.c1, "b" = v.c2 FROM v WHERE "t"."id" = v.c0"#
