@@ -13,6 +13,7 @@
 //!  node → master   Spans                  what its handlers did for traced calls
 //!  master → node   ReportNow              it is asked to report before the second is over
 //!  master → node   SetDrained             it is taken out of service, or back into it
+//!  master → node   Force                  the entities of a node that does not come back are freed
 //!  master → node   ListClients            some of its game clients
 //!  master → node   Disconnect             one of them is sent away
 //!  master → node   FollowClient           the next call of one of them is traced
@@ -156,6 +157,18 @@ pub(crate) struct SetDrained {
     pub(crate) drained: bool,
 }
 
+/// The entities that another node owns, or this one under a journal that it has lost, are freed. The answer: how many.
+#[derive(Debug, Clone, Serialize, Deserialize, Remote)]
+#[remote(name = "lampyris.node.force", reply = u64)]
+pub(crate) struct Force {
+    /// The other node, or this one.
+    pub(crate) owner: String,
+    /// Who wants it and why, for the log and the leases.
+    pub(crate) reason: String,
+    /// Only say how many.
+    pub(crate) dry_run: bool,
+}
+
 /// Some of the node's game clients, by number.
 #[derive(Debug, Clone, Serialize, Deserialize, Remote)]
 #[remote(name = "lampyris.node.list_clients", reply = Vec<ClientInfo>)]
@@ -191,8 +204,8 @@ pub(crate) struct FollowClient {
 crate::service! {
     /// What every node answers itself.
     pub(crate) NodeControl {
-        ParentAt, Expect, TakeOver, Reload, Stop, HandOver, PushTo, KickFrom, ReportNow, SetDrained, ListClients,
-        Disconnect, FollowClient
+        ParentAt, Expect, TakeOver, Reload, Stop, HandOver, PushTo, KickFrom, ReportNow, SetDrained, Force,
+        ListClients, Disconnect, FollowClient
     }
 }
 

@@ -19,8 +19,8 @@ use super::stream;
 #[openapi(
     info(title = "Lampyris", description = "The administrator's API of a cluster. Roles: viewer reads, operator acts on nodes and clients, admin does everything."),
     paths(
-        cluster::cluster, nodes::nodes, nodes::node, actions::node::of_node, actions::cluster::of_cluster,
-        operations::operation, links::links,
+        cluster::cluster, nodes::nodes, nodes::node, actions::node::of_node, actions::force::of_node,
+        actions::cluster::of_cluster,        operations::operation, links::links,
         handlers::handlers, clients::clients, clients::disconnect, events::events, logs::logs, stream::stream,
         config::config, config::check, calls::call, calls::trace, session::log_in, session::log_out,
         session::whoami, session::code, serve,

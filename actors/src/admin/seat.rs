@@ -24,6 +24,9 @@ use crate::service::Serves;
 /// How long a node may take to answer a question of its own.
 const PATIENCE: Duration = Duration::from_secs(2);
 
+/// The same, of what it has to ask a database: less than the commands wait for the master.
+const LONG_PATIENCE: Duration = Duration::from_secs(60);
+
 /// The operator's seat. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Seat {
@@ -104,7 +107,27 @@ impl Seat {
     where
         NodeControl: Serves<M>,
     {
-        let address: RemoteAddr<NodeControl> = RemoteAddr::new(self.link(name).await?, PATIENCE);
+        self.ask_within(PATIENCE, name, question).await
+    }
+
+    /// The same, of what may take its time.
+    pub(super) async fn ask_slowly<M: Remote>(&self, name: &str, question: M) -> Result<M::Reply, Problem>
+    where
+        NodeControl: Serves<M>,
+    {
+        self.ask_within(LONG_PATIENCE, name, question).await
+    }
+
+    async fn ask_within<M: Remote>(
+        &self,
+        patience: Duration,
+        name: &str,
+        question: M,
+    ) -> Result<M::Reply, Problem>
+    where
+        NodeControl: Serves<M>,
+    {
+        let address: RemoteAddr<NodeControl> = RemoteAddr::new(self.link(name).await?, patience);
         address
             .call(question)
             .await

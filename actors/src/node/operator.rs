@@ -1,12 +1,13 @@
-//! What an operator asks of a node, by way of the master: a report, its clients, a trace, a pause.
+//! What an operator asks of a node, by way of the master: a report, its clients, a trace, a pause, entities that a node
+//! left behind.
 
-use actix::{Context, Handler};
+use actix::{Context, Handler, ResponseFuture};
 use lampyris_runtime::error::{ErrorKind, Fault};
 
 use super::control::Control;
 use crate::error::CallError;
 use crate::net::{ClientInfo, Clients};
-use crate::protocol::{Disconnect, FollowClient, ListClients, ReportNow, SetDrained};
+use crate::protocol::{Disconnect, FollowClient, Force, ListClients, ReportNow, SetDrained};
 use crate::report::trace_of;
 
 /// Most clients in one answer.
@@ -38,6 +39,21 @@ impl Handler<SetDrained> for Control {
         );
         self.telling.set_drained(wish.drained);
         Ok(())
+    }
+}
+
+impl Handler<Force> for Control {
+    type Result = ResponseFuture<Result<u64, CallError>>;
+
+    fn handle(&mut self, wish: Force, _: &mut Context<Self>) -> Self::Result {
+        let store = self.node.store().clone();
+        Box::pin(async move {
+            let Force { owner, reason, .. } = &wish;
+            Ok(match wish.dry_run {
+                true => store.forceable(owner).await?,
+                false => store.force(owner, reason).await?,
+            })
+        })
     }
 }
 

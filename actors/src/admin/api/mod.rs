@@ -45,6 +45,7 @@ paths! {
     "/cluster/actions/{action}": post actions::cluster::of_cluster;
     "/nodes": get nodes::nodes;
     "/nodes/{name}": get nodes::node;
+    "/nodes/{name}/actions/force": post actions::force::of_node;
     "/nodes/{name}/actions/{action}": post actions::node::of_node;
     "/operations/{id}": get operations::operation;
     "/links": get links::links;

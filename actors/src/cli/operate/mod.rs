@@ -8,8 +8,8 @@
 //! | `views` | what the API tells |
 //! | `start`, `stop` | the cluster as a whole begins and ends |
 //! | `actions`, `doing` | what is asked of nodes, and waiting until it is done |
-//! | `status`, `logs`, `events`, `top` | looking |
-//! | `reload`, `call`, `dashboard` | a command each |
+//! | `status`, `data`, `logs`, `events`, `top` | looking |
+//! | `reload`, `force`, `call`, `dashboard` | a command each |
 //!
 //! It knows the API alone, not the master's insides: what these commands do, a script with curl can do.
 
@@ -17,8 +17,10 @@ mod actions;
 mod api;
 mod call;
 mod dashboard;
+mod data;
 mod doing;
 mod events;
+mod force;
 mod logs;
 mod reach;
 mod reload;
@@ -61,6 +63,8 @@ pub(super) enum Operate {
     Reload(reload::Reload),
     /// Send the processes of nodes a signal
     Kill(actions::Kill),
+    /// Free the entities of a node that does not come back; what is in its journal alone is lost
+    Force(force::Force),
     /// Show what nodes write, merged by time
     Logs(logs::Logs),
     /// Show what has happened in the cluster
@@ -114,6 +118,7 @@ pub(super) fn run(operate: &Operate, mut ground: Ground) -> u8 {
         Operate::Undrain(args) => actions::drain(args, false, ground),
         Operate::Reload(args) => reload::run(args, ground),
         Operate::Kill(args) => actions::kill(args, ground),
+        Operate::Force(args) => force::run(args, ground),
         Operate::Logs(args) => logs::run(args, ground),
         Operate::Events(args) => events::run(args, ground),
         Operate::Call(args) => call::run(args, ground),

@@ -12,8 +12,8 @@ use super::screen::Screen;
 use super::table::{self, Cell};
 use super::trouble::Trouble;
 use super::units::{bytes, or_dash, rate, short_time, time};
-use super::views::{Cluster, Node, Tone};
-use super::{Ground, pause};
+use super::views::{Cluster, Data, Node, Tone};
+use super::{Ground, data, pause};
 use crate::exit;
 
 /// How often `--watch` looks.
@@ -22,7 +22,7 @@ const WATCH: Duration = Duration::from_secs(1);
 /// The arguments of `status`.
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Status {
-    /// Only these nodes
+    /// Only these nodes, with their databases
     #[arg(value_name = "NODE")]
     nodes: Vec<String>,
     /// Look again every second, until Ctrl-C
@@ -50,6 +50,8 @@ enum Shape {
 struct Seen {
     cluster: Cluster,
     nodes: Vec<Node>,
+    /// Of those nodes that are named and have a database.
+    data: Vec<(String, Data)>,
     /// The same, as it came.
     raw: (Value, Vec<Value>),
 }
@@ -91,18 +93,37 @@ fn see(api: &Api, names: &[String]) -> Result<Seen, Trouble> {
     let (cluster, list) = (api.get("cluster")?, api.get("nodes")?);
     let nodes = chosen(api.parse(&list)?, names)?;
     let is_chosen = |value: &&Value| nodes.iter().any(|node| value["name"] == node.name);
-    let raw = list
+    let mut raw: Vec<Value> = list
         .as_array()
         .into_iter()
         .flatten()
         .filter(is_chosen)
         .cloned()
         .collect();
+    // Of all nodes it would be a request for each.
+    let data = match names {
+        [] => Vec::new(),
+        _ => add_data(api, &mut raw)?,
+    };
     Ok(Seen {
         nodes,
+        data,
         cluster: api.parse(&cluster)?,
         raw: (cluster.clone(), raw),
     })
+}
+
+/// Adds the databases to nodes as they came; gives those that there are.
+fn add_data(api: &Api, nodes: &mut [Value]) -> Result<Vec<(String, Data)>, Trouble> {
+    let mut all = Vec::new();
+    for node in nodes {
+        let name = node["name"].as_str().unwrap_or_default().to_owned();
+        node["data"] = api.get(&format!("nodes/{name}"))?["data"].take();
+        if let Some(data) = api.parse(&node["data"])? {
+            all.push((name, data));
+        }
+    }
+    Ok(all)
 }
 
 /// The exit code; and on standard error what to look at next.
@@ -140,6 +161,11 @@ fn as_table(seen: &Seen, screen: &Screen) -> Vec<String> {
     ];
     let rows: Vec<Vec<Cell>> = seen.nodes.iter().map(row).collect();
     let mut lines = table::lines(&head, &rows, |tone, text| screen.paint(text, tone.paint()));
+    let data = data::lines(&seen.data, |text, paint| screen.paint(text, paint));
+    if !data.is_empty() {
+        lines.push(String::new());
+        lines.extend(data);
+    }
     let verdict = &seen.cluster.verdict;
     lines.push(String::new());
     lines.push(screen.paint(&verdict.line, Tone::of_health(&verdict.health).paint()));

@@ -159,6 +159,43 @@ impl Node {
     }
 }
 
+/// The database, journal and cache of a node.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[cfg_attr(test, derive(serde::Serialize))]
+#[serde(default)]
+pub(super) struct Data {
+    pub(super) database_up: bool,
+    pub(super) database_down: Option<Outage>,
+    pub(super) last_failure: Option<String>,
+    pub(super) entities: u64,
+    pub(super) backlog: u64,
+    pub(super) backlog_age: f64,
+    pub(super) journal_bytes: u64,
+    pub(super) journal_failures: u64,
+    pub(super) write_failures: u64,
+    pub(super) fenced: u64,
+    pub(super) cache: Option<Cache>,
+}
+
+/// A database that is down.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[cfg_attr(test, derive(serde::Serialize))]
+#[serde(default)]
+pub(super) struct Outage {
+    pub(super) since: f64,
+    pub(super) why: String,
+}
+
+/// A cache.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[cfg_attr(test, derive(serde::Serialize))]
+#[serde(default)]
+pub(super) struct Cache {
+    pub(super) up: bool,
+    pub(super) hits: u64,
+    pub(super) misses: u64,
+}
+
 /// A link as one of its ends sees it.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[cfg_attr(test, derive(serde::Serialize))]
@@ -224,6 +261,9 @@ mod tests {
             ("NodeSummary", fields::<Node>()),
             ("Point", fields::<Last>()),
             ("ExitView", fields::<Exit>()),
+            ("DataReport", fields::<Data>()),
+            ("OutageReport", fields::<Outage>()),
+            ("CacheReport", fields::<Cache>()),
             ("LinkView", fields::<Link>()),
             ("HandlerView", fields::<Handler>()),
             ("Operation", fields::<Operation>()),

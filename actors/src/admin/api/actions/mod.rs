@@ -1,6 +1,7 @@
 //! What is asked of a node or of the cluster. With `dry_run` nothing is done: the answer says what would be.
 
 pub(in crate::admin) mod cluster;
+pub(in crate::admin) mod force;
 pub(in crate::admin) mod node;
 
 use actix_web::HttpResponse;
@@ -76,8 +77,8 @@ fn stopping() -> Problem {
 
 fn no_such_action(word: &str) -> Problem {
     let text = format!(
-        "no action is called {word:?}; a node has start, stop, restart, reload, drain, undrain and kill, the cluster \
-         has stop, reload and rolling-restart"
+        "no action is called {word:?}; a node has start, stop, restart, reload, drain, undrain, kill and force, the \
+         cluster has stop, reload and rolling-restart"
     );
     Problem::new(StatusCode::NOT_FOUND, "no such action", text)
 }
