@@ -59,6 +59,11 @@ fn each_role_may_do_what_it_may() {
         ),
         (
             "POST",
+            "/api/v1/nodes/game1/actions/force?dry_run=true",
+            [403, 403, 409],
+        ),
+        (
+            "POST",
             "/api/v1/cluster/actions/stop?dry_run=true",
             [403, 403, 200],
         ),

@@ -136,6 +136,13 @@ fn what_cannot_be_done_is_said_with_its_own_exit_code() {
         "{}",
         unknown.stderr()
     );
+    let no_database = cluster.run(&["force", "game1", "--dry-run"]);
+    assert_eq!(no_database.end(), End::Code(1));
+    let said = no_database.stderr();
+    assert!(said.contains("hint: start one; game1 itself will do"), "{said}");
+    for nonsense in [&["force", "game1"][..], &["force", "a/b", "--reason", "x"]] {
+        assert_eq!(code(&cluster, nonsense), End::Code(2), "{nonsense:?}");
+    }
     let viewer = json!([{"name": "eyes", "role": "viewer", "token": "eyes-of-a-viewer-0123456789"}]);
     cluster.set("admin.tokens", viewer);
     let file = cluster.folder().join("wrong.token");

@@ -7,6 +7,7 @@ use actix_web::HttpResponse;
 use actix_web::web::{Data, Path, Query};
 use lampyris_runtime::config::Config;
 use lampyris_runtime::name::NodeName;
+use lampyris_runtime::supervisor::roster::State;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -62,7 +63,7 @@ pub(in crate::admin) async fn of_node(
     let request = request.unwrap_or_default();
     let owner = NodeName::new(&name).map_err(|_| Problem::no_such_node(&name))?;
     let (config, nodes) = (seat.config(), seat.nodes().await?);
-    let known: Vec<Known> = nodes.iter().map(|node| Known::of(&seat, &config, node)).collect();
+    let known: Vec<Known> = nodes.iter().map(|node| Known::of(&config, node)).collect();
     let by = carrier(owner.as_str(), &known)?;
     let dry_run = query.dry_run || request.dry_run;
     let why = because(request.reason.as_deref());
@@ -90,25 +91,22 @@ struct Known<'a> {
     name: &'a str,
     /// Whether it has a store.
     has_store: bool,
-    /// Whether its database answers, as it has reported.
-    database_up: bool,
     /// Whether it serves.
     is_up: bool,
+    /// Whether it lacks nothing, as a database that is down.
+    is_ready: bool,
     /// Whether it has a process, or a link.
     is_there: bool,
 }
 
 impl<'a> Known<'a> {
-    fn of(seat: &Seat, config: &Config, node: &'a NodeView) -> Self {
+    fn of(config: &Config, node: &'a NodeView) -> Self {
         let (name, state) = (node.supervision.name.as_str(), node.supervision.state);
-        let has_store = config.node(name).is_some_and(|own| own.db);
-        let reported = |known: &crate::records::Known| known.report.data.clone();
-        let data = seat.records.node(name, reported).flatten();
         Self {
             name,
-            has_store,
-            database_up: data.is_some_and(|data| data.database_up),
+            has_store: config.node(name).is_some_and(|own| own.db),
             is_up: state.is_up(),
+            is_ready: state == State::Ready,
             is_there: node.supervision.pid.is_some() || state.is_up(),
         }
     }
@@ -126,8 +124,9 @@ fn carrier<'a>(owner: &str, nodes: &[Known<'a>]) -> Result<&'a str, Problem> {
         }
         _ => {}
     }
-    let can = |node: &&Known<'_>| node.has_store && node.is_up && node.database_up;
-    nodes.iter().find(can).map(|node| node.name).ok_or_else(|| {
+    let able = || nodes.iter().filter(|node| node.has_store && node.is_up);
+    let by = able().find(|node| node.is_ready).or(able().next());
+    by.map(|node| node.name).ok_or_else(|| {
         let text = format!("no other node is up with a database, to free what {owner} owns");
         let problem = Problem::conflict("no database", text).node(owner);
         problem.hint(format!(
@@ -138,15 +137,19 @@ fn carrier<'a>(owner: &str, nodes: &[Known<'a>]) -> Result<&'a str, Problem> {
 
 fn effect(owner: &str, by: &str, entities: u64) -> String {
     let is_itself = owner == by;
+    let some = match entities {
+        1 => "1 entity".to_owned(),
+        many => format!("{many} entities"),
+    };
     match (entities, is_itself) {
         (0, true) => format!("Nothing: {owner} owns no entities under a journal that it has lost."),
         (0, false) => format!("Nothing: {owner} owns no entities."),
         (_, true) => format!(
-            "Frees {entities} entities that {owner} owns under a journal that it has lost; what was in that alone is \
+            "Frees {some} that {owner} owns under a journal that it has lost; what was in that alone is \
              lost."
         ),
         (_, false) => format!(
-            "Frees {entities} entities of {owner}; what is in its journal alone is lost, and should it come back, it \
+            "Frees {some} of {owner}; what is in its journal alone is lost, and should it come back, it \
              cannot write them."
         ),
     }
@@ -160,16 +163,16 @@ mod tests {
         Known {
             name,
             has_store: true,
-            database_up: true,
             is_up: true,
+            is_ready: true,
             is_there: true,
         }
     }
 
     fn gone(name: &str) -> Known<'_> {
         Known {
-            database_up: false,
             is_up: false,
+            is_ready: false,
             is_there: false,
             ..node(name)
         }
@@ -186,6 +189,13 @@ mod tests {
             ..node("game1")
         };
         assert_eq!(by("game1", &[without, node("game2")]), Some("game2"));
+        let degraded = Known {
+            is_ready: false,
+            ..node("game2")
+        };
+        let game3 = [degraded, gone("game1"), node("game3")];
+        assert_eq!(by("game1", &game3), Some("game3"), "its database is surely up");
+        assert_eq!(by("game1", &game3[..2]), Some("game2"));
     }
 
     #[test]
@@ -197,11 +207,7 @@ mod tests {
         };
         let refused = refusal(&[silent, node("game2")]);
         assert!(refused.starts_with("still runs: game1"), "{refused}");
-        let down = Known {
-            database_up: false,
-            ..node("game2")
-        };
-        let refused = refusal(&[gone("game1"), down]);
+        let refused = refusal(&[gone("game1"), gone("game2")]);
         assert!(refused.starts_with("no database: no other node"), "{refused}");
     }
 }
