@@ -22,6 +22,7 @@ async fn everything(stage: Stage) {
         players.insert(Player { guild, ..player(id) }).await.unwrap();
     }
     many_at_once(&store, &players, &ids).await;
+    many_come_and_go(&store, &players).await;
     let first = players.load("p0").await.unwrap().unwrap();
     for _ in 0..50 {
         first.update(|player| player.gold += 2).await.unwrap();
@@ -68,11 +69,12 @@ async fn everything(stage: Stage) {
         .await
         .unwrap();
     drop((taken, theirs, other));
-    let (_again, theirs) = stage.open("game2");
+    let (again, theirs) = stage.open("game2");
     assert_eq!(
         theirs.load("Ann").await.unwrap().unwrap().read(|ann| ann.gold),
         Ok(4)
     );
+    forced(&stage, &again).await;
 }
 
 /// Changes that are alike, and some that are not, go to the database by few statements; each reaches its own row.
@@ -112,6 +114,58 @@ async fn many_at_once(store: &Store, players: &Entities<Player>, ids: &[String])
         };
         object.update(back).await.unwrap();
     }
+}
+
+/// Rows come, some of them a second time, and leave, by few statements.
+async fn many_come_and_go(store: &Store, players: &Entities<Player>) {
+    let ids: Vec<String> = (0..150).map(|id| format!("guest{id}")).collect();
+    players.load_many(&ids).await.unwrap();
+    for gold in [1, 2] {
+        for id in &ids {
+            let guild = (gold == 1).then_some(9);
+            let guest = Player {
+                guild,
+                gold,
+                ..player(id)
+            };
+            players.insert(guest).await.unwrap();
+        }
+        store.flush().await.unwrap();
+        let guests = players.select("WHERE id LIKE ?", vec![Value::Text("guest%".to_owned())]);
+        let guests = guests.await.unwrap();
+        assert_eq!(guests.len(), ids.len());
+        let is_as_inserted = |guest: &Player| (guest.gold, guest.guild.is_some()) == (gold, gold == 1);
+        assert!(guests.iter().all(is_as_inserted), "{guests:?}");
+        for guest in players.load_many(&ids).await.unwrap().iter().flatten() {
+            guest.delete().await.unwrap();
+        }
+        // The first time, they are back before the database has learnt that they were gone.
+        if gold == 2 {
+            store.flush().await.unwrap();
+        }
+    }
+    let left = players.select("WHERE id LIKE ?", vec![Value::Text("guest%".to_owned())]);
+    assert_eq!(left.await.unwrap(), []);
+    assert_eq!(store.snapshot().unwrap().last_failure, None);
+}
+
+/// What a node owned that does not come back is free for others, and no other node's.
+async fn forced(stage: &Stage, store: &Store) {
+    let ids: Vec<String> = (0..20).map(|id| format!("f{id}")).collect();
+    let (dead, theirs) = stage.open("game_3");
+    theirs.load_many(&ids).await.unwrap();
+    let (_alive, others) = stage.open("gamex3");
+    others.load("one").await.unwrap();
+    drop((dead, theirs));
+    assert_eq!(store.forceable("game_3").await, Ok(20));
+    assert_eq!(store.force("game_3", "it burnt down").await, Ok(20));
+    assert_eq!(store.forceable("game_3").await, Ok(0));
+    let players = store.entities::<Player>();
+    assert!(players.load_many(&ids).await.is_ok());
+    assert!(matches!(
+        players.load("one").await,
+        Err(StoreError::OwnedElsewhere { .. })
+    ));
 }
 
 async fn guilds(store: &Store) {
