@@ -25,6 +25,15 @@ struct Player {
     version: i64,
 }
 
+/// A player who was not there before.
+#[derive(Clone, Entity)]
+#[entity(table = "bench_guests", mode = "behind", crate = lampyris_store)]
+struct Guest {
+    #[entity(key)]
+    id: i64,
+    gold: i64,
+}
+
 fn main() {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -55,6 +64,8 @@ fn main() {
 }
 
 async fn run(name: &str, folder: &Path, target: Target, reference: String) {
+    let inserts = inserts(name, folder, target.clone()).await;
+    println!("{name}: new rows, from journal to database {inserts:>12.0}/s");
     let mut settings = Settings::in_folder("bench", folder);
     settings.database.target = target;
     settings.journal.folder = folder.join(name);
@@ -83,6 +94,34 @@ async fn run(name: &str, folder: &Path, target: Target, reference: String) {
         .close(Duration::from_secs(60))
         .await
         .expect("everything is written");
+}
+
+/// How fast new rows are written that the journal has.
+async fn inserts(name: &str, folder: &Path, target: Target) -> f64 {
+    let mut settings = Settings::in_folder("bench-guests", folder);
+    settings.database.target = target;
+    settings.journal.folder = folder.join(format!("{name} guests"));
+    // Not before it is asked for.
+    settings.journal.interval = Duration::from_secs(3600);
+    let store = Store::open(settings).expect("a store");
+    let guests = store.entities::<Guest>();
+    let ids: Vec<i64> = (0..PLAYERS as i64).collect();
+    guests.load_many(ids.clone()).await.expect("leases");
+    let inserts: Vec<_> = ids
+        .into_iter()
+        .map(|id| {
+            let guests = guests.clone();
+            tokio::spawn(async move { guests.insert(Guest { id, gold: 1 }).await.map(drop) })
+        })
+        .collect();
+    for insert in inserts {
+        insert.await.expect("a caller").expect("an insert");
+    }
+    let begun = Instant::now();
+    store.flush().await.expect("everything is written");
+    let rate = PLAYERS as f64 / begun.elapsed().as_secs_f64();
+    store.close(Duration::from_secs(60)).await.expect("an end");
+    rate
 }
 
 async fn reads(players: &Entities<Player>) -> f64 {
