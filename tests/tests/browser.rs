@@ -88,6 +88,7 @@ fn run(tools: &Tools) -> HashMap<String, Outcome> {
     let viewer = json!([{"name": "guest", "role": "viewer", "token": VIEWER}]);
     cluster
         .set("name", "meadow")
+        .set("servers.game1.db", true)
         .set("admin", json!({ "tokens": viewer }));
     let master = cluster.start();
     cluster.admin().until_all_ready();

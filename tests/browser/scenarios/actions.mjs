@@ -15,6 +15,7 @@ const NODE_ACTIONS = [
   { action: "stop", is: { state: "stopped" }, process: "none" },
   { action: "start", is: { state: "ready" }, process: "another" },
   { action: "kill", is: { state: "ready" }, process: "another" },
+  { action: "force", is: { state: "ready" }, process: "same" },
 ];
 
 export async function scenario({ browser, cluster }) {

@@ -12,6 +12,7 @@ const WORDS = {
   drain: "Drain",
   undrain: "Undrain",
   kill: "Kill",
+  force: "Force",
   "rolling-restart": "Rolling restart",
 };
 
@@ -20,7 +21,7 @@ const wordOf = (action, ofCluster) => (ofCluster && action === "reload" ? "Reloa
 
 const OF_NODE = ["start", "restart", "reload", "drain", "undrain", "stop", "kill"];
 const OF_CLUSTER = ["rolling-restart", "reload", "stop"];
-const GRAVE = ["stop", "kill"];
+const GRAVE = ["stop", "kill", "force"];
 
 // How long an action without an operation may take until it is called failed, in milliseconds.
 const PATIENCE = 60_000;
@@ -85,6 +86,12 @@ export function Actions({ nodes }) {
       return html`<button type="button" data-action=${action} class=${GRAVE.includes(action) ? "grave" : ""} disabled=${off} title=${why ?? undefined} onClick=${() => ask(action, names)}>${wordOf(action, !nodes)}</button>`;
     })}
   </div>`;
+}
+
+// The button that frees the entities of one node: it stands with its data, apart from what concerns its process.
+export function Force({ node }) {
+  if (!isAdmin()) return null;
+  return html`<button type="button" data-action="force" class="grave" disabled=${store.lost !== null} title=${`Free the entities that ${node.name} does not come back for`} onClick=${() => ask("force", [node.name])}>${WORDS.force}</button>`;
 }
 
 // The question before an action.
@@ -172,6 +179,7 @@ async function begin(action, name, reason) {
     const answer = await post(`${path}/actions/${action}`, reason ? { reason } : {});
     operation.id = answer.operation ?? null;
     if (!name && action === "reload") end(operation, "done", reloaded(answer));
+    else if (action === "force") end(operation, "done", answer.effect);
     else if (!name && action === "stop") end(operation, "running", "the nodes are being stopped, then the master");
     return await follow(operation);
   } catch (problem) {

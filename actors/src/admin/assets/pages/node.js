@@ -1,7 +1,7 @@
 // One node: how it is, its courses, its handlers, links, clients and log, how it ended before, and what is configured.
 import { html, useEffect, useState } from "../html.js";
 import { get, query, remove } from "../api.js";
-import { Actions } from "../actions.js";
+import { Actions, Force } from "../actions.js";
 import { Chart } from "../chart.js";
 import { bytes, count, percent, plural, rate, span, time } from "../format.js";
 import { LogView } from "../logview.js";
@@ -146,10 +146,10 @@ const Up = ({ up }) => html`<span class="state" data-state=${up ? "ready" : "fai
 // A number that should be 0.
 const Bad = ({ number }) => (number ? html`<b class="bad">${count(number)}</b>` : "0");
 
-function Data({ data }) {
+function Data({ node, data }) {
   const { cache, database_down: down } = data;
   const looks = cache ? cache.hits + cache.misses : 0;
-  return html`<${Card} title="Data" wide tools=${data.last_failure && html`<span class="hint">last failure: ${data.last_failure}</span>`}>
+  return html`<${Card} title="Data" wide tools=${html`${data.last_failure && html`<span class="hint">last failure: ${data.last_failure}</span>`}<${Force} node=${node} />`}>
     <dl class="facts within">
       <${Fact} name="database"><${Up} up=${data.database_up} />${down && html` <span class="hint">for ${span(down.since)}: ${down.why}</span>`}<//>
       <${Fact} name="connections">${count(data.connections)} <span class="hint">${count(data.connections_idle)} idle</span><//>
@@ -228,7 +228,7 @@ export function Page({ name }) {
         <${Charts} points=${points} clients=${detail.port !== null} />
         <${Handlers} detail=${detail} />
         <${Links} detail=${detail} node=${node} />
-        ${detail.data && html`<${Data} data=${detail.data} />`}
+        ${detail.data && html`<${Data} node=${node} data=${detail.data} />`}
         ${detail.port && html`<${Clients} node=${node} port=${detail.port} />`}
         <${Card} title="Log" wide tools=${html`<a href=${`/logs?nodes=${name}`}>with others</a>`}><${LogView} names=${[name]} /><//>
         <${Exits} node=${detail} />
