@@ -4,6 +4,9 @@
 //! those that these started, which carry a variable with the folder's name. When a test fails, the drop prints
 //! what all of them said.
 
+mod said;
+mod settings;
+
 use std::ffi::OsStr;
 use std::fs::DirBuilder;
 use std::io;
@@ -28,9 +31,6 @@ const MARK: &str = "CLUSTER_TESTS_FOLDER";
 
 /// The variable with the administrator's token.
 pub const TOKEN: &str = "LAMPYRIS_ADMIN_TOKEN";
-
-/// How many of the last lines of a log are printed when a test fails.
-const SHOWN: usize = 80;
 
 /// A cluster. Nothing runs before [`Cluster::start`] or [`Cluster::run`].
 pub struct Cluster {
@@ -92,55 +92,6 @@ impl Cluster {
         cluster
     }
 
-    /// Draws a port that is the cluster's own.
-    pub fn port(&mut self) -> u16 {
-        let port = Port::draw();
-        let number = port.number();
-        self.ports.push(port);
-        number
-    }
-
-    /// Sets a key of the configuration, such as `servers.net.errors`. Processes started later see it.
-    ///
-    /// # Panics
-    /// When the path leads through a value that is no section.
-    pub fn set(&mut self, path: &str, value: impl Into<Value>) -> &mut Self {
-        let mut at = &mut self.config;
-        for key in path.split('.') {
-            at = &mut at[key];
-        }
-        *at = value.into();
-        self
-    }
-
-    /// Takes a key or a section out of the configuration.
-    pub fn unset(&mut self, path: &str) -> &mut Self {
-        let (section, key) = path.rsplit_once('.').unwrap_or(("", path));
-        let keys = section.split('.').filter(|key| !key.is_empty());
-        if let Value::Object(section) = keys.fold(&mut self.config, |at, key| &mut at[key]) {
-            section.remove(key);
-        }
-        self
-    }
-
-    /// The value of a key, `null` if it is not there.
-    pub fn get(&self, path: &str) -> &Value {
-        path.split('.').fold(&self.config, |at, key| &at[key])
-    }
-
-    /// Gives all processes started later a variable.
-    pub fn variable(&mut self, name: &str, value: &str) -> &mut Self {
-        self.environment.retain(|(known, _)| known != name);
-        self.environment.push((name.into(), value.into()));
-        self
-    }
-
-    /// Takes a variable away again.
-    pub fn without_variable(&mut self, name: &str) -> &mut Self {
-        self.environment.retain(|(known, _)| known != name);
-        self
-    }
-
     /// The cluster's folder.
     pub fn folder(&self) -> &Path {
         self.folder.path()
@@ -149,20 +100,6 @@ impl Cluster {
     /// The folder of secret, token, lock and logs.
     pub fn run_dir(&self) -> PathBuf {
         self.folder().join("run")
-    }
-
-    /// The configuration's file, written as it now stands.
-    ///
-    /// # Panics
-    /// When it cannot be written.
-    pub fn config_file(&self) -> PathBuf {
-        let file = self.folder().join("config.json");
-        let text = serde_json::to_string_pretty(&self.config).expect("because it is plain JSON");
-        // Whole or not at all: processes that were started before may be reading it.
-        let aside = file.with_extension(format!("{:016x}", random()));
-        std::fs::write(&aside, text).expect("because the folder is ours");
-        std::fs::rename(aside, &file).expect("because the folder is ours");
-        file
     }
 
     /// Has a node of the application `test.exit` exit with a code at its next start, `never` be ready, or be `stuck`.
@@ -266,16 +203,6 @@ impl Cluster {
         &self.program
     }
 
-    /// The port under a key of the configuration.
-    ///
-    /// # Panics
-    /// When there is none.
-    #[track_caller]
-    pub fn port_of(&self, path: &str) -> u16 {
-        let port = self.get(path).as_u64().and_then(|port| port.try_into().ok());
-        port.unwrap_or_else(|| panic!("no port at {path}"))
-    }
-
     /// Where clients connect.
     pub fn netport(&self) -> SocketAddr {
         (Ipv4Addr::LOCALHOST, self.port_of("servers.net.netport")).into()
@@ -357,61 +284,8 @@ impl Cluster {
         });
     }
 
-    /// All that its processes have said, on their outputs and in their logs.
-    pub fn everything_said(&self) -> String {
-        let outputs = self
-            .started()
-            .iter()
-            .map(|process| process.output())
-            .collect::<String>();
-        let logs = self.logs().into_iter().map(|(_, text)| text);
-        outputs + &logs.collect::<String>()
-    }
-
-    /// The log of a node that the master started; empty if there is none yet.
-    pub fn log(&self, name: &str) -> String {
-        let file = self.run_dir().join("logs").join(format!("{name}.log"));
-        std::fs::read(file).map_or_else(
-            |_| String::new(),
-            |text| String::from_utf8_lossy(&text).into_owned(),
-        )
-    }
-
-    fn logs(&self) -> Vec<(String, String)> {
-        let Ok(files) = std::fs::read_dir(self.run_dir().join("logs")) else {
-            return Vec::new();
-        };
-        let read = |file: std::fs::DirEntry| {
-            let text = std::fs::read(file.path()).ok()?;
-            let name = file.file_name().to_string_lossy().into_owned();
-            Some((name, String::from_utf8_lossy(&text).into_owned()))
-        };
-        files.flatten().filter_map(read).collect()
-    }
-
     fn started(&self) -> MutexGuard<'_, Vec<Arc<Process>>> {
         self.started.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn report(&self) -> String {
-        let outputs = self.started();
-        let outputs = outputs.iter().map(|process| {
-            let end = process
-                .has_ended()
-                .map_or("alive".into(), |end| format!("{end:?}"));
-            (
-                format!("output of [{}], {end}", process.label()),
-                process.output(),
-            )
-        });
-        outputs
-            .chain(self.logs())
-            .map(|(title, text)| {
-                let lines: Vec<&str> = text.lines().collect();
-                let last = &lines[lines.len().saturating_sub(SHOWN)..];
-                format!("==== {title}\n{}\n", last.join("\n"))
-            })
-            .collect()
     }
 }
 
