@@ -16,10 +16,11 @@ use serde_json::{Value, json};
 
 use super::diff::items;
 use super::finding::Findings;
+use super::load::{Loaded, typed};
 use super::shape::{Outline, Shape};
 use super::tree::Source;
 use super::written::Written;
-use super::{Config, Loaded, json as reader, typed};
+use super::{Config, json as reader};
 
 /// Every section there is, so that each reader asks for all of its keys. The one node has the name of its section.
 const SKELETON: &str = r#"{
