@@ -9,6 +9,7 @@
 //! | [`changes`] | another configuration for a cluster that runs, and whom that concerned |
 //! | [`checker`] | joins what clients saw with a node's ledger, and finds broken promises |
 //! | [`client`] | a game client: Firefly's frames over a plain socket |
+//! | [`documents`] | what is prose in the documents, and what is code |
 //! | [`experiments`] | the table of promises under faults, and what was measured |
 //! | [`crowd`] | many clients that come back when they are disconnected |
 //! | [`fuzzing`] | what reads bytes from outside, as functions of any bytes |
@@ -38,6 +39,7 @@ pub mod checker;
 pub mod client;
 pub mod cluster;
 pub mod crowd;
+pub mod documents;
 pub mod experiments;
 pub mod fuzzing;
 pub mod http;
