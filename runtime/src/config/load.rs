@@ -103,7 +103,8 @@ impl Config {
         Self::read(machine, path, loaded)
     }
 
-    /// The same as [`Config::load`] of `path`, but with the text of `copy`, such as [`applied_copy`] of a master.
+    /// The same as [`Config::load`] of `path`, but with the text of `copy`, such as that of
+    /// [`applied_copy`](super::applied_copy) of a master.
     ///
     /// # Errors
     /// [`Rejected`] has all faults of the copy and the environment; their places are in `path`.
