@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use super::sql::{Dialect, marks, rounded};
+use super::sql::{Dialect, rounded};
 use super::tx::Tx;
 use crate::change::Change;
 use crate::error::StoreError;
@@ -46,8 +46,8 @@ pub(crate) async fn acquire(
         if !granted.is_empty() {
             let count = rounded(granted.len());
             let update = format!(
-                "UPDATE {TABLE} SET owner = ?, fence = fence + 1 WHERE entity = ? AND pk IN ({})",
-                marks(count)
+                "UPDATE {TABLE} SET owner = ?, fence = fence + 1 WHERE entity = ? AND pk IN {}",
+                tx.dialect().list(count)
             );
             let values: Vec<Value> = [text(me), text(entity)]
                 .into_iter()
@@ -70,8 +70,8 @@ pub(crate) async fn held(
     for keys in keys.chunks(CHUNK) {
         let count = rounded(keys.len());
         let select = format!(
-            "SELECT pk, owner, fence FROM {TABLE} WHERE entity = ? AND pk IN ({}) ORDER BY pk{}",
-            marks(count),
+            "SELECT pk, owner, fence FROM {TABLE} WHERE entity = ? AND pk IN {} ORDER BY pk{}",
+            tx.dialect().list(count),
             tx.dialect().for_update()
         );
         let values: Vec<Value> = std::iter::once(text(entity))
@@ -125,8 +125,8 @@ async fn are_all_held(tx: &mut Tx, me: &str, changes: &[&Change]) -> Result<bool
         for keys in keys.chunks(CHUNK) {
             let count = rounded(keys.len());
             let select = format!(
-                "SELECT COUNT(*) FROM {TABLE} WHERE entity = ? AND owner = ? AND fence = ? AND pk IN ({})",
-                marks(count)
+                "SELECT COUNT(*) FROM {TABLE} WHERE entity = ? AND owner = ? AND fence = ? AND pk IN {}",
+                tx.dialect().list(count)
             );
             let values: Vec<Value> = [text(entity), text(me), Value::Int(fence)]
                 .into_iter()
@@ -147,8 +147,8 @@ pub(crate) async fn release(tx: &mut Tx, me: &str, entity: &str, keys: &[Key]) -
     for keys in keys.chunks(CHUNK) {
         let count = rounded(keys.len());
         let update = format!(
-            "UPDATE {TABLE} SET owner = '' WHERE entity = ? AND owner = ? AND pk IN ({})",
-            marks(count)
+            "UPDATE {TABLE} SET owner = '' WHERE entity = ? AND owner = ? AND pk IN {}",
+            tx.dialect().list(count)
         );
         let values: Vec<Value> = [text(entity), text(me)]
             .into_iter()

@@ -125,6 +125,15 @@ impl Dialect {
         }
     }
 
+    /// What stands behind `IN` for so many values. As a plain list, PostgreSQL compares each with each lease that an
+    /// entity type has, until it has statistics of their table.
+    pub(crate) fn list(self, count: usize) -> String {
+        match self {
+            Self::Postgres => format!("(VALUES {})", row_marks(1, count)),
+            _ => format!("({})", marks(count)),
+        }
+    }
+
     /// `INSERT` of `rows` rows that passes over those that are there.
     pub(crate) fn insert_missing(self, table: &str, columns: &[&str], rows: usize) -> String {
         let rows = row_marks(columns.len(), rows);
@@ -314,6 +323,12 @@ mod tests {
             Dialect::MySql.set_many("t", "id", &["a"], 2),
             "UPDATE `t` JOIN (SELECT ? AS c0, ? AS c1 UNION ALL SELECT ?, ?) AS v ON `t`.`id` = v.c0 SET `t`.`a` = v.c1"
         );
+    }
+
+    #[test]
+    fn a_list_is_a_table_for_postgres() {
+        assert_eq!(Dialect::Postgres.list(2), "(VALUES (?), (?))");
+        assert_eq!(Dialect::MySql.list(2), "(?, ?)");
     }
 
     #[test]
