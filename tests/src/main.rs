@@ -1,5 +1,7 @@
 //! `cluster-tests`: runs the experiments at full strength, and writes down what was measured.
 
+use std::io;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -7,6 +9,7 @@ use clap::{Parser, Subcommand};
 use cluster_tests::attacks::table;
 use cluster_tests::experiments::report::{Results, Setting, Status};
 use cluster_tests::experiments::{Experiment, Strength, all, find, run};
+use cluster_tests::{bare, guests};
 
 /// What is promised, and whether it holds.
 #[derive(Parser)]
@@ -32,11 +35,27 @@ enum Command {
         /// Where the results are written.
         #[arg(long, value_name = "FOLDER", default_value = "results")]
         out: PathBuf,
+        /// Where the plots are drawn; nowhere if no folder is named.
+        #[arg(long, value_name = "FOLDER")]
+        plots: Option<PathBuf>,
     },
     /// List the experiments.
     List,
     /// Try what brought Firefly down, and print the table of docs/attacks.md.
     Attacks,
+    /// The part of a bare server beside a cluster.
+    #[command(hide = true)]
+    Bare,
+    /// The part of very many clients.
+    #[command(hide = true)]
+    Guests {
+        /// Where they connect.
+        to: SocketAddr,
+        /// How many they are.
+        count: usize,
+        /// What each asks for.
+        command: u32,
+    },
 }
 
 fn main() -> ExitCode {
@@ -49,10 +68,17 @@ fn main() -> ExitCode {
             print!("{}", table());
             Ok(true)
         }
-        Command::Experiments { ids, short, out } => {
+        Command::Experiments {
+            ids,
+            short,
+            out,
+            plots,
+        } => {
             let strength = if short { Strength::Short } else { Strength::Full };
-            chosen(&ids).and_then(|chosen| experiments(&chosen, strength, &out))
+            chosen(&ids).and_then(|chosen| experiments(&chosen, strength, &out, plots.as_deref()))
         }
+        Command::Bare => played(bare::serve()),
+        Command::Guests { to, count, command } => played(guests::attend(to, count, command)),
     };
     match done {
         Ok(true) => ExitCode::SUCCESS,
@@ -62,6 +88,11 @@ fn main() -> ExitCode {
             ExitCode::from(2)
         }
     }
+}
+
+/// How a part beside a cluster ended.
+fn played(ended: io::Result<()>) -> Result<bool, String> {
+    ended.map(|()| true).map_err(|why| why.to_string())
 }
 
 fn list() {
@@ -79,8 +110,13 @@ fn chosen(ids: &[String]) -> Result<Vec<&'static Experiment>, String> {
 }
 
 /// Whether all promises were kept.
-fn experiments(chosen: &[&Experiment], strength: Strength, out: &Path) -> Result<bool, String> {
-    let told = |why: std::io::Error| format!("{}: {why}", out.display());
+fn experiments(
+    chosen: &[&Experiment],
+    strength: Strength,
+    out: &Path,
+    plots: Option<&Path>,
+) -> Result<bool, String> {
+    let told = |why: io::Error| format!("{}: {why}", out.display());
     let mut results = Results::load(out, Setting::here(strength)).map_err(told)?;
     let mut kept = true;
     for (number, experiment) in chosen.iter().enumerate() {
@@ -93,6 +129,10 @@ fn experiments(chosen: &[&Experiment], strength: Strength, out: &Path) -> Result
         println!("{id} {} after {} s", entry.status.word(), entry.seconds);
         if let Some(why) = entry.status.text() {
             println!("     {why}");
+        }
+        if let Some(plots) = plots {
+            let told = |why: io::Error| format!("{}: {why}", plots.display());
+            entry.draw(plots).map_err(told)?;
         }
         kept &= matches!(entry.status, Status::Held | Status::Skipped(_));
         results.put(entry);

@@ -3,7 +3,7 @@
 //! It must not know what the program is.
 
 use std::ffi::OsStr;
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
@@ -95,6 +95,21 @@ impl Process {
     /// What it is, for messages.
     pub fn label(&self) -> &str {
         &self.label
+    }
+
+    /// Says a line to its standard input, which the command must have piped.
+    ///
+    /// # Panics
+    /// When it does not listen.
+    #[track_caller]
+    pub fn say(&self, line: &str) {
+        let mut child = self.child.lock().unwrap_or_else(PoisonError::into_inner);
+        let said = child.stdin.as_mut().map(|stdin| writeln!(stdin, "{line}"));
+        assert!(
+            matches!(said, Some(Ok(()))),
+            "{} does not listen: {said:?}",
+            self.label
+        );
     }
 
     /// Sends a signal to the process alone.

@@ -26,6 +26,14 @@ pub fn test_apps() -> PathBuf {
     program("test-apps")
 }
 
+/// The program of the experiments, which plays parts of its own beside a cluster.
+///
+/// # Panics
+/// When it cannot be built.
+pub fn cluster_tests() -> PathBuf {
+    program("cluster-tests")
+}
+
 /// cargo as a shell would start it: without what the cargo that runs this test says of its package. Build scripts look
 /// at that, and all that hangs on them would be built again, now and the next time.
 pub fn cargo() -> Command {

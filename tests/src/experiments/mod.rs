@@ -10,6 +10,7 @@
 //! | [`report`] | the results of one revision, as JSON and Markdown |
 //! | [`resources`] | ports, files, disk and memory are short; there are very many clients |
 //! | [`run`] | runs experiments one by one |
+//! | [`size`] | clients, handlers, calls and nodes are very many |
 //!
 //! Every experiment has two strengths. `cluster-tests experiments` runs the full form in a release build;
 //! [`short`] is what `cargo test` runs of each.
@@ -22,6 +23,7 @@ pub mod record;
 pub mod report;
 pub mod resources;
 pub mod run;
+pub mod size;
 
 pub use record::{Record, must};
 pub use run::short;
@@ -68,6 +70,7 @@ pub fn all() -> Vec<&'static Experiment> {
         hostile::EXPERIMENTS,
         resources::EXPERIMENTS,
         change::EXPERIMENTS,
+        size::EXPERIMENTS,
     ];
     let mut all: Vec<&Experiment> = groups.into_iter().flatten().collect();
     all.sort_by_key(|experiment| experiment.id);

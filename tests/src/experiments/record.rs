@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::Strength;
+use crate::plot::Plot;
 use crate::rig::Outcome;
 use crate::spread::Spread;
 
@@ -77,6 +78,7 @@ pub struct Record {
     notes: Vec<String>,
     skipped: Option<String>,
     lacks: Vec<String>,
+    plots: Vec<Plot>,
 }
 
 impl Record {
@@ -88,6 +90,7 @@ impl Record {
             notes: Vec::new(),
             skipped: None,
             lacks: Vec::new(),
+            plots: Vec::new(),
         }
     }
 
@@ -181,6 +184,16 @@ impl Record {
     /// A part of the promise for which there is nothing that could be measured yet.
     pub fn lacks(&mut self, what: impl Into<String>) {
         self.lacks.push(what.into());
+    }
+
+    /// A picture of what was measured.
+    pub fn plot(&mut self, plot: Plot) {
+        self.plots.push(plot);
+    }
+
+    /// The pictures.
+    pub fn plots(&self) -> &[Plot] {
+        &self.plots
     }
 
     /// Whether a limit was exceeded, or something is missing.

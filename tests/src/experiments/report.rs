@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::record::{Figure, Record, Verdict};
 use super::{Strength, all};
+use crate::plot::Plot;
 use crate::process::tool;
 
 /// What became of an experiment.
@@ -77,6 +78,9 @@ pub struct Entry {
     pub figures: Vec<Figure>,
     /// What else is worth knowing.
     pub notes: Vec<String>,
+    /// Pictures of it, which are files of their own.
+    #[serde(skip)]
+    pub plots: Vec<Plot>,
 }
 
 /// What the results are results of.
@@ -205,6 +209,16 @@ impl Results {
 }
 
 impl Entry {
+    /// Writes its plots into a folder, each as NAME.svg.
+    ///
+    /// # Errors
+    /// They cannot be written.
+    pub fn draw(&self, folder: &Path) -> io::Result<()> {
+        std::fs::create_dir_all(folder)?;
+        let draw = |plot: &Plot| std::fs::write(folder.join(plot.name).with_extension("svg"), plot.svg());
+        self.plots.iter().try_for_each(draw)
+    }
+
     fn markdown(&self) -> String {
         let Self {
             id,

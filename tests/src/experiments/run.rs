@@ -50,6 +50,7 @@ pub fn run(experiment: &Experiment, strength: Strength) -> Entry {
         status,
         figures: record.figures().to_vec(),
         notes: record.notes(),
+        plots: record.plots().to_vec(),
     }
 }
 

@@ -5,6 +5,7 @@
 //! | `test.net` | commands that echo, wait, never answer, push and kick |
 //! | `test.gate` | hands on to the game; pushes and kicks from above the net node |
 //! | `test.game` | waits, panics, exits, blocks, chatters, keeps a ledger; pushes and kicks from beside the net node |
+//! | `test.manyN` | a net node with N commands, all alike |
 //! | `test.exit` | exits at its start, as a file in the run folder says |
 
 mod chatter;
@@ -12,10 +13,12 @@ mod exit;
 mod game;
 mod gate;
 mod ledger;
+mod many;
 mod net;
 
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    lampyris::main([gate::app(), net::app(), game::app(), exit::app()])
+    let apps = [gate::app(), net::app(), game::app(), exit::app()];
+    lampyris::main(apps.into_iter().chain(many::apps()))
 }

@@ -2,11 +2,15 @@
 //!
 //! Payloads are words with a space between: `MILLIS TEXT`, or `NODE#NUMBER TEXT` for a session and a text.
 
+use std::cell::Cell;
 use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
 
+use bytes::BytesMut;
+use lampyris::message::{IntoClient, Wrote};
 use lampyris::prelude::*;
 use lampyris::{App, Node};
+use lampyris_runtime::error::Fault;
 
 use crate::gate::{AskGame, EchoFromGate, Gate, KickFromGate, PushFromGate};
 
@@ -82,6 +86,8 @@ commands! {
     WhoInGame = 26;
     /// Answers with the name of the game that was asked, each in turn.
     NameOfAny = 27;
+    /// Pushes the payload to all clients, and answers with how often it was written for that.
+    PushCounted = 28;
 }
 
 /// A shape that knows no end.
@@ -96,6 +102,19 @@ pub(crate) enum Tree {
 #[command(42, reply = String)]
 pub(crate) struct Height {
     tree: Msgpack<Tree>,
+}
+
+/// A payload that knows how often it was written.
+struct Counted {
+    text: String,
+    written: Cell<usize>,
+}
+
+impl IntoClient for Counted {
+    fn write_client(&self, out: &mut BytesMut) -> Result<Wrote, Fault> {
+        self.written.set(self.written.get() + 1);
+        self.text.write_client(out)
+    }
 }
 
 /// What happened to one session.
@@ -181,6 +200,7 @@ fn sum([opened, closed, odd]: [usize; 3], seen: &Seen) -> [usize; 3] {
         EchoOfGate,
         WhoInGame,
         NameOfAny,
+        PushCounted,
         Height
     ),
     sessions
@@ -233,6 +253,12 @@ handlers! {
     PushAll(net, _session, text) {
         let clients = net.node.clients().expect("because this is the net node");
         now(clients.push_all(PUSHED, text).map(|count| format!("pushed to {count}")).map_err(CallError::from))
+    }
+    PushCounted(net, _session, text) {
+        let clients = net.node.clients().expect("because this is the net node");
+        let payload = Counted { text, written: Cell::new(0) };
+        let pushed = clients.push_all(PUSHED, &payload).map_err(CallError::from);
+        now(pushed.map(|count| format!("pushed to {count}, written {} times", payload.written.get())))
     }
     PushMe(_net, session, text) {
         now(session.push(PUSHED, text).map(|()| "pushed".to_owned()).map_err(CallError::from))
