@@ -210,8 +210,9 @@ impl Line {
         let mut state = self.lock();
         state.flush()?;
         if state.out.is_empty() && state.answers.in_flight() == 0 {
-            // An idle connection keeps no buffer.
+            // An idle connection keeps no buffer, and no room for calls.
             state.out = BytesMut::new();
+            state.answers.clear();
         }
         Ok(Status {
             ending: state.ending,
