@@ -2,7 +2,8 @@
 //!
 //! Each turn does everything that can be done without waiting ([`Connection::settle`]), then waits for the first of:
 //! news from the [`Line`], bytes from the client, room for more bytes to it, the nearest time limit. A connection
-//! that waits for its client holds no read buffer and no timer.
+//! that waits for its client holds no read buffer and no timer, and its future has room for no more than the wait:
+//! there may be very many of them.
 
 use std::fmt::Display;
 use std::future::{Future, poll_fn};
@@ -120,7 +121,9 @@ impl Connection {
     }
 
     /// Serves the client until the connection ends.
-    pub(super) async fn run(mut self) {
+    ///
+    /// In a box, as a future has room twice for what it is given by value.
+    pub(super) async fn run(mut self: Box<Self>) {
         self.announce(self.net.router.opened());
         let reason = self.talk().await;
         self.end_session(reason);
@@ -136,21 +139,37 @@ impl Connection {
                 Err(reason) => return reason,
             };
             self.arm(wait.until);
-            let armed = self.timer.is_some();
-            let Self {
-                line, read, timer, ..
-            } = self;
-            tokio::select! {
-                () = line.news() => {}
-                _ = read.as_ref().writable(), if wait.write => {}
-                () = ring(timer), if armed => self.timer = None,
-                _ = read.readable(), if wait.read => {
-                    if let Err(reason) = self.receive().await {
-                        return reason;
-                    }
-                }
+            if self.turn(&wait).await
+                && let Err(reason) = self.receive().await
+            {
+                return reason;
             }
         }
+    }
+
+    /// Waits until there is something to do, and says whether that is to read.
+    async fn turn(&mut self, wait: &Wait) -> bool {
+        let Self {
+            line, read, timer, ..
+        } = self;
+        let mut news = pin!(line.news());
+        // Asked by hand, the socket needs no futures of its own, which are larger than all else here.
+        poll_fn(|task| {
+            let told = news.as_mut().poll(task).is_ready();
+            let room = wait.write && read.as_ref().poll_write_ready(task).is_ready();
+            let rang = timer.as_mut().is_some_and(|timer| timer.as_mut().poll(task).is_ready());
+            if rang {
+                *timer = None;
+            }
+            // Asked in any case: whoever has news all the time is read from too.
+            let bytes = wait.read && read.as_ref().poll_read_ready(task).is_ready();
+            if told || room || rang || bytes {
+                Poll::Ready(bytes)
+            } else {
+                Poll::Pending
+            }
+        })
+        .await
     }
 
     /// Does everything that can be done at once, and says what to wait for, or why the connection ends.
@@ -432,11 +451,4 @@ fn find<'a>(
 /// socket is empty, which saves the system call that would find it so.
 async fn read_now(read: &mut OwnedReadHalf, buffer: &mut BytesMut) -> Poll<io::Result<usize>> {
     poll_fn(|task| Poll::Ready(pin!(read.read_buf(buffer)).poll(task))).await
-}
-
-/// Waits for the timer, if there is one.
-async fn ring(timer: &mut Option<Pin<Box<Sleep>>>) {
-    if let Some(timer) = timer {
-        timer.await;
-    }
 }

@@ -91,7 +91,8 @@ fn take_in(stream: TcpStream, net: &Arc<Net>) {
         Ok(addr) => {
             let (read, write) = stream.into_split();
             let session = net.register(addr, write, cipher);
-            tokio::task::spawn_local(Connection::new(Arc::clone(net), session, read).run());
+            let connection = Box::new(Connection::new(Arc::clone(net), session, read));
+            tokio::task::spawn_local(connection.run());
         }
         Err(error) => {
             net.counters.rejected_socket.add();
