@@ -18,10 +18,12 @@ use crate::remote::RemoteAddr;
 use crate::report::{Gatherer, SpanLog};
 
 /// How often the lateness of timers is measured, and new links of a drained node with its parents are looked for.
-const STEP: Duration = Duration::from_millis(100);
+///
+/// An idle node is woken for little else, and each waking costs it more than what it then does.
+const STEP: Duration = Duration::from_millis(250);
 
 /// How many steps lie between two reports.
-const STEPS: u32 = 10;
+const STEPS: u32 = 4;
 
 /// What the node's own service and the telling task share.
 #[derive(Debug)]

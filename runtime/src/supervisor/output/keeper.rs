@@ -15,8 +15,13 @@ use std::time::Duration;
 use super::rotation::rotate;
 use super::{is_at, open};
 
-/// How often the files are looked at. What is written between two looks a file may be larger than it should.
+/// How soon the files are looked at again after something was written. What is written between two looks a file may be
+/// larger than it should.
 const LOOK: Duration = Duration::from_millis(100);
+
+/// How soon at the latest: the pause doubles up to this while nothing is written, as each waking costs an idle node more
+/// than the look itself.
+const LONGEST_LOOK: Duration = Duration::from_millis(400);
 
 /// Enough for a line about a file that cannot be renamed.
 const STACK: usize = 256 * 1024;
@@ -76,6 +81,11 @@ impl LogFile {
         })
     }
 
+    /// How large the file is that stands under the name; `None` if there is none.
+    fn size(&self) -> Option<u64> {
+        self.path.metadata().map(|found| found.len()).ok()
+    }
+
     /// Puts the file aside if it is too large, and changes over if another one stands under its name, or none.
     fn look(&self, max_size: u64, keep: u32) -> io::Result<()> {
         rotate(&self.path, max_size, keep)?;
@@ -121,14 +131,17 @@ pub fn start(
 ) -> io::Result<()> {
     let thread = std::thread::Builder::new().name("log".into()).stack_size(STACK);
     thread.spawn(move || {
-        let mut failed = false;
+        let (mut failed, mut pause, mut written) = (false, LOOK, Vec::new());
         loop {
-            std::thread::park_timeout(LOOK);
+            std::thread::park_timeout(pause);
+            let before = std::mem::replace(&mut written, logs.iter().map(LogFile::size).collect());
+            let calm = before == written;
+            pause = if calm { (pause * 2).min(LONGEST_LOOK) } else { LOOK };
             let mut error = None;
             for log in &logs {
                 error = log.look(max_size, keep).err().or(error);
             }
-            // Once, not ten times a second.
+            // Once, not several times a second.
             if let Some(error) = error.as_ref().filter(|_| !failed) {
                 tracing::warn!(%error, "the log cannot be rotated");
             }
