@@ -61,7 +61,9 @@ fn remotes(c: &mut Criterion) {
     };
     let body = codec::to_bytes(&join).expect("a message");
     c.bench_function("message of a node, read", |b| {
-        b.iter(|| Join::read(black_box(body.clone()), &origin).map(|join| join.room + join.player.len() as u64));
+        b.iter(|| {
+            Join::read(black_box(body.clone()), &origin).map(|join| join.room + join.player.len() as u64)
+        });
     });
     let (reply, mut out) = ("a short reply".to_owned(), BytesMut::with_capacity(4096));
     c.bench_function("message of a node, write the reply", |b| {

@@ -2,15 +2,16 @@
 //!
 //! `cargo bench -p lampyris-runtime --bench link`.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use lampyris_runtime::error::{ErrorKind, Fault};
 use lampyris_runtime::link::{
-    Acceptor, Dialer, Gatekeeper, Identity, Inbound, LinkId, LinkSettings, Peer, Refusal, Request, accept, dial,
+    Acceptor, Dialer, Gatekeeper, Identity, Inbound, LinkId, LinkSettings, Peer, Refusal, Request, accept,
+    dial,
 };
 use lampyris_runtime::name::{HandlerId, Incarnation, NodeName};
 use lampyris_runtime::reply::{ReplySink, ReplyTo, Write, Wrote};

@@ -73,7 +73,11 @@ fn link_frames(c: &mut Criterion) {
     });
     c.bench_function("link frame, decode", |b| {
         let mut decoder = Decoder::new(LIMIT);
-        b.iter_batched_ref(|| frame.clone(), |bytes| decoder.next(bytes), BatchSize::SmallInput);
+        b.iter_batched_ref(
+            || frame.clone(),
+            |bytes| decoder.next(bytes),
+            BatchSize::SmallInput,
+        );
     });
 }
 
@@ -91,7 +95,9 @@ fn messages(c: &mut Criterion) {
             codec::encode(black_box(&message), &mut out)
         });
     });
-    c.bench_function("codec, decode", |b| b.iter(|| codec::decode::<Join>(black_box(&bytes))));
+    c.bench_function("codec, decode", |b| {
+        b.iter(|| codec::decode::<Join>(black_box(&bytes)))
+    });
 }
 
 /// Whom it does not matter what comes.
