@@ -34,6 +34,9 @@ use crate::service::Router;
 /// stay exact as JSON numbers (53 bits).
 const START_SHIFT: u32 = 20;
 
+/// Room for reads above this is not kept, in bytes: it was made for a frame that is larger than most.
+const MOST_ROOM: usize = 64 * 1024;
+
 /// Most refused frames a second that are logged.
 const LOGGED: u32 = 10;
 
@@ -52,6 +55,8 @@ pub(super) struct Net {
     sessions: Mutex<HashMap<u64, Session>>,
     /// News of sessions that their services have not handled yet, those of ended ones too.
     news: Arc<Desk>,
+    /// Room for what one connection reads; most leave nothing in it when their turn is over.
+    room: Mutex<BytesMut>,
     /// Told when a session ends.
     ended: Notify,
     log: Mutex<Log>,
@@ -77,6 +82,7 @@ impl Net {
             next: AtomicU64::new((start << START_SHIFT) + 1),
             sessions: Mutex::default(),
             news: Arc::default(),
+            room: Mutex::default(),
             ended: Notify::new(),
             log: Mutex::new(Log {
                 pace: Pace::new(LOGGED, Instant::now()),
@@ -135,6 +141,21 @@ impl Net {
             nobody.hold(permit);
         }
         nobody
+    }
+
+    /// Room for one read, which is given back when nothing is left in it: thousands of connections that say little share
+    /// memory that the processor has at hand.
+    pub(super) fn lend_room(&self) -> BytesMut {
+        std::mem::take(&mut *self.room.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Takes room back, unless there is better.
+    pub(super) fn take_room(&self, mut room: BytesMut) {
+        room.clear();
+        let mut kept = self.room.lock().unwrap_or_else(PoisonError::into_inner);
+        if room.capacity() > kept.capacity() && room.capacity() <= MOST_ROOM {
+            *kept = room;
+        }
     }
 
     /// How many log lines were left out since the last one, if one may be written now.

@@ -157,7 +157,9 @@ impl Connection {
         poll_fn(|task| {
             let told = news.as_mut().poll(task).is_ready();
             let room = wait.write && read.as_ref().poll_write_ready(task).is_ready();
-            let rang = timer.as_mut().is_some_and(|timer| timer.as_mut().poll(task).is_ready());
+            let rang = timer
+                .as_mut()
+                .is_some_and(|timer| timer.as_mut().poll(task).is_ready());
             if rang {
                 *timer = None;
             }
@@ -233,7 +235,7 @@ impl Connection {
         }
         loop {
             if buffer.is_empty() {
-                *buffer = BytesMut::new();
+                net.take_room(std::mem::take(buffer));
                 if *shaking || raw.as_ref().is_some_and(|raw| !raw.is_empty()) {
                     return Stop::Partial(None);
                 }
@@ -315,13 +317,17 @@ impl Connection {
         self.limits.frame_goes_on(size, &self.line.settings, now);
         for buffer in self.raw.iter_mut().chain([&mut self.buffer]) {
             if buffer.len() < KEEP_SMALL && buffer.capacity() >= READ_STEP / 2 {
-                *buffer = BytesMut::from(&buffer[..]);
+                let own = BytesMut::from(&buffer[..]);
+                self.net.take_room(std::mem::replace(buffer, own));
             }
         }
     }
 
-    /// Reads what has come, up to one step. The buffer is made only now that there is something.
+    /// Reads what has come, up to one step. There is room for it only now that there is something.
     async fn receive(&mut self) -> Result<(), Reason> {
+        if self.raw.is_none() && self.buffer.is_empty() {
+            self.buffer = self.net.lend_room();
+        }
         let into = self.raw.as_mut().unwrap_or(&mut self.buffer);
         into.reserve(READ_STEP);
         match read_now(&mut self.read, into).await {
