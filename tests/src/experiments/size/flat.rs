@@ -10,6 +10,7 @@ use serde_json::json;
 
 use super::{CHAIN, ECHO, Experiment, NODES, Record, Strength, let_pass, median, must, pids, used};
 use crate::Cluster;
+use crate::bare::Bare;
 use crate::callers::{Callers, Calls, Rhythm};
 use crate::client::Client;
 use crate::plot::Plot;
@@ -171,6 +172,16 @@ fn connections(strength: Strength, record: &mut Record) {
     row.measure(record, |size| {
         row.cost(cluster.netport(), &nodes, &calls(CHAIN, size, 1))
     });
+    // What the system's own part makes of as many sockets.
+    let bare = Bare::start();
+    for size in &row.sizes {
+        let cost = row.cost(bare.addr(), &[bare.pid()], &calls(ECHO, *size, 1));
+        record.told(
+            format!("an echo of the bare loop with {size} connections"),
+            cost,
+            "µs",
+        );
+    }
 }
 
 fn handlers(strength: Strength, record: &mut Record) {
