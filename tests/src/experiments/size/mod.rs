@@ -2,11 +2,11 @@
 //!
 //! | module | what is done |
 //! | --- | --- |
-//! | [`idle`] | what a client and a node cost that do nothing |
-//! | [`full`] | 100,000 clients over eight nodes |
-//! | [`accepts`] | clients come as fast as they can, here and at a bare server |
-//! | [`flat`] | everything is doubled, again and again, at saturation |
-//! | [`pushes`] | one push to all of very many clients, here and at a bare server |
+//! | `idle` | what a client and a node cost that do nothing |
+//! | `full` | 100,000 clients over eight nodes |
+//! | `accepts` | clients come as fast as they can, here and at a bare server |
+//! | `flat` | everything is doubled, again and again, at saturation |
+//! | `pushes` | one push to all of very many clients, here and at a bare server |
 //!
 //! What is doubled is drawn into plots. Callers and guests are processes or threads of their own, so that what is counted is
 //! what the nodes use.
