@@ -50,7 +50,7 @@ pub trait Callable:
     ///
     /// # Errors
     /// The bytes are no such value.
-    fn relay(body: &Bytes, out: &mut BytesMut) -> Result<Wrote, Fault>;
+    fn relay(body: &[u8], out: &mut BytesMut) -> Result<Wrote, Fault>;
 }
 
 /// A message to a service on another node. Derive it:
@@ -126,20 +126,20 @@ pub trait IntoClient {
     ///
     /// # Errors
     /// The bytes are no such value, or it cannot be written.
-    fn relay_client(body: &Bytes, out: &mut BytesMut) -> Result<Wrote, Fault>
+    fn relay_client(body: &[u8], out: &mut BytesMut) -> Result<Wrote, Fault>
     where
         Self: DeserializeOwned,
     {
-        codec::decode::<Self>(body)?.write_client(out)
+        codec::decode::<Self>(&Bytes::copy_from_slice(body))?.write_client(out)
     }
 }
 
 /// Reads a remote message's body; what the derive macro calls.
 ///
 /// # Errors
-/// As [`codec::decode`].
-pub fn read_remote<M: Remote>(body: &Bytes) -> Result<M, Fault> {
-    codec::decode(body)
+/// As [`codec::read`].
+pub fn read_remote<M: Remote>(body: Bytes) -> Result<M, Fault> {
+    codec::read(body)
 }
 
 /// Appends a remote message's reply; what the derive macro calls.
@@ -169,7 +169,7 @@ pub fn session_of(origin: &Origin) -> Result<Session, Fault> {
 /// # Errors
 /// As [`codec::decode`].
 pub fn relay_command<R: IntoClient + DeserializeOwned>(
-    body: &Bytes,
+    body: &[u8],
     out: &mut BytesMut,
 ) -> Result<Wrote, Fault> {
     R::relay_client(body, out)

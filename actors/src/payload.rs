@@ -60,7 +60,7 @@ impl<T: DeserializeOwned> FromClient for Json<T> {
 
 impl<T: DeserializeOwned> FromClient for Msgpack<T> {
     fn from_client(payload: Bytes) -> Result<Self, Fault> {
-        codec::decode(&payload).map(Self)
+        codec::read(payload).map(Self)
     }
 }
 
@@ -117,10 +117,10 @@ impl IntoClient for Payload {
         raw(self, out)
     }
 
-    fn relay_client(body: &Bytes, out: &mut BytesMut) -> Result<Wrote, Fault> {
+    fn relay_client(body: &[u8], out: &mut BytesMut) -> Result<Wrote, Fault> {
         match Payload::of_body(body) {
             Some(bytes) => raw(bytes, out),
-            None => codec::decode::<Self>(body)?.write_client(out),
+            None => codec::decode::<Self>(&Bytes::copy_from_slice(body))?.write_client(out),
         }
     }
 }

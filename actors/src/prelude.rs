@@ -37,9 +37,9 @@
 //! }
 //!
 //! impl Handler<Say> for Gate {
-//!     type Result = Answer<Say>;
+//!     type Result = Forward<Chat>;
 //!     fn handle(&mut self, Say(text): Say, _: &mut Context<Self>) -> Self::Result {
-//!         self.game.call(Chat(text)).into()
+//!         self.game.forward(Chat(text))
 //!     }
 //! }
 //! ```
@@ -58,5 +58,5 @@ pub use crate::message::{Command, Remote};
 pub use crate::net::{Session, SessionClosed, SessionId, SessionOpened};
 pub use crate::payload::{Json, Msgpack};
 pub use crate::remote::{Call, RemoteAddr};
-pub use crate::service::{Answer, Service};
+pub use crate::service::{Answer, Forward, Service};
 pub use crate::store::{Entities, StoreError};

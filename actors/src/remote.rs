@@ -23,7 +23,7 @@ use crate::clock;
 use crate::error::CallError;
 use crate::message::Remote;
 use crate::scope;
-use crate::service::{Outcome, Serves};
+use crate::service::{Forward, Outcome, Serves};
 
 /// The address of service `S` on another node.
 pub struct RemoteAddr<S> {
@@ -76,19 +76,24 @@ impl<S> RemoteAddr<S> {
     where
         S: Serves<M>,
     {
-        let slot = Arc::new(Slot::default());
         let now = clock::now();
         let (deadline, traced) = scope::of_a_call(now);
         // Never more than what the caller of the running handler has left.
         let left = deadline.map(|callers| callers.saturating_duration_since(now));
         let timeout = left.map_or(self.timeout, |left| left.min(self.timeout));
-        let reply = ReplyTo::new(slot.clone(), 0).traced(traced);
+        let (call, reply) = Call::open();
+        let reply = reply.traced(traced);
         self.peer
             .call(M::ID, now, timeout, &mut |out| encode(&message, out), reply);
-        Call {
-            slot,
-            message: PhantomData,
-        }
+        call
+    }
+
+    /// The result of a handler that hands its message on: whoever asked it gets the answer, as it comes.
+    pub fn forward<M: Remote>(&self, message: M) -> Forward<M>
+    where
+        S: Serves<M>,
+    {
+        Forward::new(self.peer.clone(), self.timeout, message)
     }
 
     /// Tells without waiting for an answer.
@@ -105,7 +110,7 @@ impl<S> RemoteAddr<S> {
     }
 }
 
-fn encode<M: Remote>(message: &M, out: &mut BytesMut) -> Result<Wrote, Fault> {
+pub(crate) fn encode<M: Remote>(message: &M, out: &mut BytesMut) -> Result<Wrote, Fault> {
     codec::encode(message, out).map(|()| Wrote::Reply)
 }
 
@@ -117,6 +122,14 @@ pub struct Call<M: Remote> {
 }
 
 impl<M: Remote> Call<M> {
+    /// A call, and where its answer is to go.
+    pub(crate) fn open() -> (Self, ReplyTo) {
+        let slot = Arc::new(Slot::default());
+        let reply = ReplyTo::new(slot.clone(), 0);
+        let message = PhantomData;
+        (Self { slot, message }, reply)
+    }
+
     /// The same call without the type of its message, to be handed on.
     pub(crate) fn into_relayed(self) -> Relayed<Outcome<M>> {
         Relayed {
@@ -138,15 +151,15 @@ pub(crate) struct Relayed<T> {
 }
 
 impl<T> Relayed<T> {
-    /// Sends the answer on to `reply` when it comes, `write` turning the body's bytes into what is wanted there.
-    pub(crate) fn relay(self, reply: ReplyTo, write: Relay) {
+    /// Sends the answer on to `reply` when it comes.
+    pub(crate) fn relay(self, reply: ReplyTo) {
         let mut state = self.slot.lock();
         match std::mem::take(&mut *state) {
             State::Done(outcome) => {
                 drop(state);
-                forward(reply, write, outcome);
+                forward(reply, outcome);
             }
-            _ => *state = State::Forward(reply, write),
+            _ => *state = State::Forward(reply),
         }
     }
 
@@ -174,14 +187,9 @@ impl<M: Remote> Future for Call<M> {
     }
 }
 
-/// Turns the body of a reply into what the next one in the chain is sent.
-pub(crate) type Relay = fn(&Bytes, &mut BytesMut) -> Result<Wrote, Fault>;
-
-fn forward(reply: ReplyTo, write: Relay, outcome: Result<Bytes, Fault>) {
+fn forward(reply: ReplyTo, outcome: Result<Bytes, Fault>) {
     match outcome {
-        Ok(body) => {
-            reply.reply(&mut |out| write(&body, out).map_err(Fault::of_a_reply));
-        }
+        Ok(body) => drop(reply.reply_bytes(body)),
         Err(fault) => reply.fault(fault),
     }
 }
@@ -193,7 +201,7 @@ struct Slot(Mutex<State>);
 enum State {
     Waiting(Option<Waker>),
     Done(Result<Bytes, Fault>),
-    Forward(ReplyTo, Relay),
+    Forward(ReplyTo),
 }
 
 impl Default for State {
@@ -210,9 +218,9 @@ impl Slot {
     fn finish(&self, outcome: Result<Bytes, Fault>) {
         let mut state = self.lock();
         match std::mem::take(&mut *state) {
-            State::Forward(reply, write) => {
+            State::Forward(reply) => {
                 drop(state);
-                forward(reply, write, outcome);
+                forward(reply, outcome);
             }
             State::Waiting(waker) => {
                 *state = State::Done(outcome);

@@ -10,8 +10,8 @@ use bytes::BytesMut;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use lampyris_runtime::error::{ErrorKind, Fault};
 use lampyris_runtime::link::{
-    Acceptor, Dialer, Gatekeeper, Identity, Inbound, LinkId, LinkSettings, Peer, Refusal, Request, accept,
-    dial,
+    Acceptor, Conn, Dialer, Gatekeeper, Identity, Inbound, Intake, LinkId, LinkSettings, Peer, Refusal,
+    Request, accept, dial,
 };
 use lampyris_runtime::name::{HandlerId, Incarnation, NodeName};
 use lampyris_runtime::reply::{ReplySink, ReplyTo, Write, Wrote};
@@ -24,9 +24,19 @@ const SECRET: &[u8] = b"a secret of sixteen";
 /// Answers each request with its body.
 struct Echo;
 
+struct Echoes(Arc<Conn>);
+
+impl Intake for Echoes {
+    fn request(&mut self, request: Request) {
+        if let Some(call) = request.call {
+            self.0.reply_bytes(call, request.body);
+        }
+    }
+}
+
 impl Inbound for Echo {
-    fn request(&self, request: Request) {
-        request.reply.reply_bytes(request.body);
+    fn intake(&self, conn: &Arc<Conn>) -> Box<dyn Intake> {
+        Box::new(Echoes(Arc::clone(conn)))
     }
 
     fn up(&self, _: &LinkId) {}

@@ -63,7 +63,6 @@ impl Callable<'_> {
         let result = quote_spanned!(attr::at(reply.span())=> ::core::result::Result<#reply, #failed>);
         let fault = quote!(::lampyris::export::runtime::error::Fault);
         let wrote = quote!(::core::result::Result<::lampyris::message::Wrote, #fault>);
-        let bytes = quote!(&::lampyris::export::bytes::Bytes);
         let buffer = quote!(&mut ::lampyris::export::bytes::BytesMut);
         quote! {
             #[automatically_derived]
@@ -89,7 +88,7 @@ impl Callable<'_> {
                     #write
                 }
 
-                fn relay(body: #bytes, out: #buffer) -> #wrote {
+                fn relay(body: &[u8], out: #buffer) -> #wrote {
                     #relay
                 }
             }

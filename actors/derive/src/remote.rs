@@ -38,7 +38,7 @@ pub(crate) fn expand(input: &DeriveInput) -> Result<TokenStream> {
         ident,
         name: quote!(#name),
         outcome: &outcome,
-        read: quote!(::lampyris::message::read_remote(&body)),
+        read: quote!(::lampyris::message::read_remote(body)),
         write: quote!(::lampyris::message::write_remote::<Self>(reply, out)),
         relay: quote! {
             out.extend_from_slice(body);

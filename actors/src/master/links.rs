@@ -109,7 +109,7 @@ impl Handler<LostLines> for Reception {
 
 /// The node that sent the message at hand.
 fn sender() -> Result<NodeName, CallError> {
-    match scope::current().map(|scope| (*scope.origin).clone()) {
+    match scope::current().map(|scope| scope.origin) {
         Some(Origin::Node(name)) => Ok(name),
         _ => Err("only a node can say this".into()),
     }

@@ -10,7 +10,7 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use bytes::{Bytes, BytesMut};
 use lampyris_runtime::error::{ErrorKind, Fault};
-use lampyris_runtime::reply::{Desk, Permit, ReplyTo};
+use lampyris_runtime::reply::{Desk, ReplyTo};
 use lampyris_runtime::tls::ClientTls;
 use serde::{Deserialize, Serialize};
 use tokio::net::tcp::OwnedWriteHalf;
@@ -26,8 +26,8 @@ use super::line::Line;
 use super::pace::Pace;
 use super::session::{Session, SessionId};
 use super::settings::NetSettings;
-use crate::message::{IntoClient, Wrote};
-use crate::service::Router;
+use crate::message::{IntoClient, Origin, Wrote};
+use crate::service::{Nobody, Router, Visitor};
 
 /// Numbers of sessions start at 32 random bits, shifted by so many. A session that is remembered elsewhere thus
 /// never means a client of the node's next life, but for a chance of one in thousands of millions. The numbers
@@ -135,12 +135,12 @@ impl Net {
     }
 
     /// What a service gets with news of a session instead of a caller: counted until it is handled.
-    pub(super) fn news(&self) -> ReplyTo {
-        let mut nobody = ReplyTo::nobody();
-        if let Some(permit) = Permit::acquire(&self.news, usize::MAX) {
-            nobody.hold(permit);
-        }
-        nobody
+    pub(super) fn news(&self, session: &Session) -> ReplyTo {
+        let visitor = Visitor::new(Origin::Client(session.clone()), &self.news, Arc::new(Nobody));
+        self.news.enter(1, usize::MAX);
+        let mut news = ReplyTo::unawaited(visitor);
+        news.enter();
+        news
     }
 
     /// Room for one read, which is given back when nothing is left in it: thousands of connections that say little share
@@ -151,6 +151,9 @@ impl Net {
 
     /// Takes room back, unless there is better.
     pub(super) fn take_room(&self, mut room: BytesMut) {
+        if room.capacity() == 0 {
+            return;
+        }
         room.clear();
         let mut kept = self.room.lock().unwrap_or_else(PoisonError::into_inner);
         if room.capacity() > kept.capacity() && room.capacity() <= MOST_ROOM {

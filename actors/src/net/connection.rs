@@ -2,25 +2,27 @@
 //!
 //! Each turn does everything that can be done without waiting ([`Connection::settle`]), then waits for the first of:
 //! news from the [`Line`], bytes from the client, room for more bytes to it, the nearest time limit. A connection
-//! that waits for its client holds no read buffer and no timer, and its future has room for no more than the wait:
-//! there may be very many of them.
+//! news from the [`Line`], bytes from the client, room for more bytes to it, the nearest time limit. A connection
+//! that waits for its client holds no read buffer, no timer but the last one until that has rung, and its future has room
+//! for no more than the wait: there may be very many of them.
 
 use std::fmt::Display;
 use std::future::{Future, poll_fn};
 use std::io;
-use std::pin::{Pin, pin};
+use std::pin::pin;
 use std::sync::Arc;
-use std::task::Poll;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use lampyris_runtime::error::{ErrorKind, Fault};
 use lampyris_runtime::packet::{Decoded, Packet, Refused};
-use lampyris_runtime::reply::{ReplySink, ReplyTo};
+use lampyris_runtime::reply::ReplySink;
 use tokio::io::AsyncReadExt;
 use tokio::net::tcp::OwnedReadHalf;
-use tokio::time::{Instant, Sleep};
+use tokio::time::Instant;
 
+use super::alarm::Alarm;
 use super::answers::Call;
 use super::cipher::Progress;
 use super::clients::Net;
@@ -30,7 +32,7 @@ use super::line::{Line, Status};
 use super::pace::Pace;
 use super::session::Session;
 use crate::message::Origin;
-use crate::service::{Inbox, Invocation, Route, Router};
+use crate::service::{Arrival, Invocation, Route, Router, Visits};
 
 /// Room that is made for one read, in bytes.
 const READ_STEP: usize = 8 * 1024;
@@ -54,8 +56,8 @@ pub(super) struct Connection {
     net: Arc<Net>,
     session: Session,
     line: Arc<Line>,
-    /// Shared by all invocations of the connection.
-    origin: Arc<Origin>,
+    /// What it brings to the services.
+    visits: Visits,
     read: OwnedReadHalf,
     /// What was read and not yet decoded.
     buffer: BytesMut,
@@ -65,7 +67,7 @@ pub(super) struct Connection {
     shaking: bool,
     limits: Limits,
     pace: Option<Pace>,
-    timer: Option<Pin<Box<Sleep>>>,
+    alarm: Alarm,
     /// The session has ended; only the socket is left.
     ended: bool,
 }
@@ -106,7 +108,7 @@ impl Connection {
         let pace = session.line().settings.rate.map(|rate| Pace::new(rate, now));
         Self {
             line: Arc::clone(session.line()),
-            origin: Arc::new(Origin::Client(session.clone())),
+            visits: Visits::new(Origin::Client(session.clone()), Arc::clone(session.line()) as _),
             session,
             read,
             buffer: BytesMut::new(),
@@ -114,7 +116,7 @@ impl Connection {
             shaking: false,
             limits: Limits::new(now),
             pace,
-            timer: None,
+            alarm: Alarm::default(),
             ended: false,
             net,
         }
@@ -133,52 +135,35 @@ impl Connection {
     }
 
     async fn talk(&mut self) -> Reason {
+        poll_fn(|task| self.poll_turns(task)).await
+    }
+
+    /// One turn after the other, until there is nothing to do but to wait. Whatever ends the waiting, the next turn
+    /// looks at everything.
+    fn poll_turns(&mut self, task: &mut Context<'_>) -> Poll<Reason> {
         loop {
-            let wait = match self.settle(Instant::now()) {
+            let now = Instant::now();
+            let wait = match self.settle(now, task) {
                 Ok(wait) => wait,
-                Err(reason) => return reason,
+                Err(reason) => return Poll::Ready(reason),
             };
-            self.arm(wait.until);
-            if self.turn(&wait).await
-                && let Err(reason) = self.receive().await
-            {
-                return reason;
+            self.alarm.set(wait.until, now, task);
+            let writable = wait.write && self.read.as_ref().poll_write_ready(task).is_ready();
+            let readable = wait.read && self.read.as_ref().poll_read_ready(task).is_ready();
+            if readable && let Err(reason) = self.receive(task) {
+                return Poll::Ready(reason);
+            }
+            if !readable && !writable {
+                return Poll::Pending;
             }
         }
     }
 
-    /// Waits until there is something to do, and says whether that is to read.
-    async fn turn(&mut self, wait: &Wait) -> bool {
-        let Self {
-            line, read, timer, ..
-        } = self;
-        let mut news = pin!(line.news());
-        // Asked by hand, the socket needs no futures of its own, which are larger than all else here.
-        poll_fn(|task| {
-            let told = news.as_mut().poll(task).is_ready();
-            let room = wait.write && read.as_ref().poll_write_ready(task).is_ready();
-            let rang = timer
-                .as_mut()
-                .is_some_and(|timer| timer.as_mut().poll(task).is_ready());
-            if rang {
-                *timer = None;
-            }
-            // Asked in any case: whoever has news all the time is read from too.
-            let bytes = wait.read && read.as_ref().poll_read_ready(task).is_ready();
-            if told || room || rang || bytes {
-                Poll::Ready(bytes)
-            } else {
-                Poll::Pending
-            }
-        })
-        .await
-    }
-
     /// Does everything that can be done at once, and says what to wait for, or why the connection ends.
-    fn settle(&mut self, now: Instant) -> Result<Wait, Reason> {
+    fn settle(&mut self, now: Instant, task: &Context<'_>) -> Result<Wait, Reason> {
         self.line.expire(now);
         let pause = self.admit(now)?;
-        let status = self.line.flush().map_err(|error| self.lost(&error))?;
+        let status = self.line.flush(task.waker()).map_err(|error| self.lost(&error))?;
         self.check_end(&status, &pause)?;
         let read = matches!(pause, Pause::NoFrame) && status.ending.is_none() && status.closing.is_none();
         let limit = self.limits.check(&self.line.settings, &status, now)?;
@@ -268,47 +253,38 @@ impl Connection {
     }
 
     /// Gives commands to their services, those for one service together.
-    fn hand_over(&self, calls: Vec<Call>) {
-        let mut batch: Vec<Invocation> = Vec::with_capacity(calls.len());
-        let mut inbox: Option<&Arc<Inbox>> = None;
+    fn hand_over(&mut self, calls: Vec<Call>) {
         let mut route = None;
+        self.visits.reserve(calls.len());
         for call in calls {
-            let sink: Arc<dyn ReplySink> = Arc::clone(&self.line) as _;
-            let traced = self.net.follow.request(self.line.addr);
-            let reply = ReplyTo::new(sink, call.number).traced(traced);
             let Some(route) = find(&self.net.router, call.command, &mut route) else {
                 let text = format!("no service of this node answers command {}", call.command);
-                reply.fault(Fault::new(ErrorKind::NoSuchCommand, text));
+                let fault = Fault::new(ErrorKind::NoSuchCommand, text);
+                self.line.fault(call.number, fault);
                 continue;
             };
-            if let Some(before) = inbox.filter(|inbox| !Arc::ptr_eq(inbox, &route.inbox)) {
-                before.push_all(&mut batch);
-            }
-            inbox = Some(&route.inbox);
-            batch.push(self.invocation(route, call.payload, call.deadline, reply));
+            let arrival = Arrival {
+                call: Some(call.number),
+                body: call.payload,
+                deadline: call.deadline.into_std(),
+                traced: self.net.follow.request(self.line.addr),
+            };
+            self.visits.bring(route, arrival);
         }
-        if let Some(inbox) = inbox {
-            inbox.push_all(&mut batch);
-        }
+        self.visits.settle();
+        self.visits.rest();
     }
 
     /// Tells services that the session begins or ends.
     fn announce(&self, routes: &[Route]) {
-        let deadline = Instant::now() + NEWS_LIFE;
+        let deadline = (Instant::now() + NEWS_LIFE).into_std();
         for route in routes {
-            let news = self.invocation(route, Bytes::new(), deadline, self.net.news());
-            route.inbox.push_news(news);
-        }
-    }
-
-    fn invocation(&self, route: &Route, body: Bytes, deadline: Instant, reply: ReplyTo) -> Invocation {
-        let origin = Arc::clone(&self.origin);
-        Invocation {
-            entry: route.entry,
-            body,
-            deadline: deadline.into_std(),
-            origin,
-            reply,
+            route.inbox.push_news(Invocation {
+                entry: route.entry,
+                body: Bytes::new(),
+                deadline,
+                reply: self.net.news(&self.session),
+            });
         }
     }
 
@@ -324,13 +300,16 @@ impl Connection {
     }
 
     /// Reads what has come, up to one step. There is room for it only now that there is something.
-    async fn receive(&mut self) -> Result<(), Reason> {
+    ///
+    /// A read by the task, unlike a plain `try_read`, tells tokio that the socket is empty when it does not fill the buffer,
+    /// which saves the system call that would find it so.
+    fn receive(&mut self, task: &mut Context<'_>) -> Result<(), Reason> {
         if self.raw.is_none() && self.buffer.is_empty() {
             self.buffer = self.net.lend_room();
         }
         let into = self.raw.as_mut().unwrap_or(&mut self.buffer);
         into.reserve(READ_STEP);
-        match read_now(&mut self.read, into).await {
+        match pin!(self.read.read_buf(into)).poll(task) {
             Poll::Pending => Ok(()),
             Poll::Ready(Ok(0)) => {
                 self.no_more();
@@ -379,17 +358,6 @@ impl Connection {
         match status.closing.or(status.ending.filter(|_| done)) {
             Some(reason) => Err(reason),
             None => Ok(()),
-        }
-    }
-
-    /// Sees to it that the task is woken at `until` or before. A timer that is early is left as it is: it is set anew
-    /// when it rings, which is once in a while, where deadlines move with every call.
-    fn arm(&mut self, until: Option<Instant>) {
-        let Some(until) = until else { return };
-        match &mut self.timer {
-            Some(timer) if timer.deadline() <= until => {}
-            Some(timer) => timer.as_mut().reset(until),
-            None => self.timer = Some(Box::pin(tokio::time::sleep_until(until))),
         }
     }
 
@@ -451,10 +419,4 @@ fn find<'a>(
         Some((known, route)) if *known == command => *route,
         _ => last.insert((command, router.command(command))).1,
     }
-}
-
-/// Reads without waiting. Unlike a plain `try_read`, a read that does not fill the buffer tells tokio that the
-/// socket is empty, which saves the system call that would find it so.
-async fn read_now(read: &mut OwnedReadHalf, buffer: &mut BytesMut) -> Poll<io::Result<usize>> {
-    poll_fn(|task| Poll::Ready(pin!(read.read_buf(buffer)).poll(task))).await
 }

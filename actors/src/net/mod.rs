@@ -18,6 +18,7 @@
 //!
 //! `answers`, `cipher`, `limits` and `pace` are pure; only `listener`, `connection` and `line` touch sockets.
 
+mod alarm;
 mod answers;
 mod cipher;
 mod clients;

@@ -168,7 +168,7 @@ macro_rules! session_news {
                 Ok(Wrote::Nothing)
             }
 
-            fn relay(_body: &Bytes, _out: &mut BytesMut) -> Result<Wrote, Fault> {
+            fn relay(_body: &[u8], _out: &mut BytesMut) -> Result<Wrote, Fault> {
                 Ok(Wrote::Nothing)
             }
         }

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use lampyris_runtime::error::{ErrorKind, Fault};
-use lampyris_runtime::link::{Inbound, LinkId, Request};
+use lampyris_runtime::link::{Conn, Inbound, Intake, LinkId, Request};
 use lampyris_runtime::name::NodeName;
 
 use crate::message::Origin;
-use crate::service::{Invocation, Router};
+use crate::service::{Arrival, Router, Visits};
 
 /// A link has come up or gone down.
 #[derive(Debug, Clone)]
@@ -25,42 +25,73 @@ pub(crate) type Listener = Arc<dyn Fn(News) + Send + Sync>;
 
 /// What comes from one peer.
 pub(crate) struct FromPeer {
+    name: NodeName,
     router: Arc<Router>,
-    origin: Arc<Origin>,
     listener: Listener,
 }
 
 impl FromPeer {
     pub(crate) fn new(name: NodeName, router: Arc<Router>, listener: Listener) -> Arc<Self> {
         Arc::new(Self {
+            name,
             router,
-            origin: Arc::new(Origin::Node(name)),
             listener,
         })
     }
 }
 
-impl Inbound for FromPeer {
-    fn request(&self, request: Request) {
-        let Request {
-            handler,
-            body,
-            deadline,
-            reply,
-        } = request;
-        let Some(route) = self.router.remote(handler) else {
-            let text = format!("no handler of this node has the number {:#010x}", handler.0);
-            tracing::debug!(origin = ?self.origin, awaited = reply.is_awaited(), text, "no such handler");
-            return reply.fault(Fault::new(ErrorKind::NoSuchHandler, text));
+/// What comes over one connection.
+struct FromLink {
+    router: Arc<Router>,
+    visits: Visits,
+}
+
+impl Intake for FromLink {
+    fn request(&mut self, request: Request) {
+        let Some(route) = self.router.remote(request.handler) else {
+            let text = format!(
+                "no handler of this node has the number {:#010x}",
+                request.handler.0
+            );
+            tracing::debug!(origin = ?self.visits.origin(), awaited = request.call.is_some(), text, "no such handler");
+            if let Some(call) = request.call {
+                let fault = Fault::new(ErrorKind::NoSuchHandler, text);
+                self.visits.answers().fault(call, fault);
+            }
+            return;
         };
-        let origin = Arc::clone(&self.origin);
-        route.inbox.push(Invocation {
-            entry: route.entry,
+        let Request {
+            call,
             body,
             deadline,
-            origin,
-            reply,
-        });
+            traced,
+            ..
+        } = request;
+        let arrival = Arrival {
+            call,
+            body,
+            deadline,
+            traced,
+        };
+        self.visits.bring(route, arrival);
+    }
+
+    fn settle(&mut self) {
+        self.visits.settle();
+    }
+
+    fn rest(&mut self) {
+        self.visits.rest();
+    }
+}
+
+impl Inbound for FromPeer {
+    fn intake(&self, conn: &Arc<Conn>) -> Box<dyn Intake> {
+        let origin = Origin::Node(self.name.clone());
+        Box::new(FromLink {
+            router: Arc::clone(&self.router),
+            visits: Visits::new(origin, Arc::clone(conn) as _),
+        })
     }
 
     fn up(&self, link: &LinkId) {

@@ -3,6 +3,7 @@
 //! Only traced calls come here. A call is followed by a sink of its own that stands between the handler and whoever
 //! waits for the answer, so that calls without a trace carry nothing.
 
+use std::any::Any;
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -15,6 +16,8 @@ use lampyris_runtime::trace::{Context, Traced};
 use serde::{Deserialize, Serialize};
 use tokio::sync::Notify;
 use utoipa::ToSchema;
+
+use crate::message::Origin;
 
 /// Spans that may wait to be told; more are dropped.
 const MOST: usize = 1024;
@@ -81,6 +84,7 @@ impl SpanLog {
         };
         let sink = Following {
             log: Arc::clone(self),
+            origin: reply.origin().and_then(|origin| origin.downcast_ref()).cloned(),
             reply: Mutex::new(Some(reply)),
             traced,
             span,
@@ -119,6 +123,8 @@ impl SpanLog {
 /// Stands between a handler and whoever waits for its answer.
 struct Following {
     log: Arc<SpanLog>,
+    /// Who waits.
+    origin: Option<Origin>,
     reply: Mutex<Option<ReplyTo>>,
     traced: Traced,
     span: u64,
@@ -170,6 +176,10 @@ impl ReplySink for Following {
             reply.fault(fault);
             Some(kind)
         });
+    }
+
+    fn origin(&self) -> Option<&dyn Any> {
+        self.origin.as_ref().map(|origin| origin as &dyn Any)
     }
 }
 

@@ -13,10 +13,10 @@ use lampyris_runtime::error::{ErrorKind, Fault};
 use lampyris_runtime::reply::ReplyTo;
 
 use super::stride::Stride;
-use super::{Address, Entry, Inbox, Invocation, Respond, Responder, Service, Taking, Wake};
+use super::{Address, Entry, Inbox, Invocation, Respond, Responder, Service, Taking, Wake, origin_of};
 use crate::clock;
 use crate::message::Callable;
-use crate::scope::{self, Scope};
+use crate::scope::{self, Working};
 
 /// Most invocations of one slice.
 pub(super) const SLICE: usize = 256;
@@ -76,7 +76,7 @@ pub fn drain<A: Service<Context: ServiceContext>>(actor: &mut A, wake: &Wake, ct
             continue;
         }
         clock::last_read();
-        if (entry.run)(actor, invocation, ctx) == Ended::Panicked {
+        if (entry.run)(actor, invocation, stride.now(), ctx) == Ended::Panicked {
             // Not `stop`, which the actor could refuse.
             ctx.terminate();
         }
@@ -131,7 +131,12 @@ fn wake_later(inbox: &Arc<Inbox>) {
 }
 
 /// Reads one message and calls its handler.
-pub(super) fn run<A, M>(actor: &mut A, invocation: Invocation, ctx: &mut A::Context) -> Ended
+pub(super) fn run<A, M>(
+    actor: &mut A,
+    invocation: Invocation,
+    started: Instant,
+    ctx: &mut A::Context,
+) -> Ended
 where
     A: Actor + Handler<M, Result: Respond<A, M>>,
     M: Callable,
@@ -139,10 +144,10 @@ where
     let Invocation {
         body,
         deadline,
-        origin,
         reply,
         ..
     } = invocation;
+    let origin = origin_of(&reply);
     tracing::trace!(
         handler = M::NAME,
         call = reply.id(),
@@ -150,7 +155,7 @@ where
         bytes = body.len(),
         "called"
     );
-    let message = match catch_unwind(AssertUnwindSafe(|| M::read(body, &origin))) {
+    let message = match catch_unwind(AssertUnwindSafe(|| M::read(body, origin))) {
         Ok(Ok(message)) => message,
         Ok(Err(fault)) => {
             tracing::debug!(handler = M::NAME, call = reply.id(), ?origin, %fault, "a message could not be read");
@@ -162,20 +167,20 @@ where
             return Ended::Returned;
         }
     };
-    let entered = scope::enter(Scope {
+    let entered = scope::enter(Working {
         deadline,
-        origin,
-        trace: reply.trace().map(|traced| Box::new(traced.context)),
+        started,
+        reply,
     });
     let handled = catch_unwind(AssertUnwindSafe(|| actor.handle(message, ctx)));
-    let scope = entered.leave();
+    let responder = Responder::new(entered.leave());
     match handled {
         Ok(result) => {
-            result.respond(ctx, Responder::new(reply, scope));
+            result.respond(ctx, responder);
             Ended::Returned
         }
         Err(panic) => {
-            reply.fault(panicked(M::NAME, panic.as_ref()));
+            responder.panicked(panic.as_ref());
             Ended::Panicked
         }
     }

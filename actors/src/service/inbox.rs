@@ -14,10 +14,9 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use lampyris_runtime::error::{ErrorKind, Fault};
-use lampyris_runtime::reply::{Desk, Permit, ReplyTo, Visit};
+use lampyris_runtime::reply::{Desk, ReplyTo, Visit};
 
 use super::{Address, Entry};
-use crate::message::Origin;
 use crate::meter::HandlerMeter;
 use crate::report::SpanLog;
 
@@ -30,9 +29,7 @@ pub struct Invocation {
     pub body: Bytes,
     /// When its caller stops waiting.
     pub deadline: Instant,
-    /// Who sent it.
-    pub origin: Arc<Origin>,
-    /// Where the answer goes.
+    /// Where the answer goes, and who sent it.
     pub reply: ReplyTo,
 }
 
@@ -157,6 +154,11 @@ impl Inbox {
         self.stride.store(length, Ordering::Relaxed);
     }
 
+    /// Where its invocations are counted.
+    pub(crate) const fn desk(&self) -> &Arc<Desk> {
+        &self.desk
+    }
+
     /// The service it belongs to.
     pub fn service(&self) -> &'static str {
         self.service
@@ -172,38 +174,26 @@ impl Inbox {
         self.unanswered() == 0 && self.lock().waiting.is_empty()
     }
 
-    /// Hands an invocation to the service, or answers it with `overloaded` at once.
-    pub fn push(self: &Arc<Self>, mut invocation: Invocation) {
-        let Some(permit) = Permit::acquire(&self.desk, self.limit) else {
-            return self.refuse_as_full(invocation);
-        };
-        invocation.reply.hold(permit);
-        self.note_high_water();
-        let mut queue = self.lock();
-        if queue.closed {
-            drop(queue);
-            return refuse_as_stopping(invocation);
+    /// Hands over what has come together from visitors, in order and under one lock, and leaves `batch` empty. Invocations
+    /// above the limit are answered with `overloaded` at once.
+    pub(crate) fn push_all(self: &Arc<Self>, batch: &mut VecDeque<Invocation>) {
+        let admitted = self.desk.enter(batch.len(), self.limit);
+        for invocation in batch.range_mut(..admitted) {
+            invocation.reply.enter();
         }
-        queue.waiting.push_back(invocation);
-        self.wake_for(1, queue);
-    }
-
-    /// Hands over what has come together, in order and under one lock, and leaves `batch` empty. Invocations above
-    /// the limit are answered with `overloaded` at once.
-    pub fn push_all(self: &Arc<Self>, batch: &mut Vec<Invocation>) {
-        let (wanted, mut next) = (batch.len(), batch.iter_mut());
-        let admitted = Permit::acquire_many(&self.desk, wanted, self.limit, |permit| {
-            if let Some(invocation) = next.next() {
-                invocation.reply.hold(permit);
-            }
-        });
         self.note_high_water();
         let mut queue = self.lock();
         if queue.closed {
             drop(queue);
             return batch.drain(..).for_each(refuse_as_stopping);
         }
-        queue.waiting.extend(batch.drain(..admitted));
+        let all = queue.waiting.is_empty() && admitted == batch.len();
+        if all && queue.waiting.capacity() <= batch.capacity() {
+            // Not one by one, and both keep the memory that they need.
+            std::mem::swap(&mut queue.waiting, batch);
+        } else {
+            queue.waiting.extend(batch.drain(..admitted));
+        }
         self.wake_for(admitted, queue);
         batch
             .drain(..)

@@ -6,6 +6,7 @@
 
 mod contract;
 mod drain;
+mod forward;
 mod host;
 mod inbox;
 mod respond;
@@ -13,15 +14,20 @@ mod router;
 mod stride;
 #[cfg(test)]
 mod tests;
+mod visitor;
+
+use std::time::Instant;
 
 use actix::{Actor, Handler};
 
 pub use drain::{ServiceContext, drain};
+pub use forward::Forward;
 pub(crate) use host::{Hosted, host, host_pool};
 pub use inbox::{Inbox, Invocation, Wake};
 pub(crate) use inbox::{Measured, Taking};
 pub use respond::{Answer, Outcome, Respond, Responder};
 pub use router::{Clash, Route, Router};
+pub(crate) use visitor::{Arrival, Nobody, Visitor, Visits, origin_of};
 
 use crate::message::{Callable, Command, Remote};
 use lampyris_runtime::name::HandlerId;
@@ -97,7 +103,7 @@ pub struct Entry<A: Actor> {
     pub name: &'static str,
     /// What it answers to.
     pub address: Address,
-    pub(crate) run: fn(&mut A, Invocation, &mut A::Context) -> drain::Ended,
+    pub(crate) run: fn(&mut A, Invocation, Instant, &mut A::Context) -> drain::Ended,
 }
 
 impl<A: Actor> Clone for Entry<A> {

@@ -15,39 +15,41 @@ use actix::{
     Actor, ActorContext, ActorFuture, AsyncContext, AtomicResponse, MessageResult, ResponseActFuture,
     ResponseFuture,
 };
-use lampyris_runtime::reply::ReplyTo;
 
 use super::drain::{Ended, panicked};
 use crate::error::CallError;
 use crate::message::{Callable, Remote};
 use crate::remote::{Call, Relayed};
-use crate::scope::{self, Scope};
+use crate::scope::{self, Working};
 
 /// The result of a handler for `M`.
 pub type Outcome<M> = Result<<M as Callable>::Reply, CallError<<M as Callable>::Error>>;
 
 /// The duty to answer one message, with its type.
 pub struct Responder<M: Callable> {
-    reply: ReplyTo,
-    scope: Scope,
+    working: Working,
     message: PhantomData<fn(M)>,
 }
 
 impl<M: Callable> Responder<M> {
-    pub(crate) fn new(reply: ReplyTo, scope: Scope) -> Self {
+    pub(crate) const fn new(working: Working) -> Self {
         Self {
-            reply,
-            scope,
+            working,
             message: PhantomData,
         }
+    }
+
+    /// The call without the type of its message.
+    pub(super) fn into_working(self) -> Working {
+        self.working
     }
 
     /// Sends the answer.
     pub fn send(self, outcome: Outcome<M>) {
         match outcome {
-            Err(error) => self.reply.fault(error.into_fault()),
+            Err(error) => self.working.reply.fault(error.into_fault()),
             Ok(reply) => {
-                self.reply.reply(&mut |out| {
+                self.working.reply.reply(&mut |out| {
                     // A panic here would strike the sink, which others share.
                     catch_unwind(AssertUnwindSafe(|| M::write(&reply, out)))
                         .unwrap_or_else(|panic| Err(panicked(M::NAME, panic.as_ref())))
@@ -57,18 +59,18 @@ impl<M: Callable> Responder<M> {
     }
 
     /// Ends the call because the handler panicked.
-    fn panicked(self, panic: &(dyn std::any::Any + Send)) {
-        self.reply.fault(panicked(M::NAME, panic));
+    pub(super) fn panicked(self, panic: &(dyn std::any::Any + Send)) {
+        self.working.reply.fault(panicked(M::NAME, panic));
     }
 }
 
-/// What a handler may return. Implemented for what actix knows, and for [`Answer`].
+/// What a handler may return. Implemented for what actix knows, for [`Answer`] and for [`Forward`](super::Forward).
 ///
 /// An [`AtomicResponse`] hides its future: a panic in it ends the actor as everywhere, but the caller is told
 /// `cancelled`, and calls made in it have their full time.
 #[diagnostic::on_unimplemented(
     message = "a handler of `{M}` cannot return `{Self}`",
-    note = "return Result<Reply, CallError>, a ResponseFuture, ResponseActFuture or AtomicResponse of it, or Answer<{M}>"
+    note = "return Result<Reply, CallError>, a ResponseFuture, ResponseActFuture or AtomicResponse of it, Answer<{M}>, or Forward of a message with the same reply"
 )]
 pub trait Respond<A: Actor, M: Callable> {
     /// Answers now, or sees to it that the answer comes.
@@ -175,7 +177,7 @@ where
         match self.0 {
             Kind::Ready(outcome) => responder.send(outcome),
             Kind::Later(future) => Respond::<A, M>::respond(future, ctx, responder),
-            Kind::Relay(call) => call.relay(responder.reply, M::relay),
+            Kind::Relay(call) => call.relay(responder.working.reply.relayed(M::relay)),
         }
     }
 }
@@ -193,7 +195,7 @@ impl<A: Actor, M: Callable> MessageResponse<A, M> for Answer<M> {
 }
 
 /// Sends to a local caller, who may have gone.
-fn local<M>(sender: OneshotSender<M>, value: M) {
+pub(super) fn local<M>(sender: OneshotSender<M>, value: M) {
     if sender.send(value).is_err() {
         tracing::trace!("nobody waits for a local answer any more");
     }
@@ -205,12 +207,12 @@ struct Duty<M: Callable>(Option<Responder<M>>);
 impl<M: Callable> Duty<M> {
     /// Polls the future inside the scope of its call, and answers if that was the end of it.
     fn poll(&mut self, poll: impl FnOnce() -> Poll<Outcome<M>>) -> Poll<Ended> {
-        let Some(Responder { reply, scope, .. }) = self.0.take() else {
+        let Some(Responder { working, .. }) = self.0.take() else {
             return Poll::Ready(Ended::Returned);
         };
-        let entered = scope::enter(scope);
+        let entered = scope::enter(working);
         let polled = catch_unwind(AssertUnwindSafe(poll));
-        let responder = Responder::new(reply, entered.leave());
+        let responder = Responder::new(entered.leave());
         Poll::Ready(match polled {
             Ok(Poll::Pending) => {
                 self.0 = Some(responder);

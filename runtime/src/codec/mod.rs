@@ -9,6 +9,7 @@
 
 mod payload;
 mod scan;
+mod whole;
 
 use bytes::{BufMut, Bytes, BytesMut};
 use serde::Serialize;
@@ -17,6 +18,7 @@ use serde::de::DeserializeOwned;
 use crate::error::{ErrorKind, Fault};
 pub use payload::Payload;
 pub use scan::{MAX_DEPTH, Malformed, scan};
+use whole::Whole;
 
 /// Reads one value that fills `body` to its last byte. [`Payload`] fields share `body`'s memory.
 ///
@@ -30,6 +32,28 @@ pub fn decode<T: DeserializeOwned>(body: &Bytes) -> Result<T, Fault> {
     match T::deserialize(&mut reader) {
         Ok(value) => Ok(value),
         Err(_) => Err(explain::<T>(body)),
+    }
+}
+
+/// The same, of a body that is not needed any more. A message that is one [`Payload`] and nothing else, such as
+/// `struct Say(Payload)`, takes it over.
+///
+/// # Errors
+/// As [`decode`].
+pub fn read<T: DeserializeOwned>(mut body: Bytes) -> Result<T, Fault> {
+    let Some(payload) = Payload::of_body(&body) else {
+        return decode(&body);
+    };
+    let start = body.len() - payload.len();
+    let whole = Whole {
+        body: &mut body,
+        start,
+    };
+    match T::deserialize(whole) {
+        Ok(value) => Ok(value),
+        // Something else that bytes can be read as, or a fault that is to be explained.
+        Err(_) if !body.is_empty() => decode(&body),
+        Err(why) => Err(Fault::new(ErrorKind::BadPayload, why.to_string())),
     }
 }
 
@@ -102,6 +126,33 @@ mod tests {
             whole.contains(&(got.note.as_ptr() as usize)),
             "the payload was copied"
         );
+    }
+
+    #[test]
+    fn a_message_that_is_one_payload_takes_its_bytes_over() {
+        #[derive(Debug, PartialEq, Serialize, Deserialize)]
+        struct Say(Payload);
+
+        for length in [0, 1, 255, 256, 70_000] {
+            let sent = Say(Payload::from(vec![7; length]));
+            let body = to_bytes(&sent).unwrap();
+            let end = body.as_ptr_range().end;
+            let got: Say = read(body.clone()).unwrap();
+            assert_eq!(got, sent);
+            assert_eq!(got.0.as_ptr_range().end, end, "the payload was copied");
+            assert_eq!(read::<Option<Say>>(body.clone()).unwrap(), Some(sent));
+            assert_eq!(read::<Bytes>(body.clone()).unwrap(), got.0.into_bytes());
+            assert_eq!(read::<Vec<u8>>(body.clone()).unwrap(), vec![7; length]);
+            let fault = read::<Move>(body).unwrap_err();
+            assert_eq!(fault.kind, ErrorKind::BadPayload);
+        }
+        assert_eq!(
+            read::<Say>(to_bytes("text").unwrap()).unwrap().0.as_text(),
+            Some("text")
+        );
+        let json: Say = serde_json::from_str("\"text\"").unwrap();
+        assert_eq!(json.0.as_text(), Some("text"));
+        assert!(serde_json::from_str::<Say>("null").is_err());
     }
 
     #[test]

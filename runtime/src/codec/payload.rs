@@ -8,12 +8,25 @@ use std::fmt;
 use std::ops::Deref;
 
 use bytes::Bytes;
-use serde::de::{Deserialize, Deserializer, Error, SeqAccess, Visitor};
+use serde::de::{Deserialize, Deserializer, Error, SeqAccess, Unexpected, Visitor};
 use serde::{Serialize, Serializer};
 
 thread_local! {
     /// The body that is being decoded on this thread.
     static SOURCE: RefCell<Option<Bytes>> = const { RefCell::new(None) };
+    /// Bytes on their way from [`give`] to the payload that asked for them.
+    static GIVEN: RefCell<Option<Bytes>> = const { RefCell::new(None) };
+}
+
+/// The name by which a [`Payload`] asks a deserializer of this crate for bytes to keep.
+pub(super) const NAME: &str = "$lampyris::Payload";
+
+/// Gives bytes to a visitor that asked for them by [`NAME`]: the way of serde has no place for them.
+pub(super) fn give<'de, V: Visitor<'de>, E: Error>(bytes: Bytes, visitor: V) -> Result<V::Value, E> {
+    GIVEN.set(Some(bytes));
+    let given = visitor.visit_unit();
+    GIVEN.take();
+    given
 }
 
 /// Ends the sharing when decoding ends, also by a panic.
@@ -90,7 +103,7 @@ impl Serialize for Payload {
 
 impl<'de> Deserialize<'de> for Payload {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_byte_buf(PayloadVisitor)
+        deserializer.deserialize_newtype_struct(NAME, PayloadVisitor)
     }
 }
 
@@ -110,6 +123,17 @@ impl<'de> Visitor<'de> for PayloadVisitor {
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("bytes or text")
+    }
+
+    /// The way of every other deserializer.
+    fn visit_newtype_struct<D: Deserializer<'de>>(self, deserializer: D) -> Result<Payload, D::Error> {
+        deserializer.deserialize_byte_buf(self)
+    }
+
+    /// What [`give`] gives; nothing in any other case.
+    fn visit_unit<E: Error>(self) -> Result<Payload, E> {
+        let given = GIVEN.take().map(Payload);
+        given.ok_or_else(|| E::invalid_type(Unexpected::Unit, &self))
     }
 
     fn visit_borrowed_bytes<E: Error>(self, bytes: &'de [u8]) -> Result<Payload, E> {

@@ -1,7 +1,7 @@
 //! What one connection does with bytes, time and calls. Pure: no socket, no clock, no task.
 //!
 //! ```text
-//!   socket ── bytes into `buffer` ──> on_bytes ──> frames ──> peer's Inbound, waiting calls, Conn's outbox
+//!   socket ── bytes into `buffer` ──> on_bytes ──> frames ──> peer's Intake, waiting calls, Conn's outbox
 //!   socket <── bytes of `stage`  <── Conn::poll_staging <── Conn's outbox
 //!   timer  ── on_time, when next() says so ──> heartbeats, deadlines of calls
 //! ```
@@ -13,6 +13,7 @@
 //! more.
 
 use std::io::IoSlice;
+use std::ops::Range;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
@@ -23,11 +24,11 @@ use super::conn::{Conn, count};
 use super::ended::Ended;
 use super::liveness::{Liveness, Verdict};
 use super::outbox::Stage;
-use super::peer::{Request, Seated};
+use super::peer::{Intake, Request, Seated};
 use crate::error::{ErrorKind, Fault};
-use crate::reply::ReplyTo;
+use crate::reply::ReplySink;
 use crate::trace::{Context, Traced};
-use crate::wire::{Decoder, Frame, Goodbye};
+use crate::wire::{Decoder, Frame, Goodbye, Head};
 
 /// A notification has no caller whose patience ends; one that waited so long for its handler is stale.
 const NOTIFICATION_LIFE: Duration = Duration::from_secs(60);
@@ -49,6 +50,10 @@ pub(crate) struct Machine {
     calls_due: Option<Instant>,
     /// The trace that the request of this number is part of, if it comes next.
     trace: Option<(u64, Box<Context>)>,
+    /// Takes in what the other end asks.
+    intake: Box<dyn Intake>,
+    /// Replies that came together, and where their bodies are in the buffer; empty but for its memory.
+    replies: Vec<(u64, Range<usize>)>,
 }
 
 impl Machine {
@@ -60,6 +65,8 @@ impl Machine {
             stage: Stage::new(),
             liveness: Liveness::new(settings, now),
             decoder: Decoder::new(settings.max_message),
+            intake: seated.peer.inbound().intake(&seated.conn),
+            replies: Vec::new(),
             seated,
             started: now,
             calls_due: None,
@@ -90,11 +97,65 @@ impl Machine {
         count(&self.seated.conn.counters.bytes_in, bytes);
         self.liveness.heard(now);
         self.seated.conn.note_heard(now);
-        while let Some(frame) = self.decoder.next(&mut self.buffer)? {
-            count(&self.seated.conn.counters.frames_in, 1);
-            self.on_frame(frame, now)?;
+        let understood = self.on_frames(now);
+        self.intake.settle();
+        understood
+    }
+
+    /// Understands what is in the buffer, as far as whole frames go.
+    fn on_frames(&mut self, now: Instant) -> Result<(), Ended> {
+        let (mut frames, mut replied) = (0, 0);
+        let understood = loop {
+            let message = self.decoder.message(&self.buffer[replied..]);
+            if let Some((Head::Reply { call }, body)) = message {
+                self.replies
+                    .push((call, replied + body.start..replied + body.end));
+                replied += body.end;
+                frames += 1;
+                continue;
+            }
+            self.pass_replies(std::mem::take(&mut replied));
+            let taken = match message {
+                Some((head, body)) => {
+                    self.buffer.advance(body.start);
+                    let body = self.buffer.split_to(body.len()).freeze();
+                    head.frame(body).map(Some)
+                }
+                None => self.decoder.next(&mut self.buffer),
+            };
+            match taken {
+                Ok(None) => break Ok(()),
+                Err(broken) => break Err(broken.into()),
+                Ok(Some(frame)) => {
+                    frames += 1;
+                    if let Err(ended) = self.on_frame(frame, now) {
+                        break Err(ended);
+                    }
+                }
+            }
+        };
+        count(&self.seated.conn.counters.frames_in, frames);
+        understood
+    }
+
+    /// Hands on the replies that were found in the first bytes of the buffer; they are not cut out of it.
+    fn pass_replies(&mut self, bytes: usize) {
+        if bytes > 0 {
+            let (replies, buffer) = (self.replies.drain(..), &self.buffer);
+            let with_bodies = replies.map(|(call, body)| (call, &buffer[body]));
+            self.seated.conn.answered(with_bodies);
+            self.buffer.advance(bytes);
         }
-        Ok(())
+    }
+
+    fn on_request(&mut self, request: Request, budget: u32) {
+        match request.call {
+            Some(call) if budget == 0 => {
+                let fault = Fault::new(ErrorKind::Expired, "no time was left when it arrived");
+                self.seated.conn.fault(call, fault);
+            }
+            _ => self.intake.request(request),
+        }
     }
 
     fn on_frame(&mut self, frame: Frame, now: Instant) -> Result<(), Ended> {
@@ -105,39 +166,34 @@ impl Machine {
                 handler,
                 body,
             } => {
-                let mut reply = ReplyTo::new(self.seated.conn.clone(), call);
-                if let Some((_, context)) = self.trace.take().filter(|(of, _)| *of == call) {
-                    let (context, since) = (*context, now);
-                    reply = reply.traced(Some(Traced { context, since }));
-                }
-                if budget == 0 {
-                    reply.fault(Fault::new(ErrorKind::Expired, "no time was left when it arrived"));
-                    return Ok(());
-                }
-                let deadline = now + Duration::from_millis(budget.into());
-                self.seated.peer.inbound().request(Request {
+                let trace = self.trace.take().filter(|(of, _)| *of == call);
+                let traced = trace.map(|(_, context)| Traced {
+                    context: *context,
+                    since: now,
+                });
+                let request = Request {
+                    call: Some(call),
                     handler,
                     body,
-                    deadline,
-                    reply,
-                });
+                    deadline: now + Duration::from_millis(budget.into()),
+                    traced,
+                };
+                self.on_request(request, budget);
             }
-            Frame::Notify { handler, body } => {
-                let deadline = now + NOTIFICATION_LIFE;
-                self.seated.peer.inbound().request(Request {
-                    handler,
-                    body,
-                    deadline,
-                    reply: ReplyTo::nobody(),
-                });
-            }
+            Frame::Notify { handler, body } => self.intake.request(Request {
+                call: None,
+                handler,
+                body,
+                deadline: now + NOTIFICATION_LIFE,
+                traced: None,
+            }),
             Frame::Reply { call, body } => {
-                if let Some(reply) = self.seated.conn.answered(call) {
+                if let Some(reply) = self.seated.conn.take_answered(call) {
                     reply.reply_bytes(body);
                 }
             }
             Frame::Fault { call, fault } => {
-                if let Some(reply) = self.seated.conn.answered(call) {
+                if let Some(reply) = self.seated.conn.take_answered(call) {
                     reply.fault(fault);
                 }
             }
@@ -152,7 +208,11 @@ impl Machine {
             }
             Frame::Goodbye(reason) => return Err(Ended::Farewell(reason)),
             Frame::Drain => self.seated.peer.retire(&self.seated.conn),
-            Frame::Drained => self.seated.conn.note_drained(),
+            Frame::Drained => {
+                // What came before it is to be counted first.
+                self.intake.settle();
+                self.seated.conn.note_drained();
+            }
             Frame::Trace { call, context } => self.trace = Some((call, context)),
         }
         Ok(())
@@ -171,6 +231,9 @@ impl Machine {
     }
 
     fn on_heartbeat(&mut self, now: Instant) -> Result<(), Ended> {
+        // What a burst has needed is not kept.
+        self.replies = Vec::new();
+        self.intake.rest();
         if self.seated.conn.is_flooded() {
             return Err(Ended::Flooded);
         }

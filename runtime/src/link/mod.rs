@@ -1,7 +1,7 @@
 //! A link: the supervised connection between a child and its parent, and the calls on it.
 //!
 //! ```text
-//!  caller ── Peer::call ──> Conn (outbox, calls) ──> Task ──> socket ──> Task ── Inbound::request ──> handler
+//!  caller ── Peer::call ──> Conn (outbox, calls) ──> Task ──> socket ──> Task ── Intake::request ───> handler
 //!     ^                                                                                                  │
 //!     └──── ReplyTo ── Conn::answered <── Task <── socket <── Task <── outbox <── Conn::reply <──────────┘
 //! ```
@@ -36,7 +36,7 @@ pub use conn::{Conn, Counters, LinkId};
 pub use dial::{DialError, Dialer, dial};
 pub use ended::Ended;
 pub use handshake::{Identity, Refusal};
-pub use peer::{Inbound, Peer, Request};
+pub use peer::{Inbound, Intake, Peer, Request};
 pub use settings::LinkSettings;
 pub use strangers::Strangers;
 pub use task::Stream;

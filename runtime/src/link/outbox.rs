@@ -20,8 +20,8 @@ const STAGE: usize = 128 * 1024;
 /// When so many bytes of small messages have gathered, the next ones start a new segment.
 const SEGMENT: usize = 64 * 1024;
 
-/// Bytes that the buffer of small messages keeps when it is idle.
-const KEEP: usize = 4 * 1024;
+/// Bytes that room is made for at least when a segment begins.
+const LEAST: usize = 4 * 1024;
 
 /// Whole frames in a row, or the parts of one frame.
 #[derive(Debug)]
@@ -40,6 +40,9 @@ pub(crate) struct Outbox {
     urgent: BytesMut,
     sealed: VecDeque<Segment>,
     open: BytesMut,
+    /// Bytes of the last segment: room is made for as many when the next one begins, instead of again and again while it
+    /// grows.
+    usual: usize,
     /// Bytes of messages put in since the beginning.
     put: u64,
     /// Bytes of messages taken out since the beginning.
@@ -85,6 +88,9 @@ impl Outbox {
     /// As [`wire::put_message`]; nothing was added.
     pub(crate) fn put(&mut self, head: Head, write: Write<'_>, limit: usize) -> Result<(), Fault> {
         let before = self.open.len();
+        if before == 0 {
+            self.open.reserve(self.usual.max(LEAST));
+        }
         if let Some(long) = wire::put_message(head, write, limit, &mut self.open)? {
             self.put_long(head, &long);
         } else {
@@ -149,8 +155,7 @@ impl Outbox {
         }
         if self.sealed.is_empty() && staged < STAGE && !self.open.is_empty() {
             staged += self.open.len();
-            stage.push_back(self.open.split().freeze());
-            self.open.reserve(KEEP);
+            stage.push_back(self.take_open());
         }
         self.taken += staged as u64;
     }
@@ -173,11 +178,17 @@ impl Outbox {
 
     fn seal(&mut self) {
         if !self.open.is_empty() {
+            let bytes = self.take_open();
             self.sealed.push_back(Segment {
-                bytes: self.open.split().freeze(),
+                bytes,
                 ends_frame: true,
             });
         }
+    }
+
+    fn take_open(&mut self) -> Bytes {
+        self.usual = self.open.len();
+        self.open.split().freeze()
     }
 }
 

@@ -46,6 +46,9 @@ impl Firefly {
     }
 
     fn check_prefix(&self, buffer: &[u8]) -> Result<(), Refused> {
+        if buffer.starts_with(&self.prefix) {
+            return Ok(());
+        }
         match buffer
             .iter()
             .zip(&self.prefix)

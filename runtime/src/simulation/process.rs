@@ -8,8 +8,10 @@ use bytes::{Bytes, BytesMut};
 
 use super::world::{EndId, What};
 use crate::error::{ErrorKind, Fault};
+use crate::link::conn::Conn;
 use crate::link::dial::Pace;
-use crate::link::{Inbound, LinkId, LinkSettings, Peer, Request};
+use crate::link::peer::Asked;
+use crate::link::{Inbound, Intake, LinkId, LinkSettings, Peer};
 use crate::name::{Incarnation, NodeName};
 use crate::reply::{ReplySink, Write};
 
@@ -98,7 +100,7 @@ impl Clock {
 pub(super) enum Heard {
     Request {
         from: Node,
-        request: Request,
+        request: Asked,
     },
     Up {
         from: Node,
@@ -135,9 +137,11 @@ struct Ear {
 }
 
 impl Inbound for Ear {
-    fn request(&self, request: Request) {
-        let from = self.from;
-        self.ears.tell(self.pid, Heard::Request { from, request });
+    fn intake(&self, conn: &Arc<Conn>) -> Box<dyn Intake> {
+        let (pid, from, ears) = (self.pid, self.from, Arc::clone(&self.ears));
+        Asked::intake(conn, move |request| {
+            ears.tell(pid, Heard::Request { from, request })
+        })
     }
 
     fn up(&self, link: &LinkId) {
@@ -199,7 +203,7 @@ pub(super) struct Process {
     /// When the calls that wait for a link are looked at, for each peer.
     pub(super) give_ups: BTreeMap<Node, u64>,
     /// Requests that wait for their handler or for its answer; whether the handler has run.
-    pub(super) kept: BTreeMap<u64, (Request, bool)>,
+    pub(super) kept: BTreeMap<u64, (Asked, bool)>,
     pub(super) answers: Arc<Answers>,
 }
 

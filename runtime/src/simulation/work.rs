@@ -8,7 +8,7 @@ use bytes::{Buf, BufMut, Bytes, BytesMut};
 use super::process::{GAMES, GATE, Heard, MASTER, NET, Node, Pid};
 use super::world::{EndId, MS, Plant, What, World};
 use crate::error::{ErrorKind, Fault};
-use crate::link::Request;
+use crate::link::peer::Asked;
 use crate::name::HandlerId;
 use crate::reply::{ReplyTo, Wrote};
 
@@ -220,7 +220,7 @@ impl World {
         }
     }
 
-    fn request(&mut self, pid: Pid, from: Node, request: Request, end: EndId) {
+    fn request(&mut self, pid: Pid, from: Node, request: Asked, end: EndId) {
         if request.handler == READY {
             let sender = request.body.clone().get_u32();
             return self.node_ready(from, sender as usize - 1);

@@ -50,6 +50,8 @@ const HEAD: usize = 2;
 const LENGTH: usize = 4;
 /// Bytes of a request's own fields.
 const REQUEST: usize = 16;
+/// Bytes of a reply's own fields.
+const REPLY: usize = 8;
 
 const MORE: u8 = 1;
 
@@ -166,42 +168,48 @@ pub enum Head {
 }
 
 impl Head {
+    const REQUEST: u8 = 1;
+    const NOTIFY: u8 = 2;
+    const REPLY: u8 = 3;
+    const FAULT: u8 = 4;
+
     const fn kind(self) -> u8 {
         match self {
-            Self::Request { .. } => 1,
-            Self::Notify { .. } => 2,
-            Self::Reply { .. } => 3,
-            Self::Fault { .. } => 4,
+            Self::Request { .. } => Self::REQUEST,
+            Self::Notify { .. } => Self::NOTIFY,
+            Self::Reply { .. } => Self::REPLY,
+            Self::Fault { .. } => Self::FAULT,
         }
     }
 
     /// Reads the fields of a kind; gives them and how many bytes they take.
     fn parse(kind: u8, mut from: &[u8]) -> Result<(Self, usize), Broken> {
         let fields = match kind {
-            1 => REQUEST,
-            2 => 4,
-            3 | 4 => 8,
+            Self::REQUEST => REQUEST,
+            Self::NOTIFY => 4,
+            Self::REPLY | Self::FAULT => REPLY,
             other => return Err(Broken::Kind(other)),
         };
         if from.len() < fields {
             return Err(Broken::Short(kind));
         }
         let head = match kind {
-            1 => Self::Request {
+            Self::REQUEST => Self::Request {
                 call: from.get_u64(),
                 budget: from.get_u32(),
                 handler: HandlerId(from.get_u32()),
             },
-            2 => Self::Notify {
+            Self::NOTIFY => Self::Notify {
                 handler: HandlerId(from.get_u32()),
             },
-            3 => Self::Reply { call: from.get_u64() },
+            Self::REPLY => Self::Reply { call: from.get_u64() },
             _ => Self::Fault { call: from.get_u64() },
         };
         Ok((head, fields))
     }
 
-    fn frame(self, body: Bytes) -> Result<Frame, Broken> {
+    /// The message of this head with a body.
+    pub(crate) fn frame(self, body: Bytes) -> Result<Frame, Broken> {
         Ok(match self {
             Self::Request {
                 call,

@@ -2,7 +2,7 @@
 
 use bytes::{BufMut, Bytes, BytesMut};
 
-use super::{CHUNK, Frame, Goodbye, HEAD, Head, LENGTH, MORE, REQUEST};
+use super::{CHUNK, Frame, Goodbye, HEAD, Head, LENGTH, MORE, REPLY, REQUEST};
 use crate::error::{ErrorKind, Fault, MAX_MESSAGE};
 use crate::reply::{Write, Wrote};
 
@@ -140,8 +140,8 @@ fn put_fields(head: Head, flags: u8, out: &mut BytesMut) {
             4
         }
         Head::Reply { call } | Head::Fault { call } => {
-            fields[..8].copy_from_slice(&call.to_be_bytes());
-            8
+            fields[..REPLY].copy_from_slice(&call.to_be_bytes());
+            REPLY
         }
     };
     out.put_slice(&piece[..LENGTH + HEAD + length]);

@@ -1,8 +1,10 @@
 //! Bytes to frames.
 
+use std::ops::Range;
+
 use bytes::{Buf, Bytes, BytesMut};
 
-use super::{Broken, Frame, Goodbye, HEAD, Head, LENGTH, MAX_FRAME, MORE};
+use super::{Broken, CHUNK, Frame, Goodbye, HEAD, Head, LENGTH, MAX_FRAME, MORE};
 use crate::error::{ErrorKind, Fault};
 use crate::trace::Context;
 
@@ -17,6 +19,27 @@ impl Decoder {
     /// A decoder that refuses messages above `limit` bytes.
     pub const fn new(limit: usize) -> Self {
         Self { limit, long: None }
+    }
+
+    /// A request, notification or reply at the front of the bytes that is there as a whole and in one frame, and where its
+    /// body is; the frame ends with that. What is no such message, or breaks the rules, is for [`Decoder::next`].
+    ///
+    /// Nearly all frames are such messages. What their body becomes is the caller's: a slice, a copy, or a part that is
+    /// cut out of the buffer.
+    #[inline]
+    pub fn message(&self, bytes: &[u8]) -> Option<(Head, Range<usize>)> {
+        let &[a, b, c, d, kind, 0] = bytes.first_chunk::<{ LENGTH + HEAD }>()? else {
+            return None;
+        };
+        let end = LENGTH + u32::from_be_bytes([a, b, c, d]) as usize;
+        let (head, fields) = match kind {
+            Head::REQUEST | Head::NOTIFY | Head::REPLY => {
+                Head::parse(kind, bytes.get(LENGTH + HEAD..end)?).ok()?
+            }
+            _ => return None,
+        };
+        let body = LENGTH + HEAD + fields..end;
+        (body.len() <= self.limit.min(CHUNK) && self.long.is_none()).then_some((head, body))
     }
 
     /// The next whole frame or message, `None` when more bytes are needed.

@@ -56,7 +56,7 @@ impl<const NUMBER: u32, const SERIAL: bool> Callable for Ask<NUMBER, SERIAL> {
         reply.write_client(out)
     }
 
-    fn relay(_body: &Bytes, _out: &mut BytesMut) -> Result<Wrote, Fault> {
+    fn relay(_body: &[u8], _out: &mut BytesMut) -> Result<Wrote, Fault> {
         Ok(Wrote::Nothing)
     }
 }

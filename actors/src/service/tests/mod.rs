@@ -5,6 +5,7 @@ mod ends;
 mod results;
 mod turns;
 
+use std::collections::VecDeque;
 use std::marker::PhantomData;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -17,7 +18,7 @@ use lampyris_runtime::name::NodeName;
 use lampyris_runtime::reply::{ReplySink, ReplyTo, Write, Wrote};
 use tokio::sync::oneshot;
 
-use super::{Entry, Hosted, Inbox, Invocation, Taking, host};
+use super::{Entry, Hosted, Inbox, Invocation, Taking, Visitor, host};
 use crate::message::Origin;
 use crate::prelude::*;
 
@@ -142,13 +143,14 @@ impl<A: Service> Bench<A> {
             tell: Mutex::new(Some(tell)),
             lives: Arc::clone(&self.lives),
         };
-        self.inbox.push(Invocation {
+        let origin = Origin::Node(NodeName::new("gate").unwrap());
+        let visitor = Visitor::new(origin, self.inbox.desk(), Arc::new(caller));
+        self.inbox.push_all(&mut VecDeque::from([Invocation {
             entry: u16::try_from(at).unwrap(),
             body,
             deadline,
-            origin: Arc::new(Origin::Node(NodeName::new("gate").unwrap())),
-            reply: ReplyTo::new(Arc::new(caller), 0),
-        });
+            reply: ReplyTo::new(visitor, 0),
+        }]));
         Asked {
             told,
             message: PhantomData,

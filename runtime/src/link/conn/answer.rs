@@ -2,10 +2,10 @@
 
 use bytes::{Bytes, BytesMut};
 
-use super::{Conn, count, wake};
+use super::{Conn, Inner, count, wake};
 use crate::error::{ErrorKind, Fault};
 use crate::link::outbox::Outbox;
-use crate::reply::{ReplySink, Write, Wrote};
+use crate::reply::{Passing, ReplySink, Write, Wrote};
 use crate::wire::{self, Head};
 
 impl Conn {
@@ -16,21 +16,28 @@ impl Conn {
         put: impl FnOnce(&mut Outbox, usize) -> Result<(), Fault>,
     ) -> Option<ErrorKind> {
         let mut inner = self.lock();
+        let lost = self.put_answer(&mut inner, call, put);
+        wake(inner);
+        lost
+    }
+
+    fn put_answer(
+        &self,
+        inner: &mut Inner,
+        call: u64,
+        put: impl FnOnce(&mut Outbox, usize) -> Result<(), Fault>,
+    ) -> Option<ErrorKind> {
         // A full queue may not swallow an answer, which would leave its caller waiting. Beyond twice the limit the
         // other end is not reading: then the whole connection goes, and its calls end with it.
         inner.flooded |= inner.outbox.waiting() > self.settings.max_queue.saturating_mul(2);
         if inner.ended || inner.flooded {
-            drop(inner);
             count(&self.counters.late_replies, 1);
             return None;
         }
         let put = put(&mut inner.outbox, self.settings.max_message);
-        let lost = put.map_err(Fault::of_a_reply).err();
-        if let Some(fault) = &lost {
-            put_fault(&mut inner.outbox, call, fault);
-        }
-        wake(inner);
-        lost.map(|fault| fault.kind)
+        let lost = put.map_err(Fault::of_a_reply).err()?;
+        put_fault(&mut inner.outbox, call, &lost);
+        Some(lost.kind)
     }
 }
 
@@ -59,6 +66,18 @@ impl ReplySink for Conn {
         self.answer(call, |outbox, limit| {
             outbox.put_bytes(Head::Reply { call }, &body, limit)
         })
+    }
+
+    fn pass(&self, replies: &mut [Passing<'_>]) {
+        let mut inner = self.lock();
+        for reply in replies {
+            let call = reply.id();
+            let lost = self.put_answer(&mut inner, call, |outbox, limit| {
+                outbox.put(Head::Reply { call }, &mut |out| reply.write(out), limit)
+            });
+            reply.lost = lost;
+        }
+        wake(inner);
     }
 
     fn fault(&self, call: u64, fault: Fault) {

@@ -5,11 +5,11 @@
 //! frame had not been handed to the socket, else `link_lost`.
 
 mod answer;
+mod counters;
 
 use std::fmt;
 use std::future::Future;
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
@@ -22,8 +22,10 @@ use super::handshake::Identity;
 use super::outbox::{Outbox, Stage};
 use crate::error::{ErrorKind, Fault};
 use crate::name::HandlerId;
-use crate::reply::{ReplyTo, Write};
+use crate::reply::{Replies, ReplyTo, Write};
 use crate::wire::{Frame, Goodbye, Head};
+pub use counters::Counters;
+pub(super) use counters::count;
 
 /// Bytes of heartbeats that may wait; a ping beyond them gets no echo.
 const MOST_URGENT: usize = 4 * 1024;
@@ -37,26 +39,6 @@ pub struct LinkId {
     pub epoch: u64,
     /// Where the other end's socket is.
     pub addr: SocketAddr,
-}
-
-/// What a connection has done so far; plain numbers for tables and metrics.
-#[derive(Debug, Default)]
-pub struct Counters {
-    /// Frames that arrived.
-    pub frames_in: AtomicU64,
-    /// Bytes that arrived.
-    pub bytes_in: AtomicU64,
-    /// Bytes that were written.
-    pub bytes_out: AtomicU64,
-    /// Answers that came when nobody waited for them any more.
-    pub late_replies: AtomicU64,
-    /// The last round trip of a heartbeat, in microseconds; 0 before the first.
-    pub round_trip: AtomicU64,
-}
-
-/// Adds to a counter; they are statistics, so no order is needed.
-pub(super) fn count(counter: &AtomicU64, by: usize) {
-    counter.fetch_add(by as u64, Ordering::Relaxed);
 }
 
 /// One connection of a link.
@@ -320,12 +302,29 @@ impl Conn {
     }
 
     /// Takes the call that an answer is for. A late one is counted.
-    pub(super) fn answered(&self, call: u64) -> Option<ReplyTo> {
+    pub(super) fn take_answered(&self, call: u64) -> Option<ReplyTo> {
         let pending = self.lock().calls.take(call);
         if pending.is_none() {
             count(&self.counters.late_replies, 1);
         }
         pending.map(|pending| pending.reply)
+    }
+
+    /// Delivers replies that came together: of each the call, and its body. Late ones are counted.
+    pub(super) fn answered<'a>(&self, replies: impl Iterator<Item = (u64, &'a [u8])>) {
+        let (mut answers, mut late) = (Replies::default(), 0);
+        let mut inner = self.lock();
+        for (call, body) in replies {
+            match inner.calls.take(call) {
+                Some(Pending { reply, .. }) => answers.push(reply, body),
+                None => late += 1,
+            }
+        }
+        drop(inner);
+        if late > 0 {
+            count(&self.counters.late_replies, late);
+        }
+        answers.deliver();
     }
 
     /// Ends the calls whose time is up.

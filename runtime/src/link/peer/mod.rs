@@ -31,6 +31,7 @@ use crate::link::held::{Held, HeldCall};
 use crate::link::task::clock;
 use crate::name::{HandlerId, NodeName};
 use crate::reply::{ReplyTo, Write, Wrote};
+use crate::trace::Traced;
 use forget::no_such_node;
 pub(crate) use seats::Seated;
 use seats::Seats;
@@ -41,20 +42,74 @@ const LONGEST: Duration = Duration::from_millis(u32::MAX as u64);
 /// A message that arrived and is to be handled.
 #[derive(Debug)]
 pub struct Request {
+    /// The number of the call, under which its connection takes the answer; `None` of a notification.
+    pub call: Option<u64>,
     /// Which handler.
     pub handler: HandlerId,
     /// The message.
     pub body: Bytes,
     /// When its caller stops waiting.
     pub deadline: Instant,
-    /// Where the answer goes.
-    pub reply: ReplyTo,
+    /// The trace that it is part of.
+    pub traced: Option<Traced>,
+}
+
+/// Takes in the messages of one connection. Called on the link's task: must not block.
+pub trait Intake: Send {
+    /// A message is to be handled. Its answer may be given now or later, from any thread.
+    fn request(&mut self, request: Request);
+
+    /// All has been told that one read of the socket brought.
+    fn settle(&mut self) {}
+
+    /// Comes about once a second: memory that is not needed now may be given back.
+    fn rest(&mut self) {}
+}
+
+/// A message with the duty to answer it, for who takes messages in one by one.
+#[cfg(test)]
+#[derive(Debug)]
+pub(crate) struct Asked {
+    pub(crate) handler: HandlerId,
+    pub(crate) body: Bytes,
+    pub(crate) deadline: Instant,
+    pub(crate) reply: ReplyTo,
+}
+
+#[cfg(test)]
+impl Asked {
+    /// Takes in the messages of a connection by giving them to a function.
+    pub(crate) fn intake(conn: &Arc<Conn>, take: impl FnMut(Self) + Send + 'static) -> Box<dyn Intake> {
+        struct Each<F>(Arc<Conn>, F);
+
+        impl<F: FnMut(Asked) + Send> Intake for Each<F> {
+            fn request(&mut self, request: Request) {
+                let Request {
+                    call,
+                    handler,
+                    body,
+                    deadline,
+                    traced,
+                } = request;
+                let reply = call.map_or_else(ReplyTo::nobody, |call| ReplyTo::new(self.0.clone(), call));
+                let reply = reply.traced(traced);
+                (self.1)(Asked {
+                    handler,
+                    body,
+                    deadline,
+                    reply,
+                });
+            }
+        }
+
+        Box::new(Each(Arc::clone(conn), take))
+    }
 }
 
 /// What a node does with what comes over a link. Called on the link's task: must not block.
 pub trait Inbound: Send + Sync {
-    /// A message is to be handled. Its answer may be given now or later, from any thread.
-    fn request(&self, request: Request);
+    /// A connection begins: gives what takes its messages in.
+    fn intake(&self, conn: &Arc<Conn>) -> Box<dyn Intake>;
     /// The link is up.
     fn up(&self, link: &LinkId);
     /// The link is down.

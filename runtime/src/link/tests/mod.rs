@@ -17,6 +17,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
+use super::peer::Asked;
 use super::task::clock;
 use super::*;
 use crate::error::{ErrorKind, Fault};
@@ -30,20 +31,18 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Answers ECHO, hands KEEP to the test, tells when the link goes up and down.
 struct Side {
-    kept: mpsc::Sender<Request>,
+    kept: mpsc::Sender<Asked>,
     news: mpsc::Sender<String>,
 }
 
 impl Inbound for Side {
-    fn request(&self, request: Request) {
-        if request.handler == ECHO {
-            request.reply.reply_bytes(request.body);
-            return;
-        }
-        if request.handler == KEEP {
-            return self.kept.try_send(request).expect("room in the test's queue");
-        }
-        request.reply.fault(Fault::new(ErrorKind::NoSuchHandler, "what?"));
+    fn intake(&self, conn: &Arc<Conn>) -> Box<dyn Intake> {
+        let kept = self.kept.clone();
+        Asked::intake(conn, move |asked| match asked.handler {
+            ECHO => drop(asked.reply.reply_bytes(asked.body)),
+            KEEP => kept.try_send(asked).expect("room in the test's queue"),
+            _ => asked.reply.fault(Fault::new(ErrorKind::NoSuchHandler, "what?")),
+        })
     }
 
     fn up(&self, link: &LinkId) {
@@ -72,7 +71,7 @@ impl Side {
 /// One node's end: its peer and what it hears.
 struct End {
     peer: Peer,
-    kept: mpsc::Receiver<Request>,
+    kept: mpsc::Receiver<Asked>,
     news: mpsc::Receiver<String>,
 }
 
@@ -96,7 +95,7 @@ impl End {
             .expect("a side")
     }
 
-    async fn kept(&mut self) -> Request {
+    async fn kept(&mut self) -> Asked {
         timeout(PATIENCE, self.kept.recv())
             .await
             .expect("a request in time")

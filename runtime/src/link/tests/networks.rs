@@ -23,13 +23,16 @@ const SEEDS: u64 = 3;
 
 /// Whose handler ran for what, over all lives of the gate.
 #[derive(Default)]
-struct Ledger(Mutex<Vec<u32>>);
+struct Ledger(Arc<Mutex<Vec<u32>>>);
 
 impl Inbound for Ledger {
-    fn request(&self, request: Request) {
-        let number = u32::from_be_bytes(request.body[..].try_into().unwrap());
-        self.0.lock().unwrap().push(number);
-        request.reply.reply_bytes(request.body);
+    fn intake(&self, conn: &Arc<Conn>) -> Box<dyn Intake> {
+        let ledger = Arc::clone(&self.0);
+        Asked::intake(conn, move |asked| {
+            let number = u32::from_be_bytes(asked.body[..].try_into().unwrap());
+            ledger.lock().unwrap().push(number);
+            asked.reply.reply_bytes(asked.body);
+        })
     }
 
     fn up(&self, _: &LinkId) {}

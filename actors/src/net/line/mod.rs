@@ -9,27 +9,31 @@
 //!
 //! Invariants: while *closing* no call is in flight, so later answers are late; the buffer holds whole frames.
 
+mod answer;
+mod state;
+
 use std::io;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::Waker;
 use std::time::SystemTime;
 
-use bytes::{Buf, Bytes, BytesMut};
+use bytes::{Bytes, BytesMut};
 use lampyris_runtime::error::{ErrorKind, Fault};
-use lampyris_runtime::reply::{ReplySink, Write, Wrote};
+use lampyris_runtime::reply::{ReplySink, Write};
 use tokio::net::tcp::OwnedWriteHalf;
-use tokio::sync::Notify;
 use tokio::time::Instant;
 
-use super::answers::{Answers, At, Call, Ended, Turn};
+use super::ClientInfo;
+use super::answers::{Answers, Call};
 use super::cipher::{BadTls, Cipher, Progress};
 use super::clients::Net;
 use super::counters::Reason;
 use super::session::SessionId;
-use super::settings::{ErrorsMode, NetSettings};
-use super::{ClientInfo, error_frame};
+use super::settings::NetSettings;
 use crate::clock::unix_ms;
+use state::State;
 
 /// What handlers and the connection's task share of one connection.
 pub(super) struct Line {
@@ -41,23 +45,6 @@ pub(super) struct Line {
     pub(super) settings: Arc<NetSettings>,
     bytes_in: AtomicU64,
     state: Mutex<State>,
-    /// Tells the connection's task that something has changed.
-    news: Notify,
-}
-
-struct State {
-    /// `None` once closed, which tells the client's side that nothing more comes.
-    socket: Option<OwnedWriteHalf>,
-    /// With TLS, what stands between `out` and the socket.
-    cipher: Option<Box<Cipher>>,
-    /// Whole frames that wait to be written.
-    out: BytesMut,
-    bytes_out: u64,
-    answers: Answers,
-    ending: Option<Reason>,
-    closing: Option<Reason>,
-    /// The connection's task has been told of news that it has not looked at yet.
-    told: bool,
 }
 
 /// What the connection's task needs to know to decide what to do next.
@@ -92,6 +79,7 @@ impl Line {
             answers,
             ending: None,
             closing: None,
+            task: None,
             told: false,
         };
         Arc::new(Self {
@@ -102,7 +90,6 @@ impl Line {
             settings,
             bytes_in: AtomicU64::new(0),
             state: Mutex::new(state),
-            news: Notify::new(),
         })
     }
 
@@ -203,12 +190,17 @@ impl Line {
         state.out = BytesMut::new();
         state.say_end();
         state.socket = None;
+        state.task = None;
     }
 
-    /// Writes what waits, as far as the system takes it, and says how things stand then.
-    pub(super) fn flush(&self) -> io::Result<Status> {
+    /// Writes what waits, as far as the system takes it, and says how things stand then. From now on the task is woken when
+    /// something changes.
+    pub(super) fn flush(&self, task: &Waker) -> io::Result<Status> {
         let mut state = self.lock();
         state.flush()?;
+        if !state.task.as_ref().is_some_and(|known| known.will_wake(task)) {
+            state.task = Some(task.clone());
+        }
         if state.out.is_empty() && state.answers.in_flight() == 0 {
             // An idle connection keeps no buffer, and no room for calls.
             state.out = BytesMut::new();
@@ -246,11 +238,6 @@ impl Line {
         self.lock().cipher.is_some()
     }
 
-    /// Returns when something has changed since it last returned.
-    pub(super) async fn news(&self) {
-        self.news.notified().await;
-    }
-
     pub(super) fn received(&self, bytes: usize) {
         self.bytes_in.fetch_add(bytes as u64, Ordering::Relaxed);
     }
@@ -272,34 +259,14 @@ impl Line {
         }
     }
 
-    /// A call has ended; `put` writes what the client gets for it.
-    fn answer(&self, number: u64, put: impl FnOnce(&NetSettings, u32, &mut BytesMut) -> Put) {
-        let mut state = self.lock();
-        match state.answers.turn(number) {
-            None => return self.net.counters.late_answers.add(),
-            Some((at, command, Turn::Now)) => {
-                let put = put(&self.settings, command, &mut state.out);
-                state.leave(at, put);
-            }
-            Some((at, command, Turn::Later)) => {
-                let mut frame = BytesMut::new();
-                let ended = match put(&self.settings, command, &mut frame) {
-                    Put::Written => Ended::Frame(frame.freeze()),
-                    Put::HangUp => Ended::HangUp,
-                };
-                state.answers.stash(at, ended);
-            }
-        }
-        state.check_room(self.settings.out_buffer);
-        self.tell(state);
-    }
-
-    /// Tells the connection's task once of all that happens until its next turn.
+    /// Tells the connection's task once of all that happens until its next turn; before its first there is nobody to tell.
+    /// Under the lock, as the task nearly always runs on this thread, and the waker would have to be cloned.
     fn tell(&self, mut state: MutexGuard<'_, State>) {
-        let told = std::mem::replace(&mut state.told, true);
-        drop(state);
-        if !told {
-            self.news.notify_one();
+        let state = &mut *state;
+        if let Some(task) = &state.task
+            && !std::mem::replace(&mut state.told, true)
+        {
+            task.wake_by_ref();
         }
     }
 
@@ -337,137 +304,5 @@ impl Opening<'_> {
     /// Whether nothing more is taken in.
     pub(super) fn is_closing(&self) -> bool {
         self.0.closing.is_some()
-    }
-}
-
-impl ReplySink for Line {
-    fn reply(&self, id: u64, write: Write<'_>) -> Option<ErrorKind> {
-        let mut lost = None;
-        self.answer(id, |settings, command, out| {
-            match settings.dialect.encode(command, write, settings.out_buffer, out) {
-                Ok(Wrote::Reply | Wrote::Nothing) => Put::Written,
-                Err(fault) => {
-                    let fault = fault.of_a_reply();
-                    lost = Some(fault.kind);
-                    put_fault(settings, command, &fault, out)
-                }
-            }
-        });
-        lost
-    }
-
-    fn fault(&self, id: u64, fault: Fault) {
-        self.answer(id, |settings, command, out| {
-            put_fault(settings, command, &fault, out)
-        });
-    }
-}
-
-/// What stands for an answer now.
-enum Put {
-    /// A frame or nothing, in the buffer.
-    Written,
-    /// The end of the connection.
-    HangUp,
-}
-
-fn put_fault(settings: &NetSettings, command: u32, fault: &Fault, out: &mut BytesMut) -> Put {
-    match settings.errors {
-        ErrorsMode::Silent => Put::Written,
-        ErrorsMode::Close => Put::HangUp,
-        ErrorsMode::Frame => {
-            let mut write = |out: &mut BytesMut| error_frame::write(command, fault, out);
-            match settings
-                .dialect
-                .encode(error_frame::COMMAND, &mut write, settings.out_buffer, out)
-            {
-                Ok(_) => Put::Written,
-                Err(why) => {
-                    tracing::warn!(command, %fault, %why, "an error frame cannot be written; the connection ends");
-                    Put::HangUp
-                }
-            }
-        }
-    }
-}
-
-impl State {
-    fn check_open(&self) -> Result<(), Fault> {
-        match self.closing {
-            None => Ok(()),
-            Some(_) => Err(Fault::new(ErrorKind::NotSent, "the client is gone")),
-        }
-    }
-
-    /// The answer to a call stands in the buffer; those that waited for it follow.
-    fn leave(&mut self, at: At, put: Put) {
-        let mut hung_up = matches!(put, Put::HangUp);
-        let out = &mut self.out;
-        self.answers.finish(at, |ended| match ended {
-            Ended::Frame(frame) if !hung_up => out.extend_from_slice(&frame),
-            Ended::Frame(_) => {}
-            Ended::HangUp => hung_up = true,
-        });
-        if hung_up {
-            self.close(Reason::CallFailed);
-        }
-    }
-
-    /// Nothing more is taken in.
-    fn close(&mut self, reason: Reason) {
-        self.closing.get_or_insert(reason);
-        self.answers.clear();
-    }
-
-    /// Closes a connection whose client lets too much gather.
-    fn check_room(&mut self, limit: usize) {
-        if self.out.len() > limit / 4 && self.flush().is_err() {
-            self.close(Reason::Lost);
-        }
-        if self.unsent() + self.answers.waiting_bytes() > limit {
-            self.close(Reason::SlowReader);
-            self.out = BytesMut::new();
-        }
-    }
-
-    /// Bytes that wait to be written, sealed or not.
-    fn unsent(&self) -> usize {
-        self.out.len() + self.cipher.as_ref().map_or(0, |cipher| cipher.sealed.len())
-    }
-
-    /// Whether the socket took less than there was for it when it was last written to.
-    fn blocked(&self) -> bool {
-        self.cipher
-            .as_ref()
-            .map_or(!self.out.is_empty(), |cipher| !cipher.sealed.is_empty())
-    }
-
-    /// The client learns that nothing more comes, if the socket takes it at once.
-    fn say_end(&mut self) {
-        if let Some(cipher) = &mut self.cipher {
-            cipher.say_end();
-            self.flush().unwrap_or_default();
-        }
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        let Some(socket) = &self.socket else { return Ok(()) };
-        loop {
-            let bytes = match &mut self.cipher {
-                Some(cipher) => cipher.seal(&mut self.out),
-                None => &mut self.out,
-            };
-            if bytes.is_empty() {
-                return Ok(());
-            }
-            match socket.try_write(bytes) {
-                Ok(written) => {
-                    bytes.advance(written);
-                    self.bytes_out += written as u64;
-                }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
-                Err(error) => return Err(error),
-            }
-        }
     }
 }
