@@ -42,18 +42,18 @@ impl Handler<GateHandle1> for Gate {
 }
 
 impl Handler<GateHandle2> for Gate {
-    type Result = Answer<GateHandle2>;
+    type Result = Forward<Game1Handle>;
 
     fn handle(&mut self, GateHandle2(data): GateHandle2, _: &mut Context<Self>) -> Self::Result {
-        self.game1.call(Game1Handle(data)).into()
+        self.game1.forward(Game1Handle(data))
     }
 }
 
 impl Handler<GatePlayers> for Gate {
-    type Result = Answer<GatePlayers>;
+    type Result = Forward<Ask>;
 
     fn handle(&mut self, GatePlayers(ask): GatePlayers, _: &mut Context<Self>) -> Self::Result {
-        self.players.call(ask).into()
+        self.players.forward(ask)
     }
 }
 

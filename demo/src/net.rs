@@ -41,18 +41,18 @@ impl Handler<NetHandle100> for Net {
 }
 
 impl Handler<NetHandle200> for Net {
-    type Result = Answer<NetHandle200>;
+    type Result = Forward<GateHandle1>;
 
     fn handle(&mut self, NetHandle200(data): NetHandle200, _: &mut Context<Self>) -> Self::Result {
-        self.gate.call(GateHandle1(data)).into()
+        self.gate.forward(GateHandle1(data))
     }
 }
 
 impl Handler<NetHandle300> for Net {
-    type Result = Answer<NetHandle300>;
+    type Result = Forward<GateHandle2>;
 
     fn handle(&mut self, NetHandle300(data): NetHandle300, _: &mut Context<Self>) -> Self::Result {
-        self.gate.call(GateHandle2(data)).into()
+        self.gate.forward(GateHandle2(data))
     }
 }
 

@@ -32,25 +32,25 @@ impl Actor for NetPlayers {
 }
 
 impl Handler<NetShow401> for NetPlayers {
-    type Result = Answer<NetShow401>;
+    type Result = Forward<GatePlayers>;
 
     fn handle(&mut self, NetShow401(id): NetShow401, _: &mut Context<Self>) -> Self::Result {
-        self.gate.call(GatePlayers(Ask::Show(id))).into()
+        self.gate.forward(GatePlayers(Ask::Show(id)))
     }
 }
 
 impl Handler<NetEarn402> for NetPlayers {
-    type Result = Answer<NetEarn402>;
+    type Result = Forward<GatePlayers>;
 
     fn handle(&mut self, NetEarn402(text): NetEarn402, _: &mut Context<Self>) -> Self::Result {
-        self.gate.call(GatePlayers(Ask::Earn(text))).into()
+        self.gate.forward(GatePlayers(Ask::Earn(text)))
     }
 }
 
 impl Handler<NetRichest403> for NetPlayers {
-    type Result = Answer<NetRichest403>;
+    type Result = Forward<GatePlayers>;
 
     fn handle(&mut self, _: NetRichest403, _: &mut Context<Self>) -> Self::Result {
-        self.gate.call(GatePlayers(Ask::Richest)).into()
+        self.gate.forward(GatePlayers(Ask::Richest))
     }
 }
