@@ -41,9 +41,9 @@ pub(super) fn many_deaths(cluster: &Cluster) -> (usize, String) {
 
 /// Net, which has the clients, goes first; game1 lives for as long as it works for a client; the gate is their parent.
 pub(super) fn stop_with_a_call(cluster: &Cluster) -> (usize, String) {
-    let mut client = cluster.begin(WAIT_IN_GAME, "700 answered");
+    let mut client = cluster.begin(WAIT_IN_GAME, "400 answered");
     until("the call", || {
-        cluster.log("game1").contains("waiting 700 ms").then_some(())
+        cluster.log("game1").contains("waiting 400 ms").then_some(())
     });
     cluster.admin().act("cluster/actions/stop");
     let answer = client.receive().expect("an answer");

@@ -59,7 +59,7 @@ fn restarts(cluster: &Cluster, strength: Strength, record: &mut Record) {
         assert!(
             answers
                 .iter()
-                .all(|answer| *answer == answers[0] && answer.0 == 202),
+                .all(|(status, told)| *status == 202 && told["operation"] == answers[0].1["operation"]),
             "{answers:?}"
         );
         assert_eq!(
