@@ -2,6 +2,8 @@
 //!
 //! Invariants:
 //! - There is at most one waiting change for each entity, with the newest value of each column.
+//! - Changes under different fencing numbers are never one: what was made under the earlier lease has been written,
+//!   or that lease was taken away, and others may have changed the row since. The later one alone counts.
 //! - An entity whose change is on its way to the database gets no second one on its way: order is kept.
 //! - No change leaves but by `done`: what failed waits again, and holds its segment of the journal.
 
@@ -12,12 +14,15 @@ use std::time::{Duration, Instant};
 
 use crate::backoff::delay;
 use crate::by_id::{ById, Id};
-use crate::change::Change;
+use crate::change::{Change, Op};
 use crate::counted::Counted;
 use crate::value::Key;
 
 /// Longest time between two attempts to write a change that the database refuses.
 const LONGEST: Duration = Duration::from_secs(30);
+
+/// After so many refusals nobody waits for a change any more.
+const SEVERAL: u32 = 3;
 
 /// A change that waits.
 #[derive(Debug)]
@@ -43,6 +48,13 @@ pub(crate) struct Taken {
     attempts: u32,
 }
 
+impl Taken {
+    /// The oldest segment of the journal that has part of it.
+    pub(crate) fn segment(&self) -> u64 {
+        self.segment
+    }
+}
+
 /// The changes that wait, and those that are on their way.
 #[derive(Debug, Default)]
 pub(crate) struct Backlog {
@@ -57,16 +69,27 @@ pub(crate) struct Backlog {
     /// How many changes there are, for those who do not want to wait for the backlog.
     count: Arc<AtomicUsize>,
     turns: u64,
+    /// Changes that came to nothing, as one under a later lease took their place.
+    overtaken: u64,
 }
 
 impl Backlog {
     /// A change that is safe in `segment` of the journal.
     pub(crate) fn add(&mut self, now: Instant, change: Change, segment: u64) {
         if let Some(waiting) = self.waiting.get_mut(&change.table, &change.key) {
-            let old = std::mem::replace(&mut waiting.change.op, crate::change::Op::Delete);
-            waiting.change.op = old.then(change.op);
-            waiting.change.fence = change.fence;
-            return;
+            if waiting.change.fence == change.fence {
+                let old = std::mem::replace(&mut waiting.change.op, Op::Delete);
+                waiting.change.op = old.then(change.op);
+                if waiting.change.op == Op::Delete {
+                    self.put_last(&change.table, &change.key);
+                }
+                return;
+            }
+            self.overtaken += 1;
+            if waiting.change.fence > change.fence {
+                return;
+            }
+            self.remove(&change);
         }
         let waiting = Waiting {
             change,
@@ -76,13 +99,33 @@ impl Backlog {
             not_before: now,
             turn: self.turns,
         };
-        self.segments.add(segment);
-        self.ages.add(now);
         self.enqueue(waiting);
+    }
+
+    /// Rows are deleted in the order in which that was asked for, whatever was done to them before: those that refer
+    /// to others go first.
+    fn put_last(&mut self, table: &str, key: &Key) {
+        if let Some(waiting) = self.waiting.get_mut(table, key)
+            && let Some(id) = self.queue.remove(&waiting.turn)
+        {
+            waiting.turn = self.turns;
+            self.turns += 1;
+            self.queue.insert(waiting.turn, id);
+        }
+    }
+
+    /// Takes out what waits of the entity of a change.
+    fn remove(&mut self, change: &Change) -> Option<Waiting> {
+        let waiting = self.waiting.remove(&change.table, &change.key)?;
+        self.queue.remove(&waiting.turn);
+        self.leave(waiting.segment, waiting.since);
+        Some(waiting)
     }
 
     fn enqueue(&mut self, waiting: Waiting) {
         let id = (waiting.change.table.clone(), waiting.change.key.clone());
+        self.segments.add(waiting.segment);
+        self.ages.add(waiting.since);
         self.turns = self.turns.max(waiting.turn + 1);
         self.queue.insert(waiting.turn, id.clone());
         self.waiting.insert(id, waiting);
@@ -135,7 +178,7 @@ impl Backlog {
     /// A change did not reach the database, for a reason of its own (`refused`) or for another one.
     pub(crate) fn failed(&mut self, now: Instant, taken: Taken, refused: bool) {
         let Taken {
-            mut change,
+            change,
             segment,
             since,
             attempts,
@@ -147,25 +190,28 @@ impl Backlog {
         } else {
             now
         };
-        // What has come in the meantime is newer.
-        let turn = match self.waiting.remove(&change.table, &change.key) {
-            Some(newer) => {
-                change.op = change.op.then(newer.change.op);
-                change.fence = newer.change.fence;
-                self.queue.remove(&newer.turn);
-                self.leave(newer.segment, newer.since);
-                newer.turn
-            }
-            None => self.turns,
-        };
-        self.enqueue(Waiting {
+        self.leave(segment, since);
+        let mut failed = Waiting {
             change,
             segment,
             since,
             attempts,
             not_before,
-            turn,
-        });
+            turn: self.turns,
+        };
+        // What has come in the meantime is newer.
+        if let Some(newer) = self.remove(&failed.change) {
+            if newer.change.fence == failed.change.fence {
+                failed.change.op = failed.change.op.then(newer.change.op);
+                failed.turn = newer.turn;
+            } else {
+                self.overtaken += 1;
+                if newer.change.fence > failed.change.fence {
+                    failed = newer;
+                }
+            }
+        }
+        self.enqueue(failed);
     }
 
     /// What the database does not know yet of an entity: the change on its way, then the one that waits.
@@ -190,14 +236,21 @@ impl Backlog {
         Arc::clone(&self.count)
     }
 
-    /// Whether the database has everything.
-    pub(crate) fn is_empty(&self) -> bool {
-        self.len() == 0
+    /// What waits, once there is nothing else than what the database has refused several times; empty when nothing waits.
+    pub(crate) fn only_refused(&self) -> Option<Vec<Change>> {
+        let waiting = || self.waiting.values();
+        let is_idle = self.flying.len() == 0 && waiting().all(|waiting| waiting.attempts >= SEVERAL);
+        is_idle.then(|| waiting().map(|waiting| waiting.change.clone()).collect())
     }
 
     /// The oldest segment that is still needed.
     pub(crate) fn oldest_segment(&self) -> Option<u64> {
         self.segments.first()
+    }
+
+    /// How many changes came to nothing, as others under a later lease took their place.
+    pub(crate) fn overtaken(&self) -> u64 {
+        self.overtaken
     }
 
     /// Since when the oldest change waits.
@@ -211,16 +264,20 @@ mod tests {
     use std::collections::HashMap;
 
     use super::*;
-    use crate::change::Op;
+    use crate::change::Name;
     use crate::value::Value;
 
     fn change(key: i64, gold: i64) -> Change {
-        let op = Op::Set(vec![("gold".into(), Value::Int(gold))]);
+        set(key, 1, "gold", gold)
+    }
+
+    fn set(key: i64, fence: i64, column: &'static str, value: i64) -> Change {
+        let op = Op::Set(vec![(column.into(), Value::Int(value))]);
         Change {
             table: "players".into(),
             key_column: "id".into(),
             key: Key::Int(key),
-            fence: 1,
+            fence,
             op,
         }
     }
@@ -322,8 +379,89 @@ mod tests {
     }
 
     #[test]
+    fn what_was_made_under_an_earlier_lease_is_no_part_of_what_comes_later() {
+        let (mut backlog, now) = (Backlog::default(), Instant::now());
+        backlog.add(now, set(1, 1, "gold", 10), 5);
+        backlog.add(now, set(1, 3, "level", 5), 6);
+        backlog.add(now, set(1, 1, "gold", 11), 7);
+        assert_eq!((backlog.oldest_segment(), backlog.overtaken()), (Some(6), 2));
+        let first = backlog.take(now, 9).remove(0);
+        assert_eq!(first.change, set(1, 3, "level", 5));
+        backlog.add(now, set(1, 5, "gold", 20), 8);
+        backlog.failed(now, first, true);
+        assert_eq!((backlog.oldest_segment(), backlog.len()), (Some(8), 1));
+        let last = backlog.take(now, 9).remove(0);
+        assert_eq!(last.change, set(1, 5, "gold", 20), "at once: it was not refused");
+        backlog.done(&last);
+        assert_eq!((backlog.oldest_segment(), backlog.oldest()), (None, None));
+    }
+
+    #[test]
+    fn rows_are_deleted_in_the_order_in_which_it_was_asked_for() {
+        let (mut backlog, now) = (Backlog::default(), Instant::now());
+        let delete = |key| Change {
+            op: Op::Delete,
+            ..change(key, 0)
+        };
+        for change in [change(1, 10), change(2, 20), delete(2), change(3, 30), delete(1)] {
+            backlog.add(now, change, 5);
+        }
+        let order: Vec<Change> = backlog
+            .take(now, 9)
+            .into_iter()
+            .map(|taken| taken.change)
+            .collect();
+        assert_eq!(order, [delete(2), change(3, 30), delete(1)]);
+    }
+
+    /// Entities of one node, over a database whose leases may be taken away, or be another node's for a while.
+    #[derive(Default)]
+    struct World {
+        backlog: Backlog,
+        flying: Vec<Taken>,
+        /// The fencing number of each lease, which is this node's.
+        fences: HashMap<Key, i64>,
+        database: HashMap<Key, BTreeMap<Name, Value>>,
+        /// What the database is to have in the end.
+        wanted: HashMap<Key, BTreeMap<Name, Value>>,
+    }
+
+    impl World {
+        fn fence(&self, key: &Key) -> i64 {
+            self.fences.get(key).copied().unwrap_or(1)
+        }
+
+        fn change(&mut self, now: Instant, key: i64, column: &'static str, step: i64) {
+            let change = set(key, self.fence(&Key::Int(key)), column, step);
+            let wanted = self.wanted.entry(Key::Int(key)).or_default();
+            wanted.insert(column.into(), Value::Int(step));
+            self.backlog.add(now, change, step as u64);
+        }
+
+        /// The lease passes to another node, which writes, and back; what had not been written is lost.
+        fn pass_on(&mut self, key: &Key, step: i64) {
+            let fence = self.fence(key) + 2;
+            self.fences.insert(key.clone(), fence);
+            let row = self.database.entry(key.clone()).or_default();
+            row.insert("gold".into(), Value::Int(step));
+            self.wanted.insert(key.clone(), row.clone());
+        }
+
+        fn land(&mut self, taken: Taken) {
+            if taken.change.fence == self.fence(&taken.change.key) {
+                let Op::Set(columns) = &taken.change.op else {
+                    panic!("no set")
+                };
+                let row = self.database.entry(taken.change.key.clone()).or_default();
+                row.extend(columns.iter().cloned());
+            }
+            self.backlog.done(&taken);
+        }
+    }
+
+    #[test]
     fn nothing_is_lost_and_nothing_comes_back_whatever_happens() {
-        for seed in 1..200_u64 {
+        for seed in 1..400_u64 {
             let mut dice = seed;
             let mut roll = |bound: u64| {
                 dice ^= dice << 13;
@@ -331,49 +469,36 @@ mod tests {
                 dice ^= dice << 17;
                 dice % bound
             };
-            let (mut backlog, mut now) = (Backlog::default(), Instant::now());
-            let (mut newest, mut database) = (HashMap::new(), HashMap::new());
-            let mut flying: Vec<Taken> = Vec::new();
-            let mut land = |backlog: &mut Backlog, taken: Taken| {
-                let old = database
-                    .insert(taken.change.key.clone(), gold(&taken))
-                    .unwrap_or(0);
-                assert!(
-                    old < gold(&taken),
-                    "an older version after a newer one, seed {seed}"
-                );
-                backlog.done(&taken);
-            };
+            let (mut world, mut now) = (World::default(), Instant::now());
             for step in 1..300 {
                 now += Duration::from_millis(roll(400));
-                match roll(4) {
-                    0 | 1 => {
-                        let key = Key::Int(roll(5) as i64);
-                        let Key::Int(number) = key else { unreachable!() };
-                        backlog.add(now, change(number, step), step as u64);
-                        newest.insert(key, step);
+                let key = roll(5) as i64;
+                match roll(9) {
+                    0..4 => world.change(now, key, ["gold", "level"][roll(2) as usize], step),
+                    4 | 5 => world.flying.extend(world.backlog.take(now, roll(3) as usize)),
+                    // Given up in order, or by force.
+                    6 if !world.backlog.has("players", &Key::Int(key)) || roll(4) == 0 => {
+                        world.pass_on(&Key::Int(key), step);
                     }
-                    2 => flying.extend(backlog.take(now, roll(3) as usize)),
-                    _ if flying.is_empty() => {}
+                    _ if world.flying.is_empty() => {}
                     _ => {
-                        let taken = flying.remove(roll(flying.len() as u64) as usize);
+                        let taken = world.flying.remove(roll(world.flying.len() as u64) as usize);
                         match roll(3) {
-                            0 => backlog.failed(now, taken, false),
-                            1 => backlog.failed(now, taken, true),
-                            _ => land(&mut backlog, taken),
+                            0 => world.backlog.failed(now, taken, false),
+                            1 => world.backlog.failed(now, taken, true),
+                            _ => world.land(taken),
                         }
                     }
                 }
             }
-            flying.drain(..).for_each(|taken| land(&mut backlog, taken));
-            now += LONGEST * 2;
-            backlog
-                .take(now, 99)
+            std::mem::take(&mut world.flying)
                 .into_iter()
-                .for_each(|taken| land(&mut backlog, taken));
-            assert_eq!((backlog.len(), backlog.oldest_segment()), (0, None));
-            assert_eq!(backlog.oldest(), None);
-            assert_eq!(database, newest, "seed {seed}");
+                .for_each(|taken| world.land(taken));
+            let rest = world.backlog.take(now + LONGEST * 2, 99);
+            rest.into_iter().for_each(|taken| world.land(taken));
+            assert_eq!((world.backlog.len(), world.backlog.oldest_segment()), (0, None));
+            assert_eq!(world.backlog.oldest(), None);
+            assert_eq!(world.database, world.wanted, "seed {seed}");
         }
     }
 }

@@ -46,6 +46,10 @@ impl<T> ById<T> {
         Some(removed)
     }
 
+    pub(crate) fn values(&self) -> impl Iterator<Item = &T> {
+        self.tables.values().flat_map(HashMap::values)
+    }
+
     /// Of how many entities there is something.
     pub(crate) const fn len(&self) -> usize {
         self.len

@@ -134,7 +134,9 @@ async fn load(
             // The database may lack something that this node has acknowledged.
             let backlog = lock(&core.backlog);
             let unwritten = backlog.of(table.name, key).into_iter().flatten();
-            let row = unwritten.fold(row, |row, change| {
+            // Under an earlier lease, which was taken away: the row is as others have left it.
+            let valid = unwritten.filter(|change| change.fence == fence);
+            let row = valid.fold(row, |row, change| {
                 change.op.overlay(row, &columns, table.key, key)
             });
             shelf.place(key, fence, row)

@@ -11,6 +11,7 @@ use crate::backoff::delay;
 use crate::change::Change;
 use crate::database::health::Health;
 use crate::database::rows::{self, Written};
+use crate::database::tx::Database;
 use crate::error::StoreError;
 use crate::lock;
 use crate::shared::Core;
@@ -60,24 +61,41 @@ pub(crate) async fn flush(core: &Core) -> Result<(), StoreError> {
 }
 
 async fn write_batch(core: &Core, batch: Vec<Taken>) -> Result<(), StoreError> {
-    let changes: Vec<&Change> = batch.iter().map(|taken| &taken.change).collect();
-    let result = match rows::write(&core.db, core.me(), &changes).await {
-        // One of them is to blame; the others shall not suffer for it.
-        Err(StoreError::Refused(_)) if batch.len() > 1 => {
-            let mut batch = batch.into_iter();
-            while let Some(one) = batch.next() {
-                let result = rows::write(&core.db, core.me(), &[&one.change]).await;
-                if let Err(why) = settle(core, vec![one], result) {
-                    let mut backlog = lock(&core.backlog);
-                    batch.for_each(|taken| backlog.failed(Instant::now(), taken, false));
-                    return Err(why);
-                }
+    let mut result = Ok(());
+    for (part, outcome) in write(core, &core.db, core.me(), batch).await {
+        result = result.and(settle(core, part, outcome));
+    }
+    result
+}
+
+/// A part of a batch and what came of it.
+pub(crate) type Part = (Vec<Taken>, Result<Vec<Written>, StoreError>);
+
+/// Writes a batch. If the database refuses it, one of the changes is to blame, and the others shall not suffer for it:
+/// it is halved until that one is alone. Once the database is missed, the rest is not tried.
+pub(crate) async fn write(core: &Core, db: &Database, me: &str, batch: Vec<Taken>) -> Vec<Part> {
+    let (mut parts, mut written) = (vec![batch], Vec::new());
+    let mut missed = None;
+    while let Some(mut part) = parts.pop() {
+        let changes: Vec<&Change> = part.iter().map(|taken| &taken.change).collect();
+        let result = match &missed {
+            Some(why) => Err(StoreError::clone(why)),
+            None => rows::write(db, me, &changes).await,
+        };
+        match &result {
+            Err(why @ StoreError::Refused(_)) if part.len() > 1 => {
+                core.refused(part.len(), why);
+                let second = part.split_off(part.len() / 2);
+                // The older half first.
+                parts.extend([second, part]);
+                continue;
             }
-            return Ok(());
+            Ok(_) | Err(StoreError::Refused(_)) => {}
+            Err(why) => missed = Some(why.clone()),
         }
-        result => result,
-    };
-    settle(core, batch, result)
+        written.push((part, result));
+    }
+    written
 }
 
 /// Tells the backlog what came of changes.
@@ -104,8 +122,7 @@ fn settle(
             core.failed(&why);
             let refused = matches!(why, StoreError::Refused(_));
             if refused {
-                let change = &batch[0].change;
-                tracing::error!(table = %change.table, key = %change.key, %why, "a change is refused");
+                tell_refused(&batch[0].change, &why);
             }
             let now = Instant::now();
             let mut backlog = lock(&core.backlog);
@@ -115,4 +132,9 @@ fn settle(
             if refused { Ok(()) } else { Err(why) }
         }
     }
+}
+
+/// A change that is refused by itself stays in the journal until the database agrees.
+pub(crate) fn tell_refused(change: &Change, why: &StoreError) {
+    tracing::error!(table = %change.table, key = %change.key, %why, "a change is refused, and waits");
 }

@@ -1,23 +1,28 @@
 //! Opens the store, and then looks after its database. One task.
 //!
 //! Open means: the journal's folder is this process's, the database has been reached, migrated and has a table of
-//! leases, the journal of the last life has been replayed, and that life's leases have been given up.
+//! leases, the journal of the last life has been replayed, and that life's leases have been given up. What the database
+//! refuses of the journal waits in the backlog, with its segments and leases, as it does in life.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use sqlx::migrate::Migrator;
 use tokio::time::sleep;
 
+use crate::backlog::{Backlog, Taken};
 use crate::backoff::delay;
+use crate::change::Change;
 use crate::database::conn::Pool;
 use crate::database::health::{Health, HealthBoard};
 use crate::database::leases;
-use crate::database::rows::{self, Written};
+use crate::database::rows::Written;
 use crate::database::tx::Database;
 use crate::error::StoreError;
+use crate::flusher;
 use crate::journal::files::Folder;
 use crate::journal::writer::Journal;
+use crate::lock;
 use crate::shared::{Core, Opened};
 
 /// How often a folder is tried that another process has.
@@ -88,13 +93,17 @@ async fn open(core: &Arc<Core>, folder: &Arc<Folder>) -> Result<(), StoreError> 
     tx.commit().await?;
     migrate(core, &db).await?;
     let me = format!("{}#{}", core.settings.node, folder.id());
-    replay(core, &db, folder, &me).await?;
+    let refused = replay(core, &db, folder, &me).await?;
+    let kept: Vec<Change> = refused.iter().map(|taken| taken.change.clone()).collect();
     let mut tx = db.begin_anyway().await?;
-    leases::release_all(&mut tx, &me).await?;
+    leases::release_all_but(&mut tx, &me, &kept).await?;
     tx.commit().await?;
     let disk = |why: std::io::Error| StoreError::unavailable(format!("the journal: {why}"));
+    let needed = refused.iter().map(Taken::segment).min().unwrap_or(u64::MAX);
     for (segment, _) in folder.segments().map_err(disk)? {
-        folder.remove(segment).map_err(disk)?;
+        if segment < needed {
+            folder.remove(segment).map_err(disk)?;
+        }
     }
     // The thread ends with the last handle to it, which the core has.
     let keeper = Arc::downgrade(core);
@@ -108,9 +117,15 @@ async fn open(core: &Arc<Core>, folder: &Arc<Folder>) -> Result<(), StoreError> 
             }
         }),
     );
+    let journal = journal.map_err(disk)?;
+    let now = Instant::now();
+    for taken in refused {
+        let segment = taken.segment();
+        lock(&core.backlog).add(now, taken.change, segment);
+    }
     let opened = Opened {
         me,
-        journal: journal.map_err(disk)?,
+        journal,
         _folder: Arc::clone(folder),
     };
     // It is empty: this is the one place that fills it, and comes here once.
@@ -134,35 +149,46 @@ async fn migrate(core: &Core, db: &Database) -> Result<(), StoreError> {
     .map_err(failed)
 }
 
-/// Writes what the last life of the node has acknowledged, as far as it is still the owner.
-async fn replay(core: &Core, db: &Database, folder: &Folder, me: &str) -> Result<(), StoreError> {
+/// Writes what the last life of the node has acknowledged, as far as it is still the owner. Gives the changes that the
+/// database refuses, with the oldest segments that they need: they are no reason to be without a store.
+async fn replay(core: &Core, db: &Database, folder: &Folder, me: &str) -> Result<Vec<Taken>, StoreError> {
     let changes = folder
         .read()
         .map_err(|why| StoreError::unavailable(format!("the journal: {why}")))?;
     let found = changes.len();
     // The newest versions alone, by the same rules as in life.
-    let mut backlog = crate::backlog::Backlog::default();
-    let now = std::time::Instant::now();
+    let mut backlog = Backlog::default();
+    let now = Instant::now();
     changes
         .into_iter()
         .for_each(|(segment, change)| backlog.add(now, change, segment));
-    let (mut written, mut passed) = (0, 0);
+    // Those of an earlier lease had been written before that was given up; or it was taken away, which was logged.
+    let (mut written, mut passed, mut refused) = (0, backlog.overtaken(), Vec::new());
     loop {
         let batch = backlog.take(now, core.settings.journal.batch);
         if batch.is_empty() {
             break;
         }
-        let changes: Vec<_> = batch.iter().map(|taken| &taken.change).collect();
-        for done in rows::write(db, me, &changes).await? {
-            match done {
-                Written::Yes => written += 1,
-                // Its lease had been given up, which comes after writing; or was taken away, which was logged.
-                Written::Fenced => passed += 1,
+        for (part, outcome) in flusher::write(core, db, me, batch).await {
+            match outcome {
+                Ok(done) => {
+                    let fenced = done.iter().filter(|done| **done == Written::Fenced).count() as u64;
+                    passed += fenced;
+                    written += done.len() as u64 - fenced;
+                }
+                Err(why @ StoreError::Refused(_)) => {
+                    core.failed(&why);
+                    part.iter()
+                        .for_each(|one| flusher::tell_refused(&one.change, &why));
+                    refused.extend(part);
+                }
+                Err(why) => return Err(why),
             }
         }
     }
     if found > 0 {
-        tracing::info!(found, written, passed, "the journal has been replayed");
+        let refused = refused.len();
+        tracing::info!(found, written, passed, refused, "the journal has been replayed");
     }
-    Ok(())
+    Ok(refused)
 }

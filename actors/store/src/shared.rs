@@ -31,6 +31,9 @@ use crate::shelf::AnyShelf;
 use crate::snapshot::Snapshot;
 use crate::value::{Key, Value};
 
+/// Least time between two lines of the log about batches that are refused.
+const BETWEEN_REFUSALS: Duration = Duration::from_secs(10);
+
 /// What is known once the store is open.
 pub(crate) struct Opened {
     pub(crate) me: String,
@@ -45,6 +48,8 @@ pub(crate) struct Counters {
     pub(crate) evicted: AtomicU64,
     pub(crate) written: AtomicU64,
     pub(crate) failures: AtomicU64,
+    /// Batches that the database refused as one.
+    pub(crate) refusals: AtomicU64,
     pub(crate) fenced: AtomicU64,
     pub(crate) hits: AtomicU64,
     pub(crate) misses: AtomicU64,
@@ -83,6 +88,8 @@ pub(crate) struct Core {
     pub(crate) cache: Option<Cache>,
     pub(crate) for_cache: mpsc::Sender<(String, Key)>,
     pub(crate) last_failure: Mutex<Option<String>>,
+    /// When it was last logged that a batch was refused.
+    pub(crate) told_refusal: Mutex<Option<Instant>>,
     pub(crate) closed: AtomicBool,
     pub(crate) handle: Handle,
 }
@@ -234,7 +241,17 @@ impl Core {
     /// The entity of a change is not in memory as it is elsewhere, and has to be loaded again.
     pub(crate) fn lose(&self, change: &Change) {
         if let Some(shelf) = self.shelf(&change.table) {
-            shelf.lose(&change.key);
+            shelf.lose(&change.key, change.fence);
+        }
+    }
+
+    /// The database has refused changes as one. Is logged now and then, as there may be many a second.
+    pub(crate) fn refused(&self, changes: usize, why: &StoreError) {
+        let count = self.counters.refusals.fetch_add(1, Ordering::Relaxed) + 1;
+        let mut told = lock(&self.told_refusal);
+        if told.is_none_or(|told: Instant| told.elapsed() >= BETWEEN_REFUSALS) {
+            *told = Some(Instant::now());
+            tracing::warn!(changes, count, %why, "a batch is refused, and is written in parts");
         }
     }
 
@@ -243,23 +260,34 @@ impl Core {
         *lock(&self.last_failure) = Some(why.to_string());
     }
 
-    /// Writes everything, and gives all leases up.
+    /// Writes everything, and gives all leases up; what the database refuses stays in the journal, with its leases.
     pub(crate) async fn finish(&self) -> Result<(), StoreError> {
         let Some(opened) = self.opened.get() else {
             return Ok(());
         };
         // Nothing may be acknowledged once the leases are given up.
         opened.journal.seal();
-        // In this order, as changes go from the journal to the backlog.
-        while self.has_waiting() || !lock(&self.backlog).is_empty() {
-            flusher::flush(self).await?;
+        let refused = loop {
+            // In this order, as changes go from the journal to the backlog.
+            let is_settled = !self.has_waiting();
+            let left = lock(&self.backlog).only_refused();
+            match left.filter(|_| is_settled) {
+                Some(refused) => break refused,
+                None => flusher::flush(self).await?,
+            }
             tokio::time::sleep(Duration::from_millis(5)).await;
-        }
+        };
         let mut tx = self.db.begin().await?;
-        leases::release_all(&mut tx, self.me()).await?;
+        leases::release_all_but(&mut tx, self.me(), &refused).await?;
         tx.commit().await?;
         self.tidy();
-        Ok(())
+        match refused.len() {
+            0 => Ok(()),
+            count => {
+                let left = format!("{count} changes, which stay in the journal");
+                Err(StoreError::Refused(left.into()))
+            }
+        }
     }
 
     /// Has entities leave a shelf, see [`AnyShelf::evict`].
@@ -280,7 +308,10 @@ impl Core {
             Health::Down { since, why } => (false, Some((why.to_string(), since.elapsed()))),
             health => (health == Health::Up, None),
         };
-        let oldest = lock(&self.backlog).oldest();
+        let (backlog, oldest, overtaken) = {
+            let backlog = lock(&self.backlog);
+            (backlog.len(), backlog.oldest(), backlog.overtaken())
+        };
         let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         let journal = self.opened.get().map(|opened| &opened.journal.counters);
         let of_journal = |pick: fn(&crate::journal::writer::Counters) -> &AtomicU64| {
@@ -291,7 +322,7 @@ impl Core {
             database_down: down,
             connections: self.db.pool.size(),
             entities: self.shelves().iter().map(|shelf| shelf.len()).sum(),
-            backlog: self.backlog_count.load(Ordering::Relaxed),
+            backlog,
             backlog_age: oldest.map_or(Duration::ZERO, |oldest| oldest.elapsed()),
             journal_bytes: of_journal(|counters| &counters.bytes),
             journaled: of_journal(|counters| &counters.appended),
@@ -300,7 +331,8 @@ impl Core {
             written: count(&self.counters.written),
             write_failures: count(&self.counters.failures),
             last_failure: lock(&self.last_failure).clone(),
-            fenced: count(&self.counters.fenced),
+            refused_batches: count(&self.counters.refusals),
+            fenced: count(&self.counters.fenced) + overtaken,
             loads: count(&self.counters.loads),
             evicted: count(&self.counters.evicted),
             cache_hits: count(&self.counters.hits),

@@ -89,8 +89,9 @@ pub(crate) trait AnyShelf: Send + Sync {
         only: Option<&Key>,
     ) -> Vec<Key>;
 
-    /// Takes an entity off the shelf, as this node does not own it any more.
-    fn lose(&self, key: &Key);
+    /// Takes an entity off the shelf, as this node does not own it any more under `fence`; not one that it has loaded
+    /// anew since.
+    fn lose(&self, key: &Key, fence: i64);
 
     /// The row as it is now, `None` when there is none, for the cache.
     fn row(&self, key: &Key) -> Option<Option<Vec<Value>>>;
@@ -170,8 +171,12 @@ impl<E: Entity> AnyShelf for Shelf<E> {
         left
     }
 
-    fn lose(&self, key: &Key) {
-        if let Some(cell) = lock(&self.cells).remove(key) {
+    fn lose(&self, key: &Key, fence: i64) {
+        let mut cells = lock(&self.cells);
+        let is_meant = |cell: &Arc<Cell<E>>| cell.fence.load(Ordering::Relaxed) <= fence;
+        if cells.get(key).is_some_and(is_meant)
+            && let Some(cell) = cells.remove(key)
+        {
             cell.lost.store(true, Ordering::Release);
         }
     }
@@ -262,9 +267,11 @@ mod tests {
     fn who_holds_a_lost_entity_learns_of_it_and_the_next_load_is_a_new_one() {
         let (shelf, _) = shelf();
         let held = shelf.get(&Key::Int(1)).unwrap();
-        shelf.lose(&Key::Int(1));
+        shelf.lose(&Key::Int(1), 1);
         assert!(held.is_lost() && !shelf.has(&Key::Int(1)));
         shelf.place(&Key::Int(1), 2, None).unwrap();
+        shelf.lose(&Key::Int(1), 1);
+        assert!(shelf.has(&Key::Int(1)), "it is there under a later lease");
         assert!(shelf.row(&Key::Int(1)).unwrap().is_none());
         assert_eq!(shelf.len(), 3);
     }

@@ -31,6 +31,8 @@ pub struct Snapshot {
     pub write_failures: u64,
     /// The last of them.
     pub last_failure: Option<String>,
+    /// Batches that the database refused as one, so that they were written in parts.
+    pub refused_batches: u64,
     /// Changes dropped because another node had been given the entity.
     pub fenced: u64,
     /// Entities loaded from the database.

@@ -84,6 +84,7 @@ impl Store {
             desk,
             for_cache,
             last_failure: Mutex::default(),
+            told_refusal: Mutex::default(),
             closed: AtomicBool::new(false),
             handle: runtime.handle().clone(),
         });

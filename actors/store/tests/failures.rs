@@ -72,14 +72,128 @@ async fn too_much_to_write_is_overloaded_and_what_is_refused_holds_nobody_up() {
     assert!(now.last_failure.unwrap().contains("unlucky"));
 }
 
+#[tokio::test]
+async fn what_is_refused_of_a_journal_waits_with_its_lease_and_the_rest_is_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, all) = players(lazy("game1", folder.path()));
+    for id in ["a", "b", "c"] {
+        all.insert(player(id)).await.unwrap();
+    }
+    store.flush().await.unwrap();
+    forbid_gold_13(folder.path()).await;
+    for (id, gold) in [("a", 12), ("b", 13), ("c", 14)] {
+        let player = all.load(id).await.unwrap().unwrap();
+        player.update(|player| player.gold = gold).await.unwrap();
+    }
+    drop((all, store));
+    for life in 1..=2 {
+        let (store, all) = players(lazy("game1", folder.path()));
+        store.opened().await.unwrap();
+        let now = store.snapshot().unwrap();
+        assert_eq!((now.backlog, now.write_failures), (1, 1), "life {life}");
+        assert!(now.last_failure.unwrap().contains("unlucky"));
+        for (id, gold) in [("a", 12), ("b", 13), ("c", 14)] {
+            let player = all.load(id).await.unwrap().unwrap();
+            assert_eq!(player.read(|player| player.gold), Ok(gold), "{id}, life {life}");
+        }
+        let (other, theirs) = players(lazy("game2", folder.path()));
+        let refused = theirs.load("b").await.unwrap_err();
+        assert!(matches!(refused, StoreError::OwnedElsewhere { .. }), "{refused}");
+        all.release("a").await.unwrap();
+        assert!(theirs.load("a").await.is_ok(), "it is written");
+        theirs.release("a").await.unwrap();
+        other.close(LIMIT).await.unwrap();
+        if life == 1 {
+            // Also when it is closed: the rest is everybody's.
+            let left = store.close(LIMIT).await.unwrap_err();
+            assert!(matches!(left, StoreError::Refused(_)), "{left}");
+        }
+    }
+    let (store, all) = players(lazy("game1", folder.path()));
+    store.opened().await.unwrap();
+    run(folder.path(), "DROP TRIGGER unlucky").await;
+    let begun = Instant::now();
+    while store.snapshot().unwrap().backlog > 0 {
+        assert!(begun.elapsed() < LIMIT);
+        store.flush().await.unwrap();
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    assert_eq!(all.view("b").await.unwrap().unwrap().gold, 13);
+    store.close(LIMIT).await.unwrap();
+}
+
+/// A row of a table that others refer to. Its table is the last in the alphabet.
+#[derive(Debug, Clone, PartialEq, lampyris_store::Entity)]
+#[entity(table = "zones", mode = "behind", crate = lampyris_store)]
+struct Zone {
+    #[entity(key)]
+    id: i64,
+}
+
+/// One that refers to a zone.
+#[derive(Debug, Clone, PartialEq, lampyris_store::Entity)]
+#[entity(table = "houses", mode = "behind", crate = lampyris_store)]
+struct House {
+    #[entity(key)]
+    id: i64,
+    zone: i64,
+}
+
+#[tokio::test]
+async fn rows_that_refer_to_others_come_after_them_and_leave_before_them_in_one_batch() {
+    let folder = tempfile::tempdir().unwrap();
+    run(
+        folder.path(),
+        "PRAGMA journal_mode = WAL; CREATE TABLE zones (id INTEGER NOT NULL PRIMARY KEY); \
+         CREATE TABLE houses (id INTEGER NOT NULL PRIMARY KEY, zone INTEGER NOT NULL REFERENCES zones (id))",
+    )
+    .await;
+    let (store, _) = players(lazy("game1", folder.path()));
+    let (zones, houses) = (store.entities::<Zone>(), store.entities::<House>());
+    for id in 0..20 {
+        zones.insert(Zone { id }).await.unwrap();
+        houses.insert(House { id, zone: id }).await.unwrap();
+    }
+    store.flush().await.unwrap();
+    let now = store.snapshot().unwrap();
+    assert_eq!((now.written, now.refused_batches), (40, 0), "{now:?}");
+    for id in 0..20 {
+        houses.load(id).await.unwrap().unwrap().delete().await.unwrap();
+        zones.load(id).await.unwrap().unwrap().delete().await.unwrap();
+    }
+    store.flush().await.unwrap();
+    let now = store.snapshot().unwrap();
+    assert_eq!((now.written, now.refused_batches), (80, 0), "{now:?}");
+    // The other way round it takes a second attempt, and no harm is done.
+    let orphan = houses.insert(House { id: 1, zone: 1 }).await.unwrap();
+    zones.insert(Zone { id: 1 }).await.unwrap();
+    let begun = Instant::now();
+    while store.snapshot().unwrap().backlog > 0 {
+        assert!(begun.elapsed() < LIMIT);
+        store.flush().await.unwrap();
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    assert_eq!(store.snapshot().unwrap().refused_batches, 1);
+    assert_eq!(orphan.get().unwrap().zone, 1);
+    assert_eq!(houses.select("", Vec::new()).await.unwrap().len(), 1);
+}
+
 async fn forbid_gold_13(folder: &Path) {
-    let url = format!("sqlite:{}", folder.join("store.sqlite").display());
+    run(
+        folder,
+        "CREATE TRIGGER unlucky BEFORE UPDATE ON players WHEN NEW.gold = 13 \
+         BEGIN SELECT RAISE(ABORT, 'unlucky'); END",
+    )
+    .await;
+}
+
+/// Has the database do what this program does not know of.
+async fn run(folder: &Path, sql: &'static str) {
+    let url = format!("sqlite:{}?mode=rwc", folder.join("store.sqlite").display());
     let mut conn = <sqlx::SqliteConnection as sqlx::Connection>::connect(&url)
         .await
         .unwrap();
-    let rule = "CREATE TRIGGER unlucky BEFORE UPDATE ON players WHEN NEW.gold = 13 \
-                BEGIN SELECT RAISE(ABORT, 'unlucky'); END";
-    sqlx::raw_sql(rule).execute(&mut conn).await.unwrap();
+    sqlx::raw_sql(sql).execute(&mut conn).await.unwrap();
 }
 
 /// A transaction of SQLite locks the whole file, so that each load and each flush waits for all others.

@@ -79,6 +79,66 @@ async fn an_entity_has_one_owner_until_its_journal_is_in_the_database() {
 }
 
 #[tokio::test]
+async fn a_replay_does_not_bring_back_what_was_written_under_an_earlier_lease() {
+    let folder = tempfile::tempdir().unwrap();
+    let (first, of_first) = players(lazy("game1", folder.path()));
+    let ann = of_first.load_or_insert("ann", || player("ann")).await.unwrap();
+    ann.update(|ann| ann.gold = 10).await.unwrap();
+    drop(ann);
+    of_first.release("ann").await.unwrap();
+    let (second, of_second) = players(lazy("game2", folder.path()));
+    let ann = of_second.load("ann").await.unwrap().unwrap();
+    ann.update(|ann| ann.gold = 20).await.unwrap();
+    drop(ann);
+    of_second.release("ann").await.unwrap();
+    let ann = of_first.load("ann").await.unwrap().unwrap();
+    ann.update(|ann| ann.guild = Some(5)).await.unwrap();
+    // As after a kill: its journal has both of its changes.
+    drop((ann, of_first, first));
+    let (first, of_first) = players(lazy("game1", folder.path()));
+    first.opened().await.unwrap();
+    let expected = Player {
+        guild: Some(5),
+        gold: 20,
+        version: 3,
+        ..player("ann")
+    };
+    let ann = of_first.load("ann").await.unwrap().unwrap();
+    assert_eq!(ann.get().unwrap(), expected);
+    drop(second);
+}
+
+#[tokio::test]
+async fn what_was_not_written_when_a_lease_was_taken_away_is_no_part_of_what_comes_after() {
+    let folder = tempfile::tempdir().unwrap();
+    let (first, of_first) = players(lazy("game1", folder.path()));
+    let ann = of_first.load_or_insert("ann", || player("ann")).await.unwrap();
+    first.flush().await.unwrap();
+    ann.update(|ann| ann.gold = 10).await.unwrap();
+    let (second, of_second) = players(lazy("game2", folder.path()));
+    assert_eq!(second.force("game1", "it was thought dead").await, Ok(1));
+    let taken = of_second.load("ann").await.unwrap().unwrap();
+    taken.update(|ann| ann.gold = 20).await.unwrap();
+    drop(taken);
+    of_second.release("ann").await.unwrap();
+    // It learns of it when it writes, and has the next change under a lease of its own.
+    first.flush().await.unwrap();
+    assert_eq!(first.snapshot().unwrap().fenced, 1);
+    drop(ann);
+    let ann = of_first.load("ann").await.unwrap().unwrap();
+    assert_eq!(ann.get().unwrap().gold, 20);
+    ann.update(|ann| ann.guild = Some(5)).await.unwrap();
+    first.flush().await.unwrap();
+    let seen = of_first.view("ann").await.unwrap().unwrap();
+    assert_eq!((seen.gold, seen.guild), (20, Some(5)));
+    drop((ann, of_first, first));
+    let (first, of_first) = players(lazy("game1", folder.path()));
+    first.opened().await.unwrap();
+    let seen = of_first.view("ann").await.unwrap().unwrap();
+    assert_eq!((seen.gold, seen.guild), (20, Some(5)));
+}
+
+#[tokio::test]
 async fn a_forced_lease_ends_the_right_to_write() {
     let folder = tempfile::tempdir().unwrap();
     let (first, of_first) = players(lazy("game1", folder.path()));

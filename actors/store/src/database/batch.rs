@@ -1,9 +1,10 @@
 //! Changes as statements: those that are alike share one, which writes up to 512 rows. Pure.
 //!
-//! No entity has two changes in a batch, so that their order is free: rows are deleted first, then whole rows are
-//! written, then columns are set.
+//! No entity has two changes in a batch, so that their order is free as far as the store knows: rows are deleted first,
+//! then whole rows are written, then columns are set; each of these table after table, as changes of them came. Where a
+//! row refers to another one, whose table mostly comes first then, the database mostly agrees.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use super::sql::Dialect;
 use crate::change::{Assignment, Change, Op};
@@ -23,6 +24,8 @@ pub(super) type Statement = (String, Vec<Value>);
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Alike<'a> {
     what: What,
+    /// How many tables came before its own.
+    turn: usize,
     table: &'a str,
     /// The key's column.
     key: &'a str,
@@ -30,7 +33,7 @@ struct Alike<'a> {
 }
 
 /// What a statement does to its rows, in the order in which it is done.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 enum What {
     Delete,
     Put,
@@ -42,7 +45,10 @@ type Row<'a> = (&'a Key, &'a [Assignment]);
 
 /// Changes to be carried out together.
 #[derive(Debug, Default)]
-pub(super) struct Batch<'a>(BTreeMap<Alike<'a>, Vec<Row<'a>>>);
+pub(super) struct Batch<'a> {
+    rows: BTreeMap<Alike<'a>, Vec<Row<'a>>>,
+    turns: HashMap<(What, &'a str), usize>,
+}
 
 impl<'a> Batch<'a> {
     /// Adds a change of an entity that has none in here.
@@ -52,18 +58,20 @@ impl<'a> Batch<'a> {
             Op::Put(values) => (What::Put, values),
             Op::Set(values) => (What::Set, values),
         };
+        let next = self.turns.len();
         let alike = Alike {
             what,
+            turn: *self.turns.entry((what, &change.table)).or_insert(next),
             table: &change.table,
             key: &change.key_column,
             columns: values.iter().map(|(name, _)| &**name).collect(),
         };
-        self.0.entry(alike).or_default().push((&change.key, values));
+        self.rows.entry(alike).or_default().push((&change.key, values));
     }
 
     /// The statements that carry it out.
     pub(super) fn statements(&self, dialect: Dialect) -> impl Iterator<Item = Statement> {
-        self.0.iter().flat_map(move |(alike, rows)| {
+        self.rows.iter().flat_map(move |(alike, rows)| {
             let mut rows = rows.as_slice();
             std::iter::from_fn(move || {
                 let (now, later) = rows.split_at(size(rows)?);
@@ -172,6 +180,29 @@ mod tests {
             let changes: Vec<_> = (0..64).map(|key| change(key, long.clone())).collect();
             assert_eq!(sizes(&changes).len(), statements, "{length} bytes");
         }
+    }
+
+    #[test]
+    fn tables_are_written_in_the_order_in_which_changes_of_them_came() {
+        let of = |table: &'static str, key, op| Change {
+            table: table.into(),
+            ..change(key, op)
+        };
+        let put = || Op::Put(named("ann"));
+        let changes = [
+            of("players", 1, Op::Set(named("ann"))),
+            of("players", 2, Op::Delete),
+            of("teams", 1, put()),
+            of("guilds", 1, Op::Delete),
+            of("players", 3, put()),
+        ];
+        let mut batch = Batch::default();
+        changes.iter().for_each(|change| batch.add(change));
+        let statements = batch.statements(Dialect::Sqlite);
+        let tables: Vec<String> = statements
+            .map(|(sql, _)| sql.split('"').nth(1).unwrap().to_owned())
+            .collect();
+        assert_eq!(tables, ["players", "guilds", "teams", "players", "players"]);
     }
 
     #[test]

@@ -116,12 +116,7 @@ pub(crate) async fn writable(tx: &mut Tx, me: &str, changes: &[&Change]) -> Resu
 
 /// Whether `me` may write all of some changes: counted, which is quicker than rows, and nearly always so.
 async fn are_all_held(tx: &mut Tx, me: &str, changes: &[&Change]) -> Result<bool, StoreError> {
-    let mut keys: BTreeMap<(&str, i64), Vec<Key>> = BTreeMap::new();
-    for change in changes {
-        let alike = keys.entry((&change.table, change.fence)).or_default();
-        alike.push(change.key.clone());
-    }
-    for ((entity, fence), keys) in keys {
+    for ((entity, fence), keys) in by_lease(changes.iter().copied()) {
         for keys in keys.chunks(CHUNK) {
             let count = rounded(keys.len());
             let select = format!(
@@ -142,6 +137,16 @@ async fn are_all_held(tx: &mut Tx, me: &str, changes: &[&Change]) -> Result<bool
     Ok(true)
 }
 
+/// The keys of changes, by table and fencing number.
+fn by_lease<'a>(changes: impl IntoIterator<Item = &'a Change>) -> BTreeMap<(&'a str, i64), Vec<Key>> {
+    let mut keys: BTreeMap<(&str, i64), Vec<Key>> = BTreeMap::new();
+    for change in changes {
+        let alike = keys.entry((&change.table, change.fence)).or_default();
+        alike.push(change.key.clone());
+    }
+    keys
+}
+
 /// Gives the leases of some entities up.
 pub(crate) async fn release(tx: &mut Tx, me: &str, entity: &str, keys: &[Key]) -> Result<(), StoreError> {
     for keys in keys.chunks(CHUNK) {
@@ -159,10 +164,26 @@ pub(crate) async fn release(tx: &mut Tx, me: &str, entity: &str, keys: &[Key]) -
     Ok(())
 }
 
-/// Gives all leases of an owner up.
-pub(crate) async fn release_all(tx: &mut Tx, me: &str) -> Result<u64, StoreError> {
+/// Gives all leases of an owner up but those under which some changes are still to be written.
+pub(crate) async fn release_all_but(tx: &mut Tx, me: &str, kept: &[Change]) -> Result<(), StoreError> {
     let update = format!("UPDATE {TABLE} SET owner = '' WHERE owner = ?");
-    tx.execute(update, &[text(me)]).await.map(|done| done.rows)
+    tx.execute(update, &[text(me)]).await?;
+    // In the same transaction, so that nobody has seen them free.
+    for ((entity, fence), keys) in by_lease(kept) {
+        for keys in keys.chunks(CHUNK) {
+            let count = rounded(keys.len());
+            let update = format!(
+                "UPDATE {TABLE} SET owner = ? WHERE entity = ? AND owner = '' AND fence = ? AND pk IN {}",
+                tx.dialect().list(count)
+            );
+            let values: Vec<Value> = [text(me), text(entity), Value::Int(fence)]
+                .into_iter()
+                .chain(filled(keys, count).map(text))
+                .collect();
+            tx.execute(update, &values).await?;
+        }
+    }
+    Ok(())
 }
 
 /// Takes the leases of `owner` away, which is a node, with all its journals, or one `NODE#JOURNAL`; not those of `me`.
