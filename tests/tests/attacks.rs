@@ -102,3 +102,8 @@ fn the_document_names_tests_that_there_are() {
         );
     }
 }
+
+#[test]
+fn a_peer_is_not_obeyed_as_the_master_is() {
+    withstands("a peer that gives the master's orders");
+}

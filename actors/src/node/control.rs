@@ -138,7 +138,7 @@ impl Handler<KickFrom> for Control {
 }
 
 /// The node that sent the message at hand.
-fn sender() -> Option<NodeName> {
+pub(super) fn sender() -> Option<NodeName> {
     match scope::current()?.origin {
         Origin::Node(name) => Some(name),
         Origin::Client(_) => None,

@@ -1,10 +1,13 @@
 //! What an operator asks of a node, by way of the master: a report, its clients, a trace, a pause, entities that a node
 //! left behind.
 
+use std::future::ready;
+
 use actix::{Context, Handler, ResponseFuture};
 use lampyris_runtime::error::{ErrorKind, Fault};
+use lampyris_runtime::name::NodeName;
 
-use super::control::Control;
+use super::control::{Control, sender};
 use crate::error::CallError;
 use crate::net::{ClientInfo, Clients};
 use crate::protocol::{Disconnect, FollowClient, Force, ListClients, ReportNow, SetDrained};
@@ -46,6 +49,14 @@ impl Handler<Force> for Control {
     type Result = ResponseFuture<Result<u64, CallError>>;
 
     fn handle(&mut self, wish: Force, _: &mut Context<Self>) -> Self::Result {
+        // Nobody but the master may ask: its admin side has looked whether the owner is dead, and who wants it.
+        if sender() != Some(NodeName::master()) {
+            let fault = Fault::new(
+                ErrorKind::Unauthorized,
+                "only the master frees the entities of nodes",
+            );
+            return Box::pin(ready(Err(CallError::Runtime(fault))));
+        }
         let store = self.node.store().clone();
         Box::pin(async move {
             let Force { owner, reason, .. } = &wish;

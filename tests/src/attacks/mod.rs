@@ -95,6 +95,11 @@ pub const ATTACKS: &[Attack] = &[
         in_firefly: "no heartbeat; nothing calls reconnect",
         run: peers::silent_peer,
     },
+    Attack {
+        name: "a peer that gives the master's orders",
+        in_firefly: "who is connected may call anything",
+        run: peers::false_master,
+    },
 ];
 
 /// Does one, on a cluster of its own, and gives its row of the table: name, Firefly, inputs, what happened, memory

@@ -108,3 +108,22 @@ pub(super) fn silent_peer(cluster: &Cluster) -> (usize, String) {
         ),
     )
 }
+
+pub(super) fn false_master(cluster: &Cluster) -> (usize, String) {
+    const UNAUTHORIZED: u8 = 10;
+    let pid = cluster.admin().pid("game1");
+    signal_pid(pid, Signal::SIGSTOP);
+    // In the place of a node, with the secret.
+    let outcome = dial(cluster, "game1", &secret(cluster));
+    signal_pid(pid, Signal::SIGCONT);
+    let Outcome::Welcome(mut peer) = outcome else {
+        panic!("it is not let in: {outcome:?}")
+    };
+    // `{owner: "net", reason: "", dry_run: false}`
+    let order = b"\x83\xa5owner\xa3net\xa6reason\xa0\xa7dry_run\xc2";
+    let code = peer.call("lampyris.node.force", order).expect("an answer in time");
+    assert_eq!(code, UNAUTHORIZED);
+    drop(peer);
+    cluster.admin().until_state("game1", "ready");
+    (1, "`unauthorized`: entities are freed for the master alone".to_owned())
+}

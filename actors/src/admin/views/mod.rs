@@ -268,6 +268,7 @@ fn supervised(config: &Config, view: NodeView) -> NodeSummary {
         since,
         reason,
         start,
+        wanted: _,
         pid,
         adopted,
         incarnation,

@@ -21,6 +21,8 @@ pub struct NodeSnapshot {
     pub reason: String,
     /// Whether this master starts it.
     pub start: bool,
+    /// Whether it should run: it is started, or waited for, as soon as that can be.
+    pub wanted: bool,
     /// Its process, if one lives; for a node started elsewhere, on its own host.
     pub pid: Option<u32>,
     /// Whether the process was started by an earlier master.

@@ -1,13 +1,12 @@
 //! The action force: the entities of a node that does not come back, or has lost its journal, are freed.
 //!
 //! The master has no database. A node that has one does it: the node itself if it is up, which spares what it owns now;
-//! else any other.
+//! else any other, once it is certain that the node does not write any more.
 
 use actix_web::HttpResponse;
 use actix_web::web::{Data, Path, Query};
-use lampyris_runtime::config::Config;
 use lampyris_runtime::name::NodeName;
-use lampyris_runtime::supervisor::roster::State;
+use lampyris_runtime::supervisor::roster::{NodeSnapshot, State};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -23,7 +22,7 @@ use crate::protocol::Force;
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(in crate::admin) struct ForceRequest {
-    /// Why, for the events, the log and the leases themselves.
+    /// Why, for the events, the log and the leases themselves; needed unless nothing is to be done.
     reason: Option<String>,
     /// Only say what would be done.
     dry_run: bool,
@@ -48,7 +47,8 @@ pub(in crate::admin) struct ForceAnswer {
 
 /// Frees the entities that a node owns and does not come back for; needs the role admin. What is in its journal alone is
 /// lost, and should it come back, it cannot write them any more. Of a node that is up, only those that it owns under a
-/// journal that it has lost. The node need not be in the configuration any more.
+/// journal that it has lost. Any other has to be stopped or failed for good. It need not be in the configuration any
+/// more.
 #[utoipa::path(post, path = "/api/v1/nodes/{name}/actions/force", tag = "actions",
     params(("name" = String, Path, description = "The node"), DryRun),
     request_body(content = Option<ForceRequest>),
@@ -62,20 +62,34 @@ pub(in crate::admin) async fn of_node(
 ) -> Result<HttpResponse, Problem> {
     let request = request.unwrap_or_default();
     let owner = NodeName::new(&name).map_err(|_| Problem::no_such_node(&name))?;
-    let (config, nodes) = (seat.config(), seat.nodes().await?);
-    let known: Vec<Known> = nodes.iter().map(|node| Known::of(&config, node)).collect();
-    let by = carrier(owner.as_str(), &known)?;
     let dry_run = query.dry_run || request.dry_run;
-    let why = because(request.reason.as_deref());
-    if !dry_run {
-        seat.audit(&who.name, Some(owner.as_str()), format!("force{why}"));
+    let reason = request.reason.filter(|reason| !reason.trim().is_empty());
+    if reason.is_none() && !dry_run {
+        return Err(Problem::bad_request(
+            "force needs a reason; only a dry run does not",
+        ));
     }
+    let nodes = seat.nodes().await?;
+    let known: Vec<Known> = nodes.iter().map(|node| Known::of(&seat, node)).collect();
+    let by = carrier(owner.as_str(), &known)?;
+    let why = because(reason.as_deref());
     let force = Force {
         owner: owner.to_string(),
         reason: format!("{} has asked for it{why}", who.name),
         dry_run,
     };
-    let entities = seat.ask_slowly(by, force).await?;
+    let tell = |text| seat.audit(&who.name, Some(owner.as_str()), text);
+    if !dry_run {
+        tell(format!("force{why}"));
+    }
+    let outcome = seat.ask_slowly(by, force).await;
+    if !dry_run {
+        tell(match &outcome {
+            Ok(entities) => format!("force: {entities} entities are free now, by {by}"),
+            Err(problem) => format!("force: not known to be done; {problem}"),
+        });
+    }
+    let entities = outcome?;
     Ok(HttpResponse::Ok().json(ForceAnswer {
         action: "force",
         effect: effect(owner.as_str(), by, entities),
@@ -89,43 +103,63 @@ pub(in crate::admin) async fn of_node(
 /// What matters of a node here.
 struct Known<'a> {
     name: &'a str,
-    /// Whether it has a store.
+    /// Whether the life that it is in has told of a store. What is configured now need not be what it was started with.
     has_store: bool,
-    /// Whether it serves.
-    is_up: bool,
-    /// Whether it lacks nothing, as a database that is down.
-    is_ready: bool,
-    /// Whether it has a process, or a link.
-    is_there: bool,
+    state: State,
+    /// Whether it has no process that could write, and gets none unless somebody asks for it.
+    is_dead: bool,
 }
 
 impl<'a> Known<'a> {
-    fn of(config: &Config, node: &'a NodeView) -> Self {
-        let (name, state) = (node.supervision.name.as_str(), node.supervision.state);
+    fn of(seat: &Seat, node: &'a NodeView) -> Self {
+        let NodeSnapshot {
+            name, incarnation, ..
+        } = &node.supervision;
+        let tells = |known: &crate::records::Known| {
+            *incarnation == Some(known.report.incarnation) && known.report.data.is_some()
+        };
         Self {
-            name,
-            has_store: config.node(name).is_some_and(|own| own.db),
-            is_up: state.is_up(),
-            is_ready: state == State::Ready,
-            is_there: node.supervision.pid.is_some() || state.is_up(),
+            name: name.as_str(),
+            has_store: seat.records.node(name.as_str(), tells).unwrap_or_default(),
+            state: node.supervision.state,
+            is_dead: is_dead(&node.supervision),
         }
     }
+}
+
+/// Whether a node has ended for good. One that is waited for, looked for, or was lost sight of may write again.
+fn is_dead(node: &NodeSnapshot) -> bool {
+    let has_ended = match node.state {
+        State::Failed => true,
+        State::Stopped => !node.wanted,
+        _ => false,
+    };
+    has_ended && node.pid.is_none() && node.beside.is_none()
 }
 
 /// The node that is to free the entities of `owner`.
 fn carrier<'a>(owner: &str, nodes: &[Known<'a>]) -> Result<&'a str, Problem> {
-    let own = nodes.iter().find(|node| node.name == owner && node.has_store);
+    let refused = |text: String, hint: &str| {
+        let problem = Problem::conflict("still runs", text).node(owner);
+        Err(problem.hint(hint))
+    };
+    let own = nodes.iter().find(|node| node.name == owner);
     match own {
-        Some(node) if node.is_up => return Ok(node.name),
-        Some(node) if node.is_there => {
-            let text = format!("{owner} has a process, and may still write what it owns");
-            let problem = Problem::conflict("still runs", text).node(owner);
-            return Err(problem.hint("wait until it is ready, or stop or kill it"));
+        Some(node) if node.state.is_up() && node.has_store => return Ok(node.name),
+        Some(node) if node.state.is_up() => {
+            let text =
+                format!("{owner} is up and has not told of a database, so that it cannot do it itself");
+            return refused(text, "stop it first; if it has only just started, wait a second");
+        }
+        Some(node) if !node.is_dead => {
+            let state = node.state;
+            let text = format!("{owner} is {state}; it may still write what it owns, or starts again");
+            return refused(text, "wait until it is ready, or stop it first");
         }
         _ => {}
     }
-    let able = || nodes.iter().filter(|node| node.has_store && node.is_up);
-    let by = able().find(|node| node.is_ready).or(able().next());
+    let able = || nodes.iter().filter(|node| node.has_store && node.state.is_up());
+    let by = able().find(|node| node.state == State::Ready).or(able().next());
     by.map(|node| node.name).ok_or_else(|| {
         let text = format!("no other node is up with a database, to free what {owner} owns");
         let problem = Problem::conflict("no database", text).node(owner);
@@ -157,23 +191,27 @@ fn effect(owner: &str, by: &str, entities: u64) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Instant;
+
+    use lampyris_runtime::name::Incarnation;
+    use lampyris_runtime::supervisor::roster::{Event, NodeSpec, Roster};
+
     use super::*;
 
     fn node(name: &str) -> Known<'_> {
         Known {
             name,
             has_store: true,
-            is_up: true,
-            is_ready: true,
-            is_there: true,
+            state: State::Ready,
+            is_dead: false,
         }
     }
 
     fn gone(name: &str) -> Known<'_> {
         Known {
-            is_up: false,
-            is_ready: false,
-            is_there: false,
+            has_store: false,
+            state: State::Stopped,
+            is_dead: true,
             ..node(name)
         }
     }
@@ -184,13 +222,8 @@ mod tests {
         assert_eq!(by("game1", &[node("game2"), node("game1")]), Some("game1"));
         assert_eq!(by("game1", &[gone("game1"), node("game2")]), Some("game2"));
         assert_eq!(by("forgotten", &[gone("game1"), node("game2")]), Some("game2"));
-        let without = Known {
-            has_store: false,
-            ..node("game1")
-        };
-        assert_eq!(by("game1", &[without, node("game2")]), Some("game2"));
         let degraded = Known {
-            is_ready: false,
+            state: State::Degraded,
             ..node("game2")
         };
         let game3 = [degraded, gone("game1"), node("game3")];
@@ -201,13 +234,71 @@ mod tests {
     #[test]
     fn a_node_that_may_still_write_is_let_alone_and_without_a_database_nobody_can() {
         let refusal = |nodes: &[Known<'_>]| carrier("game1", nodes).unwrap_err().to_string();
-        let silent = Known {
-            is_there: true,
-            ..gone("game1")
+        for state in [
+            State::Unreachable,
+            State::Backoff,
+            State::Starting,
+            State::Stopped,
+        ] {
+            let silent = Known {
+                state,
+                is_dead: false,
+                ..gone("game1")
+            };
+            let refused = refusal(&[silent, node("game2")]);
+            assert!(
+                refused.starts_with(&format!("still runs: game1 is {state}")),
+                "{refused}"
+            );
+        }
+        // Started when it had a store, or another one.
+        let without = Known {
+            has_store: false,
+            ..node("game1")
         };
-        let refused = refusal(&[silent, node("game2")]);
-        assert!(refused.starts_with("still runs: game1"), "{refused}");
+        let refused = refusal(&[without, node("game2")]);
+        assert!(refused.starts_with("still runs: game1 is up"), "{refused}");
         let refused = refusal(&[gone("game1"), gone("game2")]);
         assert!(refused.starts_with("no database: no other node"), "{refused}");
+    }
+
+    /// A node that its master starts, or that is started elsewhere, through what may become of it.
+    #[test]
+    fn a_node_is_dead_when_it_has_ended_and_nobody_waits_for_it() {
+        let now = Instant::now();
+        let name = NodeName::new("game1").unwrap();
+        let life = Incarnation::draw().unwrap();
+        for start in [true, false] {
+            let spec = NodeSpec {
+                start,
+                ..NodeSpec::new(name.clone())
+            };
+            let mut roster = Roster::new(now, vec![spec], 1).unwrap();
+            let mut told = |event: Option<Event>| {
+                if let Some(event) = event {
+                    drop(roster.on_event(now, event));
+                }
+                let node = roster.snapshot(now).remove(0);
+                (node.state, is_dead(&node))
+            };
+            assert_eq!(told(None), (State::Stopped, true));
+            if start {
+                assert_eq!(told(Some(Event::StartAll)), (State::Starting, false));
+                continue;
+            }
+            let joined = Event::Joined {
+                name: name.clone(),
+                incarnation: life,
+                pid: 7,
+            };
+            assert_eq!(told(Some(joined)), (State::Starting, false));
+            let lost = Event::LinkLost {
+                name: name.clone(),
+                incarnation: life,
+            };
+            assert_eq!(told(Some(lost)), (State::Unreachable, false));
+            let stop = Event::Stop(name.clone());
+            assert_eq!(told(Some(stop)), (State::Stopped, true), "an operator says so");
+        }
     }
 }

@@ -327,6 +327,7 @@ impl Node {
             since: ago(self.since),
             reason: self.reason.clone(),
             start: self.spec.start,
+            wanted: self.wanted,
             pid: life.and_then(|life| life.pid),
             adopted: life.is_some_and(|life| life.origin == Origin::Adopted),
             incarnation: self.incarnation(),
