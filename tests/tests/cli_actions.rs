@@ -136,10 +136,12 @@ fn what_cannot_be_done_is_said_with_its_own_exit_code() {
         "{}",
         unknown.stderr()
     );
-    let no_database = cluster.run(&["force", "game1", "--dry-run"]);
-    assert_eq!(no_database.end(), End::Code(1));
-    let said = no_database.stderr();
-    assert!(said.contains("hint: start one; game1 itself will do"), "{said}");
+    for (owner, hint) in [("game1", "hint: stop it first"), ("gone", "hint: start one; gone itself will do")] {
+        let refused = cluster.run(&["force", owner, "--dry-run"]);
+        assert_eq!(refused.end(), End::Code(1));
+        let said = refused.stderr();
+        assert!(said.contains(hint), "{said}");
+    }
     for nonsense in [&["force", "game1"][..], &["force", "a/b", "--reason", "x"]] {
         assert_eq!(code(&cluster, nonsense), End::Code(2), "{nonsense:?}");
     }

@@ -55,6 +55,8 @@ function button(action) {
 async function answered(page, confirm) {
   const dialog = page.locator("dialog#confirm[open]");
   await dialog.waitFor();
+  const reason = page.locator("#confirm-reason[required]");
+  if (await reason.count()) await reason.fill("a test");
   await page.locator("#confirm-yes:enabled").waitFor();
   const effect = await page.locator("#effect").innerText();
   await confirm();

@@ -22,6 +22,7 @@ const wordOf = (action, ofCluster) => (ofCluster && action === "reload" ? "Reloa
 const OF_NODE = ["start", "restart", "reload", "drain", "undrain", "stop", "kill"];
 const OF_CLUSTER = ["rolling-restart", "reload", "stop"];
 const GRAVE = ["stop", "kill", "force"];
+const NEEDS_REASON = ["force"];
 
 // How long an action without an operation may take until it is called failed, in milliseconds.
 const PATIENCE = 60_000;
@@ -117,7 +118,8 @@ export function Confirm() {
   if (!question) return html`<dialog id="confirm" ref=${element} aria-labelledby="confirm-title" />`;
   const { action, names, effect, failed } = question;
   const needsName = !names && action === "stop";
-  const ready = effect !== null && !failed && (!needsName || typed === store.me.cluster);
+  const needsReason = NEEDS_REASON.includes(action);
+  const ready = effect !== null && !failed && (!needsName || typed === store.me.cluster) && (!needsReason || reason.trim() !== "");
   const yes = (event) => {
     event.preventDefault();
     if (!ready) return;
@@ -131,7 +133,7 @@ export function Confirm() {
       <h2 id="confirm-title">${word} ${whom}?</h2>
       <p id="effect" class=${failed ? "wrong" : ""} aria-live="polite">${effect ?? "Asking what will happen …"}</p>
       ${needsName && html`<label>Type <b>${store.me.cluster}</b> to confirm <input id="confirm-name" autocomplete="off" value=${typed} onInput=${(event) => setTyped(event.target.value)} /></label>`}
-      <label>Reason, for the events <input id="confirm-reason" autocomplete="off" maxlength="200" value=${reason} onInput=${(event) => setReason(event.target.value)} /></label>
+      <label>Reason, for the events${needsReason ? "; it is needed" : ""} <input id="confirm-reason" autocomplete="off" maxlength="200" required=${needsReason} value=${reason} onInput=${(event) => setReason(event.target.value)} /></label>
       <div class="answers">
         <button type="button" id="confirm-no" onClick=${close}>Cancel</button>
         <button type="submit" id="confirm-yes" class=${GRAVE.includes(action) ? "grave" : "primary"} disabled=${!ready}>${word}</button>

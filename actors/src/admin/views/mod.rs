@@ -165,8 +165,10 @@ pub(super) struct NodeDetail {
     certificates: Vec<CertificateInfo>,
     /// Its port for game clients.
     port: Option<PortView>,
-    /// Its database, journal and cache.
+    /// Its database, journal and cache, as it has told last.
     data: Option<DataReport>,
+    /// Whether that is told by the life that it is in, and it is up. Else it may be otherwise by now.
+    data_current: bool,
     /// A quarter of an hour, one point a second, oldest first.
     pub(super) points: Vec<Point>,
     /// Its last events.
@@ -328,6 +330,7 @@ fn supervised(config: &Config, view: NodeView) -> NodeSummary {
 pub(super) fn detail(seat: &Seat, view: NodeView) -> NodeDetail {
     /// Events of one node that are told with it.
     const EVENTS: usize = 50;
+    let (life, is_up) = (view.supervision.incarnation, view.supervision.state.is_up());
     let summary = summary(seat, view);
     let name = summary.name.as_str();
     let config = seat.config();
@@ -344,6 +347,7 @@ pub(super) fn detail(seat: &Seat, view: NodeView) -> NodeDetail {
         certificates: Vec::new(),
         port: None,
         data: None,
+        data_current: false,
         points: Vec::new(),
         events: seat
             .records
@@ -361,6 +365,7 @@ pub(super) fn detail(seat: &Seat, view: NodeView) -> NodeDetail {
         detail.certificates.clone_from(&report.certificates);
         detail.port = report.clients.as_ref().map(PortView::from);
         detail.data.clone_from(&report.data);
+        detail.data_current = is_up && life == Some(report.incarnation);
     });
     detail
 }

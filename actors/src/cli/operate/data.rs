@@ -26,13 +26,18 @@ fn row(node: &str, data: &Data) -> Vec<Cell> {
     let hits = looks.filter(|(_, all)| *all > 0);
     vec![
         Cell::text(node),
-        is_up(Some(data.database_up)),
+        is_up(Some(data.database_up).filter(|_| data.is_current)),
         Cell::count(Some(data.backlog)),
         Cell::measured(oldest, time),
         Cell::count(Some(data.write_failures + data.journal_failures)),
         Cell::whole(Some(data.journal_bytes), bytes),
         Cell::count(Some(data.entities)),
-        is_up(data.cache.as_ref().map(|cache| cache.up)),
+        is_up(
+            data.cache
+                .as_ref()
+                .map(|cache| cache.up)
+                .filter(|_| data.is_current),
+        ),
         Cell::text(or_dash(hits, |(hits, all)| format!("{}%", hits * 100 / all))),
         Cell::text(remark(data)),
     ]
@@ -46,8 +51,11 @@ fn is_up(up: Option<bool>) -> Cell {
     }
 }
 
-/// Why the database is down; else what has failed, or was taken away.
+/// That it is old; why the database is down; else what has failed, or was taken away.
 fn remark(data: &Data) -> String {
+    if !data.is_current {
+        return "the last that is known of it".to_owned();
+    }
     if let Some(down) = &data.database_down {
         return format!("for {}: {}", time(down.since), down.why);
     }
@@ -67,6 +75,14 @@ mod tests {
     use super::*;
 
     fn shown(data: Data) -> String {
+        let data = Data {
+            is_current: true,
+            ..data
+        };
+        as_it_is(data)
+    }
+
+    fn as_it_is(data: Data) -> String {
         let lines = lines(&[("game1".to_owned(), data)], |text, _| text.to_owned());
         let words: Vec<&str> = lines[1].split_whitespace().collect();
         words.join(" ")
@@ -95,6 +111,20 @@ mod tests {
             ..Data::default()
         };
         assert_eq!(shown(fresh), "game1 up 0 - 0 0B 0 - -", "no cache, no backlog");
+    }
+
+    #[test]
+    fn of_a_node_that_is_down_there_are_the_last_numbers_and_no_state() {
+        let data = Data {
+            database_up: true,
+            backlog: 3,
+            backlog_age: 1.5,
+            ..Data::default()
+        };
+        assert_eq!(
+            as_it_is(data),
+            "game1 - 3 1s 0 0B 0 - - the last that is known of it"
+        );
     }
 
     #[test]

@@ -59,8 +59,9 @@ struct Seen {
 pub(super) fn run(args: &Status, ground: &mut Ground) -> Result<u8, Trouble> {
     let api = args.reach.api(&ground.file)?;
     let mut former: Vec<String> = Vec::new();
+    let with_data = !args.nodes.is_empty() && args.format != Shape::Plain;
     loop {
-        let seen = see(&api, &args.nodes)?;
+        let seen = see(&api, &args.nodes, with_data)?;
         let lines = match args.format {
             Shape::Table => as_table(&seen, &ground.screen),
             Shape::Plain => seen.nodes.iter().map(plain).collect(),
@@ -75,11 +76,7 @@ pub(super) fn run(args: &Status, ground: &mut Ground) -> Result<u8, Trouble> {
             ground.screen.write(&format!("\x1b[H{text}\x1b[K\n\x1b[J"))?;
         } else {
             // Who reads this wants to know what changes, not what the time is.
-            let states = seen
-                .nodes
-                .iter()
-                .map(|node| format!("{}{:?}", node.state, node.pid));
-            let states: Vec<String> = states.collect();
+            let states = states(&seen);
             if states != former {
                 lines.iter().try_for_each(|line| ground.screen.line(line))?;
                 former = states;
@@ -89,7 +86,18 @@ pub(super) fn run(args: &Status, ground: &mut Ground) -> Result<u8, Trouble> {
     }
 }
 
-fn see(api: &Api, names: &[String]) -> Result<Seen, Trouble> {
+/// What is news when it is another one.
+fn states(seen: &Seen) -> Vec<String> {
+    let nodes = seen
+        .nodes
+        .iter()
+        .map(|node| format!("{}{:?}", node.state, node.pid));
+    let data = seen.data.iter();
+    let data = data.map(|(name, data)| format!("{name} {}", data.is_current && data.database_up));
+    nodes.chain(data).collect()
+}
+
+fn see(api: &Api, names: &[String], with_data: bool) -> Result<Seen, Trouble> {
     let (cluster, list) = (api.get("cluster")?, api.get("nodes")?);
     let nodes = chosen(api.parse(&list)?, names)?;
     let is_chosen = |value: &&Value| nodes.iter().any(|node| value["name"] == node.name);
@@ -101,9 +109,9 @@ fn see(api: &Api, names: &[String]) -> Result<Seen, Trouble> {
         .cloned()
         .collect();
     // Of all nodes it would be a request for each.
-    let data = match names {
-        [] => Vec::new(),
-        _ => add_data(api, &mut raw)?,
+    let data = match with_data {
+        true => add_data(api, &mut raw)?,
+        false => Vec::new(),
     };
     Ok(Seen {
         nodes,
@@ -118,9 +126,17 @@ fn add_data(api: &Api, nodes: &mut [Value]) -> Result<Vec<(String, Data)>, Troub
     let mut all = Vec::new();
     for node in nodes {
         let name = node["name"].as_str().unwrap_or_default().to_owned();
-        node["data"] = api.get(&format!("nodes/{name}"))?["data"].take();
-        if let Some(data) = api.parse(&node["data"])? {
-            all.push((name, data));
+        // It may have gone since the list was made.
+        let mut detail = match api.get(&format!("nodes/{name}")) {
+            Err(Trouble::Refused { status: 404, .. }) => Value::Null,
+            answered => answered?,
+        };
+        for key in ["data", "data_current"] {
+            node[key] = detail[key].take();
+        }
+        if let Some(data) = api.parse::<Option<Data>>(&node["data"])? {
+            let is_current = node["data_current"] == true;
+            all.push((name, Data { is_current, ..data }));
         }
     }
     Ok(all)

@@ -164,6 +164,9 @@ impl Node {
 #[cfg_attr(test, derive(serde::Serialize))]
 #[serde(default)]
 pub(super) struct Data {
+    /// Whether it holds now. It stands beside the rest, not in it.
+    #[serde(skip)]
+    pub(super) is_current: bool,
     pub(super) database_up: bool,
     pub(super) database_down: Option<Outage>,
     pub(super) last_failure: Option<String>,

@@ -3,7 +3,10 @@
 //! The master has no database. A node that has one does it: the node itself if it is up, which spares what it owns now;
 //! else any other, once it is certain that the node does not write any more.
 
+use std::time::{Duration, Instant};
+
 use actix_web::HttpResponse;
+use actix_web::rt::time::sleep;
 use actix_web::web::{Data, Path, Query};
 use lampyris_runtime::name::NodeName;
 use lampyris_runtime::supervisor::roster::{NodeSnapshot, State};
@@ -16,7 +19,8 @@ use crate::admin::body::Body;
 use crate::admin::problem::Problem;
 use crate::admin::seat::Seat;
 use crate::master::NodeView;
-use crate::protocol::Force;
+use crate::protocol::{Force, ReportNow};
+use crate::records::Known as Report;
 
 /// How it is to be done.
 #[derive(Debug, Default, Deserialize, ToSchema)]
@@ -70,6 +74,9 @@ pub(in crate::admin) async fn of_node(
         ));
     }
     let nodes = seat.nodes().await?;
+    for node in &nodes {
+        hear_from(&seat, &node.supervision).await;
+    }
     let known: Vec<Known> = nodes.iter().map(|node| Known::of(&seat, node)).collect();
     let by = carrier(owner.as_str(), &known)?;
     let why = because(reason.as_deref());
@@ -100,6 +107,22 @@ pub(in crate::admin) async fn of_node(
     }))
 }
 
+/// Waits for the first word of a node whose present life has told nothing yet, for a while.
+async fn hear_from(seat: &Seat, node: &NodeSnapshot) {
+    const PATIENCE: Duration = Duration::from_secs(1);
+    const LOOK: Duration = Duration::from_millis(20);
+    let name = node.name.as_str();
+    let is_of_now = |known: &Report| Some(known.report.incarnation) == node.incarnation;
+    let has_told = || seat.records.node(name, is_of_now).unwrap_or_default();
+    if !node.state.is_up() || has_told() || seat.ask(name, ReportNow).await.is_err() {
+        return;
+    }
+    let asked = Instant::now();
+    while !has_told() && asked.elapsed() < PATIENCE {
+        sleep(LOOK).await;
+    }
+}
+
 /// What matters of a node here.
 struct Known<'a> {
     name: &'a str,
@@ -115,9 +138,8 @@ impl<'a> Known<'a> {
         let NodeSnapshot {
             name, incarnation, ..
         } = &node.supervision;
-        let tells = |known: &crate::records::Known| {
-            *incarnation == Some(known.report.incarnation) && known.report.data.is_some()
-        };
+        let tells =
+            |known: &Report| *incarnation == Some(known.report.incarnation) && known.report.data.is_some();
         Self {
             name: name.as_str(),
             has_store: seat.records.node(name.as_str(), tells).unwrap_or_default(),
@@ -149,7 +171,7 @@ fn carrier<'a>(owner: &str, nodes: &[Known<'a>]) -> Result<&'a str, Problem> {
         Some(node) if node.state.is_up() => {
             let text =
                 format!("{owner} is up and has not told of a database, so that it cannot do it itself");
-            return refused(text, "stop it first; if it has only just started, wait a second");
+            return refused(text, "stop it first");
         }
         Some(node) if !node.is_dead => {
             let state = node.state;
@@ -191,8 +213,6 @@ fn effect(owner: &str, by: &str, entities: u64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Instant;
-
     use lampyris_runtime::name::Incarnation;
     use lampyris_runtime::supervisor::roster::{Event, NodeSpec, Roster};
 

@@ -146,12 +146,19 @@ const Up = ({ up }) => html`<span class="state" data-state=${up ? "ready" : "fai
 // A number that should be 0.
 const Bad = ({ number }) => (number ? html`<b class="bad">${count(number)}</b>` : "0");
 
-function Data({ node, data }) {
-  const { cache, database_down: down } = data;
+const hasDatabase = ({ name, config }) => config.some(({ key, value }) => key === `servers.${name}.db` && value === "true");
+
+// Also of a node that has told nothing to this master, if it is configured with a database.
+function Data({ node, data, current }) {
+  const tools = html`${data?.last_failure && html`<span class="hint">last failure: ${data.last_failure}</span>`}<${Force} node=${node} />`;
+  if (!data) return html`<${Card} title="Data" wide tools=${tools}><p class="hint">It has told nothing of its database.</p><//>`;
+  const { cache } = data;
+  const down = current && data.database_down;
   const looks = cache ? cache.hits + cache.misses : 0;
-  return html`<${Card} title="Data" wide tools=${html`${data.last_failure && html`<span class="hint">last failure: ${data.last_failure}</span>`}<${Force} node=${node} />`}>
+  const state = (up) => (current ? html`<${Up} up=${up} />` : html`<span class="hint">not known; the rest is the last that is known</span>`);
+  return html`<${Card} title="Data" wide tools=${tools}>
     <dl class="facts within">
-      <${Fact} name="database"><${Up} up=${data.database_up} />${down && html` <span class="hint">for ${span(down.since)}: ${down.why}</span>`}<//>
+      <${Fact} name="database">${state(data.database_up)}${down && html` <span class="hint">for ${span(down.since)}: ${down.why}</span>`}<//>
       <${Fact} name="connections">${count(data.connections)} <span class="hint">${count(data.connections_idle)} idle</span><//>
       <${Fact} name="waits to be written">${count(data.backlog)}${data.backlog > 0 && html` <span class="hint">the oldest for ${time(data.backlog_age)}</span>`}<//>
       <${Fact} name="written">${count(data.written)}<//>
@@ -160,7 +167,7 @@ function Data({ node, data }) {
       <${Fact} name="failures of the journal"><${Bad} number=${data.journal_failures} /><//>
       <${Fact} name="entities in memory">${count(data.entities)} <span class="hint">${count(data.loads)} loaded, ${count(data.evicted)} gone</span><//>
       <${Fact} name="changes of lost entities"><${Bad} number=${data.fenced} /><//>
-      ${cache && html`<${Fact} name="cache"><${Up} up=${cache.up} /> <span class="hint">${looks ? `${percent(cache.hits / looks)} of ${count(looks)} looks` : "no looks"}</span><//>`}
+      ${cache && html`<${Fact} name="cache">${current && html`<${Up} up=${cache.up} />`} <span class="hint">${looks ? `${percent(cache.hits / looks)} of ${count(looks)} looks` : "no looks"}</span><//>`}
     </dl>
   <//>`;
 }
@@ -228,7 +235,7 @@ export function Page({ name }) {
         <${Charts} points=${points} clients=${detail.port !== null} />
         <${Handlers} detail=${detail} />
         <${Links} detail=${detail} node=${node} />
-        ${detail.data && html`<${Data} node=${node} data=${detail.data} />`}
+        ${(detail.data || hasDatabase(detail)) && html`<${Data} node=${node} data=${detail.data} current=${detail.data_current} />`}
         ${detail.port && html`<${Clients} node=${node} port=${detail.port} />`}
         <${Card} title="Log" wide tools=${html`<a href=${`/logs?nodes=${name}`}>with others</a>`}><${LogView} names=${[name]} /><//>
         <${Exits} node=${detail} />
