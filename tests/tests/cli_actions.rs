@@ -136,7 +136,10 @@ fn what_cannot_be_done_is_said_with_its_own_exit_code() {
         "{}",
         unknown.stderr()
     );
-    for (owner, hint) in [("game1", "hint: stop it first"), ("gone", "hint: start one; gone itself will do")] {
+    for (owner, hint) in [
+        ("game1", "hint: stop it first"),
+        ("gone", "hint: start one; gone itself will do"),
+    ] {
         let refused = cluster.run(&["force", owner, "--dry-run"]);
         assert_eq!(refused.end(), End::Code(1));
         let said = refused.stderr();

@@ -221,6 +221,80 @@ async fn contention(stage: Stage) {
     assert!(one.iter().all(|id| !two.contains(id)));
 }
 
+/// An entity with a column that is unique besides its key: the table is the user's own.
+#[derive(Debug, Clone, PartialEq, Entity)]
+#[entity(table = "accounts", mode = "behind")]
+struct Account {
+    #[entity(key)]
+    id: String,
+    mail: String,
+}
+
+/// What has the same value as another row is refused, and neither takes that row's place nor holds others up.
+async fn unique(stage: Stage) {
+    let migrations = tempfile::tempdir().unwrap();
+    let table =
+        "CREATE TABLE accounts (id VARCHAR(64) NOT NULL PRIMARY KEY, mail VARCHAR(64) NOT NULL UNIQUE)";
+    std::fs::write(migrations.path().join("1_accounts.sql"), table).unwrap();
+    let mut settings = stage.settings("game1");
+    settings.database.migrations = Some(migrations.path().to_owned());
+    settings.journal.interval = Duration::from_secs(3600);
+    let store = Store::open(settings).unwrap();
+    let accounts = store.entities::<Account>();
+    let account = |id: &str, mail: &str| Account {
+        id: id.to_owned(),
+        mail: mail.to_owned(),
+    };
+    let first = accounts.insert(account("first", "same")).await.unwrap();
+    store.flush().await.unwrap();
+    accounts.insert(account("second", "same")).await.unwrap();
+    for at in 0..40 {
+        let name = format!("other{at}");
+        accounts.insert(account(&name, &name)).await.unwrap();
+    }
+    store.flush().await.unwrap();
+    let all = async || accounts.select("ORDER BY id", Vec::new()).await.unwrap();
+    let rows = all().await;
+    assert_eq!((rows.len(), &rows[0]), (41, &account("first", "same")));
+    let now = store.snapshot().unwrap();
+    assert_eq!((now.backlog, now.written), (1, 41), "{now:?}");
+    // A row that is written as a whole over its own one, and what was refused, once nothing speaks against it.
+    first.delete().await.unwrap();
+    accounts.insert(account("first", "other")).await.unwrap();
+    let begun = std::time::Instant::now();
+    while store.snapshot().unwrap().backlog > 0 {
+        assert!(begun.elapsed() < Duration::from_secs(20));
+        store.flush().await.unwrap();
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    let rows = all().await;
+    assert_eq!((rows.len(), &rows[0]), (42, &account("first", "other")));
+    assert_eq!(rows[41], account("second", "same"));
+}
+
+#[test]
+fn over_sqlite_no_row_takes_the_place_of_another_one() {
+    block_on(unique(Stage::over(|folder| {
+        Target::Sqlite(folder.join("store.sqlite"))
+    })));
+}
+
+#[test]
+fn over_mariadb_no_row_takes_the_place_of_another_one() {
+    let test = "over_mariadb_no_row_takes_the_place_of_another_one";
+    with_server(test, Kind::MariaDb, async |server| {
+        unique(Stage::of(&server)).await
+    });
+}
+
+#[test]
+fn over_postgresql_no_row_takes_the_place_of_another_one() {
+    let test = "over_postgresql_no_row_takes_the_place_of_another_one";
+    with_server(test, Kind::Postgres, async |server| {
+        unique(Stage::of(&server)).await
+    });
+}
+
 #[test]
 fn sqlite_does_everything() {
     block_on(everything(Stage::over(|folder| {

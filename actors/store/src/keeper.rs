@@ -91,6 +91,7 @@ async fn open(core: &Arc<Core>, folder: &Arc<Folder>) -> Result<(), StoreError> 
     let mut tx = db.begin_anyway().await?;
     tx.execute(db.dialect().create_leases(), &[]).await?;
     tx.commit().await?;
+    index_leases(&db.patient()).await;
     migrate(core, &db).await?;
     let me = format!("{}#{}", core.settings.node, folder.id());
     let refused = replay(core, &db, folder, &me).await?;
@@ -131,6 +132,23 @@ async fn open(core: &Arc<Core>, folder: &Arc<Folder>) -> Result<(), StoreError> 
     // It is empty: this is the one place that fills it, and comes here once.
     drop(core.opened.set(opened));
     Ok(())
+}
+
+/// Without it all works, and some of it slowly.
+async fn index_leases(db: &Database) {
+    let made = async {
+        let mut tx = db.begin_anyway().await?;
+        match tx.execute(db.dialect().index_leases(), &[]).await {
+            Ok(_) => tx.commit().await,
+            Err(why) => {
+                tx.roll_back().await;
+                Err(why)
+            }
+        }
+    };
+    if let Err(why) = made.await {
+        tracing::debug!(%why, "no index of the leases is made; it is there already, or cannot be");
+    }
 }
 
 async fn migrate(core: &Core, db: &Database) -> Result<(), StoreError> {

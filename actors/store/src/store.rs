@@ -151,20 +151,24 @@ impl Store {
     /// Takes the leases of a node away that does not come back: what is in its journal alone is then lost, and
     /// should it come back, it cannot write any more. `owner` is the node's name, or `NODE#JOURNAL`. The leases of
     /// this store itself stay, so that a node can free what was its own under a journal that is lost. Is logged, and
-    /// noted in each lease. Gives the number of leases.
+    /// noted in each lease. Gives the number of leases. They are taken away few at a time, so that others can work
+    /// meanwhile.
     ///
     /// # Errors
-    /// [`StoreError::Unavailable`] and the like; [`StoreError::BadKey`] when `owner` is empty.
+    /// [`StoreError::Unavailable`] and the like, after which some may have been taken away, and the same call does the
+    /// rest; [`StoreError::BadKey`] when `owner` is empty.
     pub async fn force(&self, owner: &str, reason: &str) -> Result<u64, StoreError> {
         let core = self.of_owner(owner).await?;
         let (owner, inner) = (owner.to_owned(), Arc::clone(&core));
         let note = format!("from {owner} by {}: {reason}", core.me());
         core.run(async move {
-            let mut tx = inner.db.begin().await?;
-            let count = leases::force(&mut tx, inner.me(), &owner, &note).await?;
-            tx.commit().await?;
+            let mut count = 0;
+            let forced = leases::force(&inner.db.patient(), inner.me(), &owner, &note, |more| {
+                count += more
+            })
+            .await;
             tracing::warn!(count, %note, "leases are taken away by force");
-            Ok(count)
+            forced.map(|()| count)
         })
         .await
     }
@@ -176,13 +180,8 @@ impl Store {
     pub async fn forceable(&self, owner: &str) -> Result<u64, StoreError> {
         let core = self.of_owner(owner).await?;
         let (owner, inner) = (owner.to_owned(), Arc::clone(&core));
-        core.run(async move {
-            let mut tx = inner.db.begin().await?;
-            let count = leases::count(&mut tx, inner.me(), &owner).await?;
-            tx.commit().await?;
-            Ok(count)
-        })
-        .await
+        core.run(async move { leases::count(&inner.db.patient(), inner.me(), &owner).await })
+            .await
     }
 
     /// What answers questions about the leases of `owner`, once it is open.

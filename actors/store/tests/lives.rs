@@ -162,6 +162,24 @@ async fn a_forced_lease_ends_the_right_to_write() {
 }
 
 #[tokio::test]
+async fn leases_are_forced_few_at_a_time_of_all_journals_of_a_node() {
+    let folder = tempfile::tempdir().unwrap();
+    let ids: Vec<String> = (0..1500).map(|id| format!("p{id}")).collect();
+    for ids in [&ids[..1300], &ids[1300..]] {
+        let (store, all) = players(lazy("game1", folder.path()));
+        all.load_many(ids).await.unwrap();
+        drop((all, store));
+        std::fs::remove_dir_all(folder.path().join("game1-journal")).unwrap();
+    }
+    let (second, of_second) = players(lazy("game2", folder.path()));
+    assert_eq!(second.forceable("game1").await, Ok(1500));
+    assert_eq!(second.force("game1", "its disk is broken").await, Ok(1500));
+    assert_eq!(second.force("game1", "once more").await, Ok(0));
+    assert!(of_second.load_many(&ids).await.is_ok());
+    assert_eq!(second.forceable("game2").await, Ok(0), "its own are spared");
+}
+
+#[tokio::test]
 async fn a_node_that_lost_its_journal_is_given_back_what_was_its_own_and_nobody_elses() {
     let folder = tempfile::tempdir().unwrap();
     let of_node = async |node: &str, ids: &[&str]| {

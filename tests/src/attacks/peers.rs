@@ -121,9 +121,14 @@ pub(super) fn false_master(cluster: &Cluster) -> (usize, String) {
     };
     // `{owner: "net", reason: "", dry_run: false}`
     let order = b"\x83\xa5owner\xa3net\xa6reason\xa0\xa7dry_run\xc2";
-    let code = peer.call("lampyris.node.force", order).expect("an answer in time");
+    let code = peer
+        .call("lampyris.node.force", order)
+        .expect("an answer in time");
     assert_eq!(code, UNAUTHORIZED);
     drop(peer);
     cluster.admin().until_state("game1", "ready");
-    (1, "`unauthorized`: entities are freed for the master alone".to_owned())
+    (
+        1,
+        "`unauthorized`: entities are freed for the master alone".to_owned(),
+    )
 }

@@ -32,6 +32,11 @@ impl HealthBoard {
         Self(Arc::new(watch::Sender::new(Health::Opening)))
     }
 
+    /// One that takes nothing in, for work whose failures say nothing of the database.
+    pub(crate) fn deaf() -> Self {
+        Self(Arc::new(watch::Sender::new(Health::Closed)))
+    }
+
     pub(crate) fn watch(&self) -> watch::Receiver<Health> {
         self.0.subscribe()
     }

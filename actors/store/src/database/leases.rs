@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use super::sql::{Dialect, rounded};
-use super::tx::Tx;
+use super::tx::{Database, Tx};
 use crate::change::Change;
 use crate::error::StoreError;
 use crate::lease::{Lease, NOBODY, TABLE, Verdict, decide, may_write};
@@ -11,6 +11,10 @@ use crate::value::{Key, Kind, Value};
 
 /// Most keys of one statement.
 pub(crate) const CHUNK: usize = 512;
+
+/// Whether a lease is somebody's, beside its key. Written so that no planner looks through all of an owner's by their
+/// index: the keys are fewer.
+const OWNER: &str = "COALESCE(owner, '')";
 
 /// Acquires the leases of entities for `me`, as far as they are free; the verdicts are in the order of the keys.
 pub(crate) async fn acquire(
@@ -120,7 +124,7 @@ async fn are_all_held(tx: &mut Tx, me: &str, changes: &[&Change]) -> Result<bool
         for keys in keys.chunks(CHUNK) {
             let count = rounded(keys.len());
             let select = format!(
-                "SELECT COUNT(*) FROM {TABLE} WHERE entity = ? AND owner = ? AND fence = ? AND pk IN {}",
+                "SELECT COUNT(*) FROM {TABLE} WHERE entity = ? AND {OWNER} = ? AND fence = ? AND pk IN {}",
                 tx.dialect().list(count)
             );
             let values: Vec<Value> = [text(entity), text(me), Value::Int(fence)]
@@ -152,7 +156,7 @@ pub(crate) async fn release(tx: &mut Tx, me: &str, entity: &str, keys: &[Key]) -
     for keys in keys.chunks(CHUNK) {
         let count = rounded(keys.len());
         let update = format!(
-            "UPDATE {TABLE} SET owner = '' WHERE entity = ? AND owner = ? AND pk IN {}",
+            "UPDATE {TABLE} SET owner = '' WHERE entity = ? AND {OWNER} = ? AND pk IN {}",
             tx.dialect().list(count)
         );
         let values: Vec<Value> = [text(entity), text(me)]
@@ -173,7 +177,7 @@ pub(crate) async fn release_all_but(tx: &mut Tx, me: &str, kept: &[Change]) -> R
         for keys in keys.chunks(CHUNK) {
             let count = rounded(keys.len());
             let update = format!(
-                "UPDATE {TABLE} SET owner = ? WHERE entity = ? AND owner = '' AND fence = ? AND pk IN {}",
+                "UPDATE {TABLE} SET owner = ? WHERE entity = ? AND {OWNER} = '' AND fence = ? AND pk IN {}",
                 tx.dialect().list(count)
             );
             let values: Vec<Value> = [text(me), text(entity), Value::Int(fence)]
@@ -187,32 +191,104 @@ pub(crate) async fn release_all_but(tx: &mut Tx, me: &str, kept: &[Change]) -> R
 }
 
 /// Takes the leases of `owner` away, which is a node, with all its journals, or one `NODE#JOURNAL`; not those of `me`.
-/// Their numbers grow, so that the owner cannot write any more.
-pub(crate) async fn force(tx: &mut Tx, me: &str, owner: &str, note: &str) -> Result<u64, StoreError> {
-    let (condition, values) = owned(me, owner);
-    let update = format!("UPDATE {TABLE} SET owner = '', fence = fence + 1, forced = ? WHERE {condition}");
-    let note: String = note.chars().take(400).collect();
-    let values: Vec<Value> = std::iter::once(Value::Text(note)).chain(values).collect();
-    tx.execute(update, &values).await.map(|done| done.rows)
+/// Their numbers grow, so that the owner cannot write any more. In several transactions, `done` being told after each
+/// how many leases that were.
+pub(crate) async fn force(
+    db: &Database,
+    me: &str,
+    owner: &str,
+    note: &str,
+    mut done: impl FnMut(u64),
+) -> Result<(), StoreError> {
+    let note = Value::Text(note.chars().take(400).collect());
+    for owner in owners(db, me, owner).await? {
+        loop {
+            let mut tx = db.begin_anyway().await?;
+            let leases = some_of(&mut tx, &owner).await?;
+            let mut count = 0;
+            for (entity, keys) in &leases {
+                count += take_away(&mut tx, &owner, entity, keys, &note).await?;
+            }
+            tx.commit().await?;
+            if leases.is_empty() {
+                break;
+            }
+            done(count);
+        }
+    }
+    Ok(())
 }
 
 /// How many leases `force` would take away.
-pub(crate) async fn count(tx: &mut Tx, me: &str, owner: &str) -> Result<u64, StoreError> {
-    let (condition, values) = owned(me, owner);
-    let select = format!("SELECT COUNT(*) FROM {TABLE} WHERE {condition}");
-    let rows = tx.fetch(select, &values, &[Kind::Int]).await?;
-    Ok(match rows.first().and_then(|row| row.first()) {
-        Some(Value::Int(count)) => u64::try_from(*count).unwrap_or_default(),
-        _ => 0,
-    })
+pub(crate) async fn count(db: &Database, me: &str, owner: &str) -> Result<u64, StoreError> {
+    let mut count = 0;
+    for owner in owners(db, me, owner).await? {
+        let select = format!("SELECT COUNT(*) FROM {TABLE} WHERE owner = ?");
+        let mut tx = db.begin_anyway().await?;
+        let rows = tx.fetch(select, &[text(owner)], &[Kind::Int]).await?;
+        tx.commit().await?;
+        if let Some([Value::Int(leases)]) = rows.first().map(Vec::as_slice) {
+            count += u64::try_from(*leases).unwrap_or_default();
+        }
+    }
+    Ok(count)
 }
 
-/// The leases of `owner` without those of `me`. Not by LIKE, for which an underscore in a name is any letter.
-fn owned(me: &str, owner: &str) -> (String, [Value; 3]) {
+/// Those who have leases and are meant by `owner`, without `me`. From one owner to the next in the index: there are few
+/// owners, and may be many leases.
+async fn owners(db: &Database, me: &str, owner: &str) -> Result<Vec<String>, StoreError> {
     let journals = format!("{owner}#");
-    let letters = journals.chars().count();
-    let condition = format!("owner <> ? AND (owner = ? OR SUBSTR(owner, 1, {letters}) = ?)");
-    (condition, [text(me), text(owner), Value::Text(journals)])
+    let select = format!("SELECT MIN(owner) FROM {TABLE} WHERE owner > ?");
+    let (mut owners, mut last) = (Vec::new(), NOBODY.to_owned());
+    let mut tx = db.begin_anyway().await?;
+    while let Some(Value::Text(next)) = tx
+        .fetch(select.clone(), &[text(&last)], &[Kind::Text])
+        .await?
+        .pop()
+        .and_then(|mut row| row.pop())
+    {
+        if next != me && (next == owner || next.starts_with(&journals)) {
+            owners.push(next.clone());
+        }
+        last = next;
+    }
+    tx.commit().await?;
+    Ok(owners)
+}
+
+/// Some leases of an owner, by their tables.
+async fn some_of(tx: &mut Tx, owner: &str) -> Result<BTreeMap<String, Vec<Key>>, StoreError> {
+    let select = format!("SELECT entity, pk FROM {TABLE} WHERE owner = ? LIMIT {CHUNK}");
+    let rows = tx
+        .fetch(select, &[text(owner)], &[Kind::Text, Kind::Text])
+        .await?;
+    let mut leases: BTreeMap<String, Vec<Key>> = BTreeMap::new();
+    for row in rows {
+        if let Ok([Value::Text(entity), Value::Text(pk)]) = <[Value; 2]>::try_from(row) {
+            leases.entry(entity).or_default().push(Key::Text(pk.into()));
+        }
+    }
+    Ok(leases)
+}
+
+async fn take_away(
+    tx: &mut Tx,
+    owner: &str,
+    entity: &str,
+    keys: &[Key],
+    note: &Value,
+) -> Result<u64, StoreError> {
+    let count = rounded(keys.len());
+    // Of those that have been given up in the meantime there are none.
+    let update = format!(
+        "UPDATE {TABLE} SET owner = '', fence = fence + 1, forced = ? WHERE entity = ? AND {OWNER} = ? AND pk IN {}",
+        tx.dialect().list(count)
+    );
+    let values: Vec<Value> = [note.clone(), text(entity), text(owner)]
+        .into_iter()
+        .chain(filled(keys, count).map(text))
+        .collect();
+    tx.execute(update, &values).await.map(|done| done.rows)
 }
 
 /// `count` of the keys' items, the last one again and again.

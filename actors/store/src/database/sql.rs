@@ -107,6 +107,14 @@ impl Dialect {
         )
     }
 
+    /// Makes the index by which the leases of an owner are found, also in tables that were made without. As for entities,
+    /// MySQL refuses when it is there.
+    pub(crate) fn index_leases(self) -> String {
+        let unless = if self == Self::MySql { "" } else { "IF NOT EXISTS " };
+        let table = lease::TABLE;
+        format!("CREATE INDEX {unless}{table}_owner ON {table} (owner)")
+    }
+
     /// Begins a transaction that is going to write.
     pub(crate) fn begin(self) -> &'static str {
         match self {
@@ -163,16 +171,20 @@ impl Dialect {
                 .collect::<Vec<_>>()
                 .join(", ")
         };
-        match self {
-            Self::MySql if columns.is_empty() => insert.replacen("INSERT", "INSERT IGNORE", 1),
-            Self::MySql => format!(
-                "{insert} ON DUPLICATE KEY UPDATE {}",
+        let key = self.name(key);
+        match (self, columns.is_empty()) {
+            // There is no word for which key is meant: without the first assignment, a row that has the value of
+            // another unique key would be overwritten, whosesoever it is. So that has to be an error, which a number
+            // beyond the largest one is in every mode of the server.
+            (Self::MySql, true) => format!("{insert} ON DUPLICATE KEY UPDATE {}", only_of(&key)),
+            (Self::MySql, false) => format!(
+                "{insert} ON DUPLICATE KEY UPDATE {}, {}",
+                only_of(&key),
                 update(&|name| format!("VALUES({name})"))
             ),
-            _ if columns.is_empty() => format!("{insert} ON CONFLICT DO NOTHING"),
-            _ => format!(
-                "{insert} ON CONFLICT ({}) DO UPDATE SET {}",
-                self.name(key),
+            (_, true) => format!("{insert} ON CONFLICT ({key}) DO NOTHING"),
+            (_, false) => format!(
+                "{insert} ON CONFLICT ({key}) DO UPDATE SET {}",
                 update(&|name| format!("excluded.{name}"))
             ),
         }
@@ -255,6 +267,11 @@ impl Dialect {
     }
 }
 
+/// Changes nothing in the row of the key that is to be written, and is an error in any other row. For MySQL.
+fn only_of(key: &str) -> String {
+    format!("{key} = IF(18446744073709551615 + IF({key} <=> VALUES({key}), 0, 1) > 0, {key}, {key})")
+}
+
 /// `?, ?, ?`
 pub(crate) fn marks(count: usize) -> String {
     vec!["?"; count].join(", ")
@@ -293,11 +310,14 @@ mod tests {
         );
         assert_eq!(
             Dialect::MySql.put("t", "id", &["a"], 1),
-            "INSERT INTO `t` (`id`, `a`) VALUES (?, ?) ON DUPLICATE KEY UPDATE `a` = VALUES(`a`)"
+            format!(
+                "INSERT INTO `t` (`id`, `a`) VALUES (?, ?) ON DUPLICATE KEY UPDATE {}, `a` = VALUES(`a`)",
+                only_of("`id`")
+            )
         );
         assert_eq!(
-            Dialect::MySql.put("t", "id", &[], 2),
-            "INSERT IGNORE INTO `t` (`id`) VALUES (?), (?)"
+            Dialect::Sqlite.put("t", "id", &[], 2),
+            r#"INSERT INTO "t" ("id") VALUES (?), (?) ON CONFLICT ("id") DO NOTHING"#
         );
         assert_eq!(
             Dialect::Postgres.set("t", "id", &["a", "b"]),

@@ -30,7 +30,20 @@ pub(crate) struct Tx {
     ended: bool,
 }
 
+/// How long work may take at least that goes through many leases.
+const PATIENCE: Duration = Duration::from_secs(30);
+
 impl Database {
+    /// The same for work that may take its time: that it takes too long does not make the database seem down. Its
+    /// transactions begin anyway.
+    pub(crate) fn patient(&self) -> Self {
+        Self {
+            pool: self.pool.clone(),
+            health: HealthBoard::deaf(),
+            timeout: self.timeout.max(PATIENCE),
+        }
+    }
+
     pub(crate) fn dialect(&self) -> Dialect {
         self.pool.dialect()
     }
