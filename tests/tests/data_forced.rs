@@ -35,8 +35,21 @@ fn what_a_dead_node_owned_is_free_and_what_its_journal_alone_had_is_lost() {
     let admin = cluster.admin();
     admin.until_all_ready();
     cluster.until_answered(402, "ann 5", r#"{"id":"ann","gold":5,"version":1}"#);
+    until("it tells of its database", || {
+        let node = admin.get("nodes/game1");
+        (node["data_current"] == true && node["data"]["database_up"] == true).then_some(())
+    });
     kill_pid(admin.pid("game1"));
     admin.until("game1", "gone", |node| node["pid"].is_null());
+    let run = cluster.run(&["status", "game1"]);
+    assert_eq!(run.end(), End::Code(4), "{}", run.output());
+    let seen = run.stdout();
+    let old = "the last that is known of it";
+    let row = seen.lines().find(|line| line.ends_with(old)).unwrap_or_default();
+    let database = row.split_whitespace().nth(1);
+    assert_eq!(database, Some("-"), "{seen}");
+    let unreasonable = admin.request_with("POST", "/api/v1/nodes/game1/actions/force", "{\"reason\": \" \"}");
+    assert_eq!(unreasonable.status, 400, "{}", unreasonable.body);
 
     let told = said(&cluster, &["force", "game1", "--dry-run", "--format", "json"]);
     let told: Value = serde_json::from_str(&told).expect("one object");
@@ -47,10 +60,12 @@ fn what_a_dead_node_owned_is_free_and_what_its_journal_alone_had_is_lost() {
     let again = said(&cluster, &["force", "game1", "--dry-run"]);
     assert_eq!(again, "Nothing: game1 owns no entities.\n");
     let events = said(&cluster, &["events", "game1"]);
-    assert!(
-        events.contains("force (its host burnt down), by admin"),
-        "{events}"
-    );
+    for told in [
+        "force (its host burnt down), by admin",
+        "force has freed 1 entity, by game2",
+    ] {
+        assert!(events.contains(told), "{events}");
+    }
 
     // It comes back all the same, with its journal: too late for what that says.
     said(&cluster, &["start", "game1"]);

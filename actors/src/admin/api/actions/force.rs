@@ -92,18 +92,18 @@ pub(in crate::admin) async fn of_node(
     let outcome = seat.ask_slowly(by, force).await;
     if !dry_run {
         tell(match &outcome {
-            Ok(entities) => format!("force: {entities} entities are free now, by {by}"),
-            Err(problem) => format!("force: not known to be done; {problem}"),
+            Ok(count) => format!("force has freed {}, by {by}", entities(*count)),
+            Err(problem) => format!("force has failed, and may have freed some: {problem}"),
         });
     }
-    let entities = outcome?;
+    let count = outcome?;
     Ok(HttpResponse::Ok().json(ForceAnswer {
         action: "force",
-        effect: effect(owner.as_str(), by, entities),
+        effect: effect(owner.as_str(), by, count),
         by: by.to_owned(),
         node: owner.to_string(),
         dry_run,
-        entities,
+        entities: count,
     }))
 }
 
@@ -191,13 +191,17 @@ fn carrier<'a>(owner: &str, nodes: &[Known<'a>]) -> Result<&'a str, Problem> {
     })
 }
 
-fn effect(owner: &str, by: &str, entities: u64) -> String {
-    let is_itself = owner == by;
-    let some = match entities {
+fn entities(count: u64) -> String {
+    match count {
         1 => "1 entity".to_owned(),
         many => format!("{many} entities"),
-    };
-    match (entities, is_itself) {
+    }
+}
+
+fn effect(owner: &str, by: &str, count: u64) -> String {
+    let is_itself = owner == by;
+    let some = entities(count);
+    match (count, is_itself) {
         (0, true) => format!("Nothing: {owner} owns no entities under a journal that it has lost."),
         (0, false) => format!("Nothing: {owner} owns no entities."),
         (_, true) => format!(
