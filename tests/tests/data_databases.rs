@@ -43,6 +43,7 @@ async fn everything(stage: Stage) {
     );
     players.load("p1").await.unwrap().unwrap().delete().await.unwrap();
     guilds(&store).await;
+    keys_alone(&store).await;
     // Its case and its umlauts are the key's own.
     for key in ["Ann", "ann", "änn"] {
         players.insert(player(key)).await.unwrap();
@@ -166,6 +167,37 @@ async fn forced(stage: &Stage, store: &Store) {
         players.load("one").await,
         Err(StoreError::OwnedElsewhere { .. })
     ));
+}
+
+/// An entity that is there or not, and has nothing else.
+#[derive(Debug, Clone, PartialEq, Entity)]
+#[entity(table = "tags", mode = "behind")]
+struct Tag {
+    #[entity(key)]
+    id: String,
+}
+
+async fn keys_alone(store: &Store) {
+    let tags = store.entities::<Tag>();
+    let all: Vec<Tag> = (0..20).map(|id| Tag { id: format!("t{id}") }).collect();
+    for tag in &all {
+        tags.insert(tag.clone()).await.unwrap();
+    }
+    store.flush().await.unwrap();
+    // Back before the database has learnt that they were gone.
+    for tag in &all {
+        tags.load(tag.id.as_str())
+            .await
+            .unwrap()
+            .unwrap()
+            .delete()
+            .await
+            .unwrap();
+        tags.insert(tag.clone()).await.unwrap();
+    }
+    store.flush().await.unwrap();
+    assert_eq!(tags.select("", Vec::new()).await.unwrap().len(), all.len());
+    assert_eq!(store.snapshot().unwrap().last_failure, None);
 }
 
 async fn guilds(store: &Store) {

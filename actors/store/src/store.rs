@@ -203,7 +203,8 @@ impl Store {
     /// could not be written stays in the journal, and is written at the next start.
     ///
     /// # Errors
-    /// The time was over, or the database is down: the leases stay this node's.
+    /// The time was over, or the database is down: the leases stay this node's. [`StoreError::Refused`] when the database
+    /// has refused some changes several times: only their leases stay.
     pub async fn close(&self, limit: Duration) -> Result<(), StoreError> {
         let core = Arc::clone(self.core()?);
         if core.closed.swap(true, Ordering::AcqRel) {
