@@ -27,6 +27,11 @@ impl<T: Ord + Copy> Counted<T> {
         }
     }
 
+    /// How many there are of one.
+    pub(crate) fn count(&self, one: T) -> usize {
+        self.0.get(&one).copied().unwrap_or_default()
+    }
+
     /// The least of all.
     pub(crate) fn first(&self) -> Option<T> {
         self.0.keys().next().copied()

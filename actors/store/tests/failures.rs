@@ -122,6 +122,38 @@ async fn what_is_refused_of_a_journal_waits_with_its_lease_and_the_rest_is_writt
     store.close(LIMIT).await.unwrap();
 }
 
+#[tokio::test]
+async fn what_is_refused_does_not_fill_the_journal_and_outlives_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut settings = lazy("game1", folder.path());
+    (settings.journal.segment_size, settings.journal.max_size) = (1024, 16_384);
+    let (store, all) = players(settings.clone());
+    let unlucky = all.insert(player("unlucky")).await.unwrap();
+    let ann = all.insert(player("ann")).await.unwrap();
+    store.flush().await.unwrap();
+    forbid_gold_13(folder.path()).await;
+    unlucky.update(|player| player.gold = 13).await.unwrap();
+    // More than the journal can have at once, three times over.
+    let (mut written, begun) = (0, Instant::now());
+    while written < 600 {
+        assert!(begun.elapsed() < LIMIT, "{:?}", store.snapshot());
+        match ann.update(|ann| ann.gold += 20).await {
+            Ok(()) => written += 1,
+            Err(StoreError::Overloaded(_)) => tokio::time::sleep(Duration::from_millis(20)).await,
+            Err(why) => panic!("{why}"),
+        }
+        store.flush().await.unwrap();
+    }
+    assert_eq!(store.snapshot().unwrap().backlog, 1);
+    drop((unlucky, ann, all, store));
+    let (store, all) = players(settings);
+    store.opened().await.unwrap();
+    for (id, gold) in [("unlucky", 13), ("ann", 12_000)] {
+        let player = all.load(id).await.unwrap().unwrap();
+        assert_eq!(player.read(|player| player.gold), Ok(gold), "{id}");
+    }
+}
+
 /// A row of a table that others refer to. Its table is the last in the alphabet.
 #[derive(Debug, Clone, PartialEq, lampyris_store::Entity)]
 #[entity(table = "zones", mode = "behind", crate = lampyris_store)]

@@ -30,6 +30,11 @@ const CROWD: usize = 16;
 /// changes, and all who take part in an update are woken for a few at a time.
 const PACE: Duration = Duration::from_millis(1);
 
+/// With so many full segments, what the database has refused is written once more, so that the oldest can go; ...
+const MANY: usize = 4;
+/// ... looked at no more often than this.
+const LOOK: Duration = Duration::from_millis(250);
+
 /// Told of a change that did not get into the journal, or of which that is not known.
 pub(crate) type OnLost = Box<dyn Fn(&Change) + Send>;
 
@@ -77,6 +82,7 @@ impl Journal {
             current: None,
             old: segments,
             on_lost,
+            looked: None,
         };
         std::thread::Builder::new()
             .name("journal".to_owned())
@@ -91,6 +97,8 @@ impl Journal {
     /// Sends a change on its way, at once or never.
     pub(crate) fn append(&self, change: Change) -> Result<Ticket, StoreError> {
         if self.counters.bytes.load(Ordering::Relaxed) >= self.max_size {
+            // Nothing else may come to pass after which a look is asked for.
+            self.tidy();
             return Err(StoreError::Overloaded(
                 "the journal is full, as the database does not take what is in it",
             ));
@@ -166,6 +174,8 @@ struct Writer {
     /// Segments that are full, with their lengths.
     old: Vec<(u64, u64)>,
     on_lost: OnLost,
+    /// When it was last looked for what is to be written once more.
+    looked: Option<Instant>,
 }
 
 impl Writer {
@@ -182,6 +192,7 @@ impl Writer {
                 self.write_batch(batch, &mut bytes);
             }
             if tidy {
+                self.carry();
                 self.retire();
             }
         }
@@ -279,6 +290,35 @@ impl Writer {
             .fetch_add(bytes.len() as u64, Ordering::Relaxed);
         self.current = Some(current);
         Ok(())
+    }
+
+    /// Writes once more what holds the oldest segment, if the database has refused it: else the journal would grow for
+    /// as long as that lasts. All that the journal has of such a change is in the backlog, as nobody else adds to it.
+    fn carry(&mut self) {
+        let now = Instant::now();
+        let is_early = |looked: Instant| now.saturating_duration_since(looked) < LOOK;
+        let Some(&(oldest, _)) = self.old.first() else {
+            return;
+        };
+        if self.old.len() < MANY || self.looked.is_some_and(is_early) {
+            return;
+        }
+        self.looked = Some(now);
+        let Some(changes) = lock(&self.backlog).refused_of(oldest) else {
+            return;
+        };
+        let written = self.segment().and_then(|number| {
+            let mut bytes = Vec::new();
+            for change in &changes {
+                put_record(change, number, &mut bytes).map_err(io::Error::other)?;
+            }
+            self.write(&bytes)?;
+            Ok(number)
+        });
+        match written {
+            Ok(number) => lock(&self.backlog).carried(&changes, oldest, number),
+            Err(why) => tracing::warn!(%why, segment = oldest, "a segment of the journal cannot be spared"),
+        }
     }
 
     /// Deletes the segments that nobody needs.
