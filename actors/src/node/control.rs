@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use actix::{Actor, Context, Handler};
 use lampyris_derive::Service;
+use lampyris_runtime::error::{ErrorKind, Fault};
 use lampyris_runtime::name::NodeName;
 use lampyris_runtime::sockets::Listeners;
 use tokio::sync::{mpsc, watch};
@@ -55,6 +56,7 @@ impl Handler<ParentAt> for Control {
     type Result = Result<(), CallError>;
 
     fn handle(&mut self, at: ParentAt, _: &mut Context<Self>) -> Self::Result {
+        from_master()?;
         let own = self.node.config();
         let Some(parent) = own.parents.iter().find(|parent| parent.name == at.parent) else {
             return Ok(()); // no parent of ours
@@ -72,10 +74,7 @@ impl Handler<Expect> for Control {
     type Result = Result<(), CallError>;
 
     fn handle(&mut self, Expect { node, of, millis }: Expect, _: &mut Context<Self>) -> Self::Result {
-        // Nobody but the master may announce: another node could push a process into a name that is not its own.
-        if sender() != Some(NodeName::master()) {
-            return Err("only the master announces successors".into());
-        }
+        from_master()?;
         let until = Instant::now().checked_add(Duration::from_millis(millis));
         let children = self.node.all_children();
         if let (Some(child), Some(until)) = (children.iter().find(|child| *child.name() == node), until) {
@@ -89,6 +88,7 @@ impl Handler<TakeOver> for Control {
     type Result = Result<(), CallError>;
 
     fn handle(&mut self, _: TakeOver, _: &mut Context<Self>) -> Self::Result {
+        from_master()?;
         self.in_place.send_replace(true);
         Ok(())
     }
@@ -98,6 +98,7 @@ impl Handler<Stop> for Control {
     type Result = Result<(), CallError>;
 
     fn handle(&mut self, _: Stop, _: &mut Context<Self>) -> Self::Result {
+        from_master()?;
         if self.stop.try_send(Cause::Asked(BY_MASTER)).is_err() {
             tracing::debug!("asked to stop while stopping");
         }
@@ -109,6 +110,7 @@ impl Handler<HandOver> for Control {
     type Result = Result<(), CallError>;
 
     fn handle(&mut self, _: HandOver, _: &mut Context<Self>) -> Self::Result {
+        from_master()?;
         let handed = hand_over(&self.node.cluster().run_dir, self.node.name(), &self.ports);
         handed.map_err(|error| {
             tracing::warn!(%error, "the listening sockets could not be handed to the master");
@@ -137,8 +139,21 @@ impl Handler<KickFrom> for Control {
     }
 }
 
+/// Refuses an order of anybody else: a node that somebody has got hold of could push a process into a name that is not its own,
+/// stop its neighbours, or free what they own.
+///
+/// # Errors
+/// `unauthorized`.
+pub(super) fn from_master() -> Result<(), CallError> {
+    if sender() == Some(NodeName::master()) {
+        return Ok(());
+    }
+    let text = "only the master gives this order";
+    Err(CallError::Runtime(Fault::new(ErrorKind::Unauthorized, text)))
+}
+
 /// The node that sent the message at hand.
-pub(super) fn sender() -> Option<NodeName> {
+fn sender() -> Option<NodeName> {
     match scope::current()?.origin {
         Origin::Node(name) => Some(name),
         Origin::Client(_) => None,

@@ -5,9 +5,8 @@ use std::future::ready;
 
 use actix::{Context, Handler, ResponseFuture};
 use lampyris_runtime::error::{ErrorKind, Fault};
-use lampyris_runtime::name::NodeName;
 
-use super::control::{Control, sender};
+use super::control::{Control, from_master};
 use crate::error::CallError;
 use crate::net::{ClientInfo, Clients};
 use crate::protocol::{Disconnect, FollowClient, Force, ListClients, ReportNow, SetDrained};
@@ -27,6 +26,7 @@ impl Handler<ReportNow> for Control {
     type Result = Result<(), CallError>;
 
     fn handle(&mut self, _: ReportNow, _: &mut Context<Self>) -> Self::Result {
+        from_master()?;
         self.telling.report_now();
         Ok(())
     }
@@ -36,6 +36,7 @@ impl Handler<SetDrained> for Control {
     type Result = Result<(), CallError>;
 
     fn handle(&mut self, wish: SetDrained, _: &mut Context<Self>) -> Self::Result {
+        from_master()?;
         tracing::info!(
             drained = wish.drained,
             "an operator decides whether this node takes calls"
@@ -49,13 +50,9 @@ impl Handler<Force> for Control {
     type Result = ResponseFuture<Result<u64, CallError>>;
 
     fn handle(&mut self, wish: Force, _: &mut Context<Self>) -> Self::Result {
-        // Nobody but the master may ask: its admin side has looked whether the owner is dead, and who wants it.
-        if sender() != Some(NodeName::master()) {
-            let fault = Fault::new(
-                ErrorKind::Unauthorized,
-                "only the master frees the entities of nodes",
-            );
-            return Box::pin(ready(Err(CallError::Runtime(fault))));
+        // Its admin side has looked whether the owner is dead, and who wants it.
+        if let Err(refused) = from_master() {
+            return Box::pin(ready(Err(refused)));
         }
         let store = self.node.store().clone();
         Box::pin(async move {
@@ -72,6 +69,7 @@ impl Handler<ListClients> for Control {
     type Result = Result<Vec<ClientInfo>, CallError>;
 
     fn handle(&mut self, wish: ListClients, _: &mut Context<Self>) -> Self::Result {
+        from_master()?;
         let all = self.clients()?.list().into_iter();
         let wanted =
             all.filter(|client| client.number > wish.after && client.addr.to_string().contains(&wish.text));
@@ -83,6 +81,7 @@ impl Handler<Disconnect> for Control {
     type Result = Result<bool, CallError>;
 
     fn handle(&mut self, wish: Disconnect, _: &mut Context<Self>) -> Self::Result {
+        from_master()?;
         Ok(self.clients()?.kick(wish.number, wish.reason))
     }
 }
@@ -91,6 +90,7 @@ impl Handler<FollowClient> for Control {
     type Result = Result<(), CallError>;
 
     fn handle(&mut self, wish: FollowClient, _: &mut Context<Self>) -> Self::Result {
+        from_master()?;
         let bad = || Fault::new(ErrorKind::BadPayload, "a trace is 32 hexadecimal digits");
         let trace = trace_of(&wish.trace).ok_or_else(|| CallError::Runtime(bad()))?;
         self.clients()?.follow(wish.addr, trace);

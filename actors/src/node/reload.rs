@@ -14,7 +14,7 @@ use lampyris_runtime::wire::Goodbye;
 use tokio::time::{Duration, Instant, sleep};
 
 use super::Node;
-use super::control::Control;
+use super::control::{Control, from_master};
 use super::dialers::{Dialers, Dialling, address_of};
 use super::present::{Family, Present};
 use crate::app::ReloadHook;
@@ -41,6 +41,7 @@ impl Handler<Reload> for Control {
     type Result = Result<(), CallError>;
 
     fn handle(&mut self, _: Reload, _: &mut Context<Self>) -> Self::Result {
+        from_master()?;
         let before = Arc::clone(&self.node.present());
         let config = before.config.load_again().map_err(|rejected| {
             tracing::error!("the configuration is not applied here:\n{rejected}");

@@ -119,16 +119,26 @@ pub(super) fn false_master(cluster: &Cluster) -> (usize, String) {
     let Outcome::Welcome(mut peer) = outcome else {
         panic!("it is not let in: {outcome:?}")
     };
-    // `{owner: "net", reason: "", dry_run: false}`
-    let order = b"\x83\xa5owner\xa3net\xa6reason\xa0\xa7dry_run\xc2";
-    let code = peer
-        .call("lampyris.node.force", order)
-        .expect("an answer in time");
-    assert_eq!(code, UNAUTHORIZED);
+    let orders: [(&str, &[u8]); 4] = [
+        // `{owner: "net", reason: "", dry_run: false}`
+        (
+            "lampyris.node.force",
+            b"\x83\xa5owner\xa3net\xa6reason\xa0\xa7dry_run\xc2",
+        ),
+        // `{drained: true}`
+        ("lampyris.node.set_drained", b"\x81\xa7drained\xc3"),
+        // A struct without fields.
+        ("lampyris.node.reload", b"\xc0"),
+        ("lampyris.node.stop", b"\xc0"),
+    ];
+    for (name, order) in orders {
+        let code = peer.call(name, order).expect("an answer in time");
+        assert_eq!(code, UNAUTHORIZED, "{name}");
+    }
     drop(peer);
     cluster.admin().until_state("game1", "ready");
     (
-        1,
-        "`unauthorized`: entities are freed for the master alone".to_owned(),
+        orders.len(),
+        "`unauthorized`: only the master gives orders".to_owned(),
     )
 }
