@@ -146,11 +146,11 @@ function Dot({ node }) {
   </g>`;
 }
 
-function Box({ place, name, state, word, number, load, label, href, go, children }) {
+function Box({ place, name, pid, state, word, number, load, label, href, go, children }) {
   const [x, y] = [place.x - BOX.width / 2, place.y - BOX.height / 2];
   const open = () => href && go(href);
   const onKey = (event) => event.key === "Enter" && open();
-  return html`<g class="node" data-node=${name} data-state=${state} tabindex="0" role=${href ? "link" : "img"} aria-label=${label} transform=${`translate(${x} ${y})`} onClick=${open} onKeyDown=${onKey}>
+  return html`<g class="node" data-node=${name} data-pid=${pid} data-state=${state} tabindex="0" role=${href ? "link" : "img"} aria-label=${label} transform=${`translate(${x} ${y})`} onClick=${open} onKeyDown=${onKey}>
     <title>${label}</title>
     <rect class="box" width=${BOX.width} height=${BOX.height} rx="10" />
     <svg class="shape" x="12" y="11" width="16" height="16" viewBox="0 0 16 16">${shape(state)}</svg>
@@ -177,7 +177,7 @@ function boxOf(box, place, go) {
   const up = store.links.filter((link) => link.node === node.name && link.up).length;
   const label = `${node.name}, ${words(node)}, ${number && `${number}, `}${up} links up${node.last?.p99 ? `, p99 ${time(node.last.p99)}` : ""}${state === "ready" ? "" : `, since ${since(node)}, ${node.reason}`}`;
   const short = state === "unknown" ? "unknown" : words(node);
-  return html`<${Box} key=${node.name} place=${place} name=${node.name} state=${state} word=${short} number=${number} load=${(node.mailbox ?? 0) / 1000} label=${label} href=${`/nodes/${node.name}`} go=${go}>${node.parents.length > 0 && html`<${Dot} node=${node} />`}<//>`;
+  return html`<${Box} key=${node.name} place=${place} name=${node.name} pid=${node.pid} state=${state} word=${short} number=${number} load=${(node.mailbox ?? 0) / 1000} label=${label} href=${`/nodes/${node.name}`} go=${go}>${node.parents.length > 0 && html`<${Dot} node=${node} />`}<//>`;
 }
 
 // The next box in the direction of an arrow key.

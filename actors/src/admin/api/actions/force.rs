@@ -26,7 +26,8 @@ use crate::records::Known as Report;
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(in crate::admin) struct ForceRequest {
-    /// Why, for the events, the log and the leases themselves; needed unless nothing is to be done.
+    /// Why, for the events, the log and the leases themselves. A dry run does without, though that is not described.
+    #[schema(value_type = String, required = true, pattern = "\\S")]
     reason: Option<String>,
     /// Only say what would be done.
     dry_run: bool,
@@ -55,7 +56,7 @@ pub(in crate::admin) struct ForceAnswer {
 /// more.
 #[utoipa::path(post, path = "/api/v1/nodes/{name}/actions/force", tag = "actions",
     params(("name" = String, Path, description = "The node"), DryRun),
-    request_body(content = Option<ForceRequest>),
+    request_body(content = ForceRequest),
     responses((status = 200, description = "It is done, or would be", body = ForceAnswer)))]
 pub(in crate::admin) async fn of_node(
     Admin(who): Admin,
