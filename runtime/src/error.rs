@@ -3,10 +3,18 @@
 //! Client frames, links, the admin API, the command line and metrics all speak of an [`ErrorKind`] by its
 //! [`name`](ErrorKind::name); docs/errors.md has the cause and the cure of each.
 
+use std::any::Any;
 use std::borrow::Cow;
 use std::fmt;
 
 use bytes::Bytes;
+
+/// What a panic has said, for logs.
+pub fn panic_text(panic: &(dyn Any + Send)) -> &str {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    text.or_else(|| panic.downcast_ref::<&str>().copied())
+        .unwrap_or("no text")
+}
 
 /// Whether the handler of a failed call ran. Only after [`Ran::No`] is it safe to send a call once more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

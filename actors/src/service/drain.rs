@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use actix::{Actor, ActorContext, AsyncContext, Handler, SyncContext};
-use lampyris_runtime::error::{ErrorKind, Fault};
+use lampyris_runtime::error::{ErrorKind, Fault, panic_text};
 use lampyris_runtime::reply::ReplyTo;
 
 use super::stride::Stride;
@@ -188,10 +188,6 @@ where
 
 /// The fault of a panic; the panic's text stays in the node's log.
 pub(super) fn panicked(handler: &str, panic: &(dyn std::any::Any + Send)) -> Fault {
-    let text = panic.downcast_ref::<String>().map(String::as_str);
-    let text = text
-        .or_else(|| panic.downcast_ref::<&str>().copied())
-        .unwrap_or("no text");
-    tracing::error!(handler, panic = text, "a handler panicked");
+    tracing::error!(handler, panic = panic_text(panic), "a handler panicked");
     Fault::new(ErrorKind::HandlerPanic, format!("handler {handler} panicked"))
 }

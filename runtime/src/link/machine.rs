@@ -28,7 +28,7 @@ use super::peer::{Intake, Request, Seated};
 use crate::error::{ErrorKind, Fault};
 use crate::reply::ReplySink;
 use crate::trace::{Context, Traced};
-use crate::wire::{Decoder, Frame, Goodbye, Head};
+use crate::wire::{Decoder, Frame, Goodbye};
 
 /// A notification has no caller whose patience ends; one that waited so long for its handler is stale.
 const NOTIFICATION_LIFE: Duration = Duration::from_secs(60);
@@ -106,8 +106,7 @@ impl Machine {
     fn on_frames(&mut self, now: Instant) -> Result<(), Ended> {
         let (mut frames, mut replied) = (0, 0);
         let understood = loop {
-            let message = self.decoder.message(&self.buffer[replied..]);
-            if let Some((Head::Reply { call }, body)) = message {
+            if let Some((call, body)) = self.decoder.reply(&self.buffer[replied..]) {
                 self.replies
                     .push((call, replied + body.start..replied + body.end));
                 replied += body.end;
@@ -115,15 +114,7 @@ impl Machine {
                 continue;
             }
             self.pass_replies(std::mem::take(&mut replied));
-            let taken = match message {
-                Some((head, body)) => {
-                    self.buffer.advance(body.start);
-                    let body = self.buffer.split_to(body.len()).freeze();
-                    head.frame(body).map(Some)
-                }
-                None => self.decoder.next(&mut self.buffer),
-            };
-            match taken {
+            match self.decoder.next(&mut self.buffer) {
                 Ok(None) => break Ok(()),
                 Err(broken) => break Err(broken.into()),
                 Ok(Some(frame)) => {

@@ -13,7 +13,7 @@ use std::time::Instant;
 
 use bytes::{Bytes, BytesMut};
 
-use crate::error::{ErrorKind, Fault};
+use crate::error::{ErrorKind, Fault, panic_text};
 use crate::trace::Traced;
 use desk::Stay;
 pub use desk::{Desk, Permit, Visit};
@@ -103,13 +103,7 @@ impl Passing<'_> {
 
 /// The fault of a panic; the panic's text stays in the node's log.
 fn panicked(panic: &(dyn Any + Send), call: u64) -> Fault {
-    let text = panic.downcast_ref::<String>().map(String::as_str);
-    let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
-    tracing::error!(
-        call,
-        panic = text.unwrap_or("no text"),
-        "a type of a reply panicked"
-    );
+    tracing::error!(call, panic = panic_text(panic), "a type of a reply panicked");
     Fault::new(ErrorKind::HandlerPanic, "a type of the reply panicked")
 }
 

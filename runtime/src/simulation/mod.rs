@@ -16,12 +16,12 @@ mod shake;
 mod work;
 mod world;
 
-use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::str::FromStr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use crate::error::panic_text;
 use world::{MS, Plant, World};
 
 const SEEDS: u64 = 512;
@@ -84,16 +84,10 @@ fn every_way_is_open(world: &mut World) {
     }
 }
 
-fn words(panic: &(dyn Any + Send)) -> String {
-    let text = panic.downcast_ref::<String>().map(String::as_str);
-    text.or_else(|| panic.downcast_ref::<&str>().copied())
-        .unwrap_or("a panic without words")
-        .to_owned()
-}
-
 /// What became of a seed: its outcome, or what broke.
 fn try_seed(seed: u64, plant: Plant, steps: usize) -> Result<Outcome, String> {
-    catch_unwind(AssertUnwindSafe(|| live(seed, plant, steps, false))).map_err(|panic| words(&*panic))
+    catch_unwind(AssertUnwindSafe(|| live(seed, plant, steps, false)))
+        .map_err(|panic| panic_text(&*panic).to_owned())
 }
 
 fn number<T: FromStr>(variable: &str) -> Option<T> {

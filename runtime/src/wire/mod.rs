@@ -208,8 +208,7 @@ impl Head {
         Ok((head, fields))
     }
 
-    /// The message of this head with a body.
-    pub(crate) fn frame(self, body: Bytes) -> Result<Frame, Broken> {
+    fn frame(self, body: Bytes) -> Result<Frame, Broken> {
         Ok(match self {
             Self::Request {
                 call,

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use bytes::{Buf, Bytes, BytesMut};
 
-use super::{Broken, CHUNK, Frame, Goodbye, HEAD, Head, LENGTH, MAX_FRAME, MORE};
+use super::{Broken, CHUNK, Frame, Goodbye, HEAD, Head, LENGTH, MAX_FRAME, MORE, REPLY};
 use crate::error::{ErrorKind, Fault};
 use crate::trace::Context;
 
@@ -21,25 +21,21 @@ impl Decoder {
         Self { limit, long: None }
     }
 
-    /// A request, notification or reply at the front of the bytes that is there as a whole and in one frame, and where its
-    /// body is; the frame ends with that. What is no such message, or breaks the rules, is for [`Decoder::next`].
+    /// A reply at the front of the bytes that is there as a whole and in one frame: its call, and where its body is, with
+    /// which the frame ends. What is no such reply, or breaks the rules, is for [`Decoder::next`].
     ///
-    /// Nearly all frames are such messages. What their body becomes is the caller's: a slice, a copy, or a part that is
-    /// cut out of the buffer.
+    /// Replies are handed on at once, so that their bodies need not be cut out of the buffer.
     #[inline]
-    pub fn message(&self, bytes: &[u8]) -> Option<(Head, Range<usize>)> {
-        let &[a, b, c, d, kind, 0] = bytes.first_chunk::<{ LENGTH + HEAD }>()? else {
+    pub fn reply(&self, bytes: &[u8]) -> Option<(u64, Range<usize>)> {
+        const START: usize = LENGTH + HEAD + REPLY;
+        let fields = bytes.first_chunk::<START>()?;
+        let &[a, b, c, d, Head::REPLY, 0] = fields.first_chunk()? else {
             return None;
         };
-        let end = LENGTH + u32::from_be_bytes([a, b, c, d]) as usize;
-        let (head, fields) = match kind {
-            Head::REQUEST | Head::NOTIFY | Head::REPLY => {
-                Head::parse(kind, bytes.get(LENGTH + HEAD..end)?).ok()?
-            }
-            _ => return None,
-        };
-        let body = LENGTH + HEAD + fields..end;
-        (body.len() <= self.limit.min(CHUNK) && self.long.is_none()).then_some((head, body))
+        let body = START..LENGTH + u32::from_be_bytes([a, b, c, d]) as usize;
+        let is_whole = (START..=bytes.len()).contains(&body.end);
+        let fits = body.len() <= self.limit.min(CHUNK);
+        (is_whole && fits && self.long.is_none()).then_some((u64::from_be_bytes(*fields.last_chunk()?), body))
     }
 
     /// The next whole frame or message, `None` when more bytes are needed.

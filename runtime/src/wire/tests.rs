@@ -75,34 +75,32 @@ fn every_kind_comes_back_however_it_is_split() {
 }
 
 #[test]
-fn a_whole_short_message_is_found_where_it_stands_and_nothing_else() {
+fn a_whole_short_reply_is_found_where_it_stands_and_nothing_else() {
+    let reply = message(HEADS[2], b"body");
     let decoder = Decoder::new(4);
-    for head in &HEADS[..3] {
-        let bytes = message(*head, b"body");
-        let (found, body) = decoder.message(&bytes).unwrap();
-        assert_eq!((found, &bytes[body.clone()]), (*head, &b"body"[..]));
-        assert_eq!(body.end, bytes.len());
-        for length in 0..bytes.len() {
-            assert_eq!(decoder.message(&bytes[..length]), None, "a part of it");
-        }
-        assert_eq!(Decoder::new(3).message(&bytes), None, "longer than is allowed");
+    let (call, body) = decoder.reply(&reply).unwrap();
+    assert_eq!((call, &reply[body.clone()]), (3, &b"body"[..]));
+    assert_eq!(body.end, reply.len());
+    for length in 0..reply.len() {
+        assert_eq!(decoder.reply(&reply[..length]), None, "a part of it");
     }
-    assert_eq!(decoder.message(&message(HEADS[3], b"")), None, "a fault");
-    assert_eq!(
-        decoder.message(&[0, 0, 0, 3, 1, 0, 7]),
-        None,
-        "ends inside its fields"
-    );
-    assert_eq!(decoder.message(&[0, 0, 0, 0, 1, 0, 7]), None, "no length");
+    assert_eq!(Decoder::new(3).reply(&reply), None, "longer than is allowed");
+    for head in [HEADS[0], HEADS[1], HEADS[3]] {
+        assert_eq!(decoder.reply(&message(head, b"body")), None, "{head:?}");
+    }
+    let mut short = reply.clone();
+    for length in 0..10 {
+        short[3] = length;
+        assert_eq!(decoder.reply(&short), None, "ends inside its fields");
+    }
     let long = Bytes::from(vec![0; CHUNK + 1]);
     let (start, part) = chunks(HEADS[2], &long).next().unwrap();
     let mut start = BytesMut::from(&start[..]);
     start.extend_from_slice(&part);
     let mut within = Decoder::new(2 * CHUNK);
-    assert_eq!(within.message(&start), None, "there is more of it");
+    assert_eq!(within.reply(&start), None, "there is more of it");
     assert_eq!(within.next(&mut start), Ok(None));
-    let reply = message(HEADS[2], b"body");
-    assert_eq!(within.message(&reply), None, "in the middle of another message");
+    assert_eq!(within.reply(&reply), None, "in the middle of another message");
 }
 
 #[test]

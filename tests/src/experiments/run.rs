@@ -1,8 +1,9 @@
 //! Runs experiments one by one: a broken promise ends one of them and no other.
 
-use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Instant;
+
+use lampyris_runtime::error::panic_text;
 
 use super::report::{Entry, Status, now};
 use super::{Experiment, Record, Strength, find};
@@ -37,7 +38,7 @@ pub fn run(experiment: &Experiment, strength: Strength) -> Entry {
     let mut record = Record::new(strength);
     let ended = catch_unwind(AssertUnwindSafe(|| (experiment.run)(strength, &mut record)));
     let status = match ended {
-        Err(panic) => Status::Failed(text_of(panic.as_ref())),
+        Err(panic) => Status::Failed(panic_text(panic.as_ref()).to_owned()),
         Ok(()) => Status::of(&record),
     };
     Entry {
@@ -52,10 +53,4 @@ pub fn run(experiment: &Experiment, strength: Strength) -> Entry {
         notes: record.notes(),
         plots: record.plots().to_vec(),
     }
-}
-
-fn text_of(panic: &(dyn Any + Send)) -> String {
-    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
-    text.or_else(|| panic.downcast_ref::<String>().cloned())
-        .unwrap_or_else(|| "no text".to_owned())
 }

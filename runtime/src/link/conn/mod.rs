@@ -6,6 +6,7 @@
 
 mod answer;
 mod counters;
+mod ends;
 
 use std::fmt;
 use std::future::Future;
@@ -22,7 +23,7 @@ use super::handshake::Identity;
 use super::outbox::{Outbox, Stage};
 use crate::error::{ErrorKind, Fault};
 use crate::name::HandlerId;
-use crate::reply::{Replies, ReplyTo, Write};
+use crate::reply::{ReplyTo, Write};
 use crate::wire::{Frame, Goodbye, Head};
 pub use counters::Counters;
 pub(super) use counters::count;
@@ -301,43 +302,6 @@ impl Conn {
         self.lock().heard = now;
     }
 
-    /// Takes the call that an answer is for. A late one is counted.
-    pub(super) fn take_answered(&self, call: u64) -> Option<ReplyTo> {
-        let pending = self.lock().calls.take(call);
-        if pending.is_none() {
-            count(&self.counters.late_replies, 1);
-        }
-        pending.map(|pending| pending.reply)
-    }
-
-    /// Delivers replies that came together: of each the call, and its body. Late ones are counted.
-    pub(super) fn answered<'a>(&self, replies: impl Iterator<Item = (u64, &'a [u8])>) {
-        let (mut answers, mut late) = (Replies::default(), 0);
-        let mut inner = self.lock();
-        for (call, body) in replies {
-            match inner.calls.take(call) {
-                Some(Pending { reply, .. }) => answers.push(reply, body),
-                None => late += 1,
-            }
-        }
-        drop(inner);
-        if late > 0 {
-            count(&self.counters.late_replies, late);
-        }
-        answers.deliver();
-    }
-
-    /// Ends the calls whose time is up.
-    pub(super) fn expire(&self, now: Instant) {
-        let expired = self.lock().calls.expire(now);
-        for pending in expired {
-            pending.reply.fault(Fault::new(
-                ErrorKind::Timeout,
-                format!("{} did not answer in time", self.id.peer.name),
-            ));
-        }
-    }
-
     /// Sees to it that the stage holds bytes to write; or says that the connection is to end, when there are no more.
     pub(crate) fn poll_staging(&self, stage: &mut Stage, task: &mut Context<'_>) -> Poll<Option<Goodbye>> {
         if !stage.is_empty() {
@@ -360,27 +324,6 @@ impl Conn {
         let mut inner = self.lock();
         inner.outbox.put_urgent(&Frame::Goodbye(goodbye));
         inner.outbox.stage(stage);
-    }
-
-    /// The connection is over: every call on it ends now.
-    pub(super) fn end(&self, why: &str) {
-        let mut inner = self.lock();
-        if std::mem::replace(&mut inner.ended, true) {
-            return;
-        }
-        let calls = inner.calls.take_all();
-        let outbox = std::mem::take(&mut inner.outbox);
-        (inner.waker, inner.at_ease) = (None, None);
-        drop(inner);
-        let name = &self.id.peer.name;
-        for Pending { reply, mark } in calls {
-            let kind = if outbox.was_taken(mark) {
-                ErrorKind::LinkLost
-            } else {
-                ErrorKind::NotSent
-            };
-            reply.fault(Fault::new(kind, format!("the link to {name} was lost: {why}")));
-        }
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
