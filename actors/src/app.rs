@@ -11,7 +11,6 @@ use actix::SyncContext;
 use actix_web::web::ServiceConfig;
 use lampyris_runtime::name::NodeName;
 
-use crate::logging::Lost;
 use crate::node::Node;
 use crate::service::{Clash, Hosted, Inbox, Router, Service, Taking, host, host_pool};
 
@@ -55,8 +54,6 @@ pub struct App {
     pub(crate) on_reload: Vec<ReloadHook>,
     pub(crate) before_ready: Vec<ReadyHook>,
     pub(crate) before_stop: Vec<StopHook>,
-    /// What of the node's log is lost, which the node tells the master.
-    pub(crate) lost: Lost,
 }
 
 impl App {
@@ -71,7 +68,6 @@ impl App {
             on_reload: vec![],
             before_ready: vec![],
             before_stop: vec![],
-            lost: Lost::default(),
         }
     }
 

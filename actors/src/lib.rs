@@ -46,6 +46,7 @@ mod report;
 pub mod scope;
 pub mod service;
 pub mod store;
+mod system;
 
 /// The HTTP library whose routes an [`App`] takes.
 pub use actix_web;

@@ -66,6 +66,7 @@ fn server(node: &NodeConfig) -> Value {
         "max_in_flight": node.max_in_flight,
         "db": node.db,
         "mem": node.mem,
+        "busy_poll": node.busy_poll.to_string(),
         // Nothing may be left behind by a run whose master was killed.
         "on_master_loss": "exit",
     });

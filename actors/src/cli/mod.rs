@@ -17,14 +17,16 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use clap::Parser;
-use lampyris_runtime::config::{Config, Rejected, render_human};
+use lampyris_runtime::config::{BusyPoll, Config, Rejected, render_human};
 use lampyris_runtime::name::MASTER;
 use lampyris_runtime::supervisor::limits;
 
 use crate::app::App;
 use crate::console::{Colour, Console, eprint_line};
 use crate::master::APPLIED;
-use crate::{bench, exit, logging, master, node};
+use crate::node::Process;
+use crate::system::Busy;
+use crate::{bench, exit, logging, master, node, system};
 use args::{Args, Task};
 use local::Here;
 use operate::{Foreground, Ground};
@@ -185,7 +187,7 @@ fn run_master(config: Arc<Config>, apps: &[App], wish: &Foreground, colour: Colo
         log: log.level,
         started,
     };
-    let code = in_system(async {
+    let code = in_system(BusyPoll::Off, |_| async {
         master::run(config, options)
             .await
             .map_err(|error| (error.exit_code(), error.to_string()))
@@ -205,20 +207,29 @@ fn run_node(config: Arc<Config>, name: &str, apps: Vec<App>) -> u8 {
     };
     let app = own.and_then(|node| apps.into_iter().find(|app| app.name() == node.app));
     // Without an entry there is no app either; the boot says which nodes there are.
-    let mut app = app.unwrap_or_else(|| App::new(""));
-    app.lost = log.lost;
+    let app = app.unwrap_or_else(|| App::new(""));
     let span = tracing::info_span!("node", name);
     let _in_span = span.enter();
-    in_system(async {
-        node::boot(config, name, app, log.level)
+    let busy_poll = own.map_or(BusyPoll::Off, |node| node.busy_poll);
+    in_system(busy_poll, |busy| async {
+        let process = Process {
+            log: log.level,
+            lost: log.lost,
+            busy,
+        };
+        node::boot(config, name, app, process)
             .await
             .map_err(|error| (error.exit_code(), error.to_string()))
     })
 }
 
 /// Runs the one actor system of this process, on this thread.
-fn in_system(work: impl Future<Output = Result<u8, (u8, String)>>) -> u8 {
-    match actix::System::new().block_on(work) {
+fn in_system<W>(busy_poll: BusyPoll, work: impl FnOnce(Busy) -> W) -> u8
+where
+    W: Future<Output = Result<u8, (u8, String)>>,
+{
+    let ended = system::run(busy_poll, work);
+    match ended.unwrap_or_else(|why| Err((exit::OSERR, format!("the actor system does not start: {why}")))) {
         Ok(code) => code,
         Err((code, text)) => {
             // Both ways only if the first does not lead to the terminal.

@@ -12,13 +12,29 @@ use super::error::BootError;
 use super::running::Running;
 use crate::app::App;
 use crate::exit;
-use crate::logging::LogLevel;
+use crate::logging::{LogLevel, Lost};
+use crate::system::Busy;
+
+/// What of its process a node tells and sets.
+pub(crate) struct Process {
+    /// The level of its log, which a reload may change.
+    pub(crate) log: LogLevel,
+    /// What its log lacks.
+    pub(crate) lost: Lost,
+    /// For how long its thread has had something to do.
+    pub(crate) busy: Busy,
+}
 
 /// Runs a node until it is asked to stop; gives its exit code. Must run inside an actix system.
 ///
 /// # Errors
 /// [`BootError`] when it could not start.
-pub(crate) async fn boot(config: Arc<Config>, name: &str, app: App, log: LogLevel) -> Result<u8, BootError> {
+pub(crate) async fn boot(
+    config: Arc<Config>,
+    name: &str,
+    app: App,
+    process: Process,
+) -> Result<u8, BootError> {
     let mut signals = Signals::new().map_err(|why| BootError::System("signal handlers", why))?;
     let Some(own) = config.node(name).cloned() else {
         let names: Vec<_> = config.nodes.iter().map(|node| node.name.as_str()).collect();
@@ -26,7 +42,7 @@ pub(crate) async fn boot(config: Arc<Config>, name: &str, app: App, log: LogLeve
     };
     let (stop, mut stopping) = mpsc::channel(8);
     let started = tokio::select! {
-        started = Running::start(&config, own, app, log, stop) => Ok(started?),
+        started = Running::start(&config, own, app, process, stop) => Ok(started?),
         // Nobody has been served yet, so nothing is to be ended in order.
         cause = next_cause(&mut stopping, &mut signals) => Err(cause),
     };

@@ -44,7 +44,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use arc_swap::{ArcSwap, Guard};
-pub(crate) use boot::boot;
+pub(crate) use boot::{Process, boot};
 pub use children::Children;
 pub use error::BootError;
 use lampyris_runtime::config::{Config, NodeConfig};

@@ -25,10 +25,9 @@ use super::lost_lines::tell_of_lost_lines;
 use super::ports::{host_port, inherited, open_ports};
 use super::reload::Adjustable;
 use super::telling::{Telling, tell};
-use super::{Node, web};
+use super::{Node, Process, web};
 use crate::app::{App, ReadyHook, Routes, StopHook, single};
 use crate::certificates;
-use crate::logging::{LogLevel, Lost};
 use crate::net;
 use crate::report::{Gatherer, SpanLog, is_internal};
 use crate::service::Hosted;
@@ -87,7 +86,7 @@ impl Running {
         config: &Arc<Config>,
         own: NodeConfig,
         mut app: App,
-        log: LogLevel,
+        process: Process,
         stop: mpsc::Sender<Cause>,
     ) -> Result<(Self, Node), BootError> {
         let inherited = inheritance().await?;
@@ -100,7 +99,7 @@ impl Running {
         let dialers = Rc::new(RefCell::new(dialers));
         let adjustable = Adjustable {
             dialers: Rc::clone(&dialers),
-            log,
+            log: process.log.clone(),
             hooks: std::mem::take(&mut app.on_reload).into(),
         };
         let control = {
@@ -148,7 +147,7 @@ impl Running {
         running.spawn(lacking);
         let saying = say_ready(node.clone(), running.master.clone(), master_links, serving, stop);
         running.spawn(saying);
-        running.report(&node, telling, app.lost);
+        running.report(&node, telling, process);
         parents_up(&node, news).await;
         prepare(&app.before_ready, &node).await?;
         if *running.in_place.borrow() {
@@ -207,14 +206,18 @@ impl Running {
     }
 
     /// Tells the master from now on how the node fares.
-    fn report(&mut self, node: &Node, telling: Arc<Telling>, lost: Lost) {
-        self.spawn(tell_of_lost_lines(node.clone(), self.master.clone(), lost));
+    fn report(&mut self, node: &Node, telling: Arc<Telling>, process: Process) {
+        self.spawn(tell_of_lost_lines(
+            node.clone(),
+            self.master.clone(),
+            process.lost,
+        ));
         let inboxes = self
             .services
             .iter()
             .map(|service| Arc::clone(&service.inbox))
             .collect();
-        let gatherer = Gatherer::new(node.clone(), self.master.clone(), inboxes);
+        let gatherer = Gatherer::new(node.clone(), self.master.clone(), inboxes, process.busy);
         self.spawn(tell(node.clone(), self.master.clone(), gatherer, telling));
     }
 

@@ -25,6 +25,8 @@ pub(crate) struct Point {
     pub(crate) p99: Option<f32>,
     /// Processors in use.
     pub(crate) cpu: Option<f32>,
+    /// The share of the time in which the node's thread had something to do.
+    pub(crate) busy: Option<f32>,
     /// Resident memory in bytes.
     pub(crate) rss: Option<u64>,
     /// Messages that wait or are being worked on.
@@ -51,8 +53,9 @@ impl Point {
                 .and_then(|times| times.quantile(share))
                 .map(|time| time as f32)
         };
-        let busy = |former: &NodeReport, seconds| {
-            Some((report.process.cpu_seconds? - former.process.cpu_seconds?).max(0.0) / seconds)
+        let share = |seconds: fn(&NodeReport) -> Option<f64>| {
+            let (former, passed) = former?;
+            Some(((seconds(report)? - seconds(former)?).max(0.0) / passed) as f32)
         };
         Self {
             at_ms,
@@ -60,9 +63,8 @@ impl Point {
             errors_per_second: rate(NodeReport::errors),
             p50: quantile(0.5),
             p99: quantile(0.99),
-            cpu: former
-                .and_then(|(former, seconds)| busy(former, seconds))
-                .map(|share| share as f32),
+            cpu: share(|report| report.process.cpu_seconds),
+            busy: share(|report| Some(report.process.busy_seconds)),
             rss: report.process.rss,
             mailbox: u32::try_from(report.depth()).unwrap_or(u32::MAX),
             clients: report

@@ -16,6 +16,7 @@ use crate::certificates::{CertificateInfo, certificates_of};
 use crate::net::CountersSnapshot;
 use crate::node::Node;
 use crate::service::Inbox;
+use crate::system::Busy;
 
 /// How often the dates of certificates are read.
 const DATES: Duration = Duration::from_secs(60);
@@ -25,6 +26,7 @@ pub(crate) struct Gatherer {
     node: Node,
     master: Peer,
     inboxes: Vec<Arc<Inbox>>,
+    busy: Busy,
     links: HashMap<NodeName, Sums>,
     fd_limit: Option<u64>,
     certificates: Vec<CertificateInfo>,
@@ -91,11 +93,12 @@ impl Sums {
 }
 
 impl Gatherer {
-    pub(crate) fn new(node: Node, master: Peer, inboxes: Vec<Arc<Inbox>>) -> Self {
+    pub(crate) fn new(node: Node, master: Peer, inboxes: Vec<Arc<Inbox>>, busy: Busy) -> Self {
         Self {
             node,
             master,
             inboxes,
+            busy,
             links: HashMap::new(),
             fd_limit: limits::open_files(),
             certificates: Vec::new(),
@@ -127,6 +130,7 @@ impl Gatherer {
         ProcessReport {
             rss: usage::resident_bytes(pid),
             cpu_seconds: usage::processor_time(pid).map(|time| time.as_secs_f64()),
+            busy_seconds: self.busy.time().as_secs_f64(),
             fds: usage::open_files(pid),
             fd_limit: self.fd_limit,
             threads: usage::threads(pid),

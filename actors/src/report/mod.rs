@@ -52,6 +52,10 @@ pub(crate) struct ProcessReport {
     pub(crate) rss: Option<u64>,
     /// Processor time since its start, in seconds.
     pub(crate) cpu_seconds: Option<f64>,
+    /// For how long its thread has had something to do since its start, in seconds: a node that always has is at its
+    /// limit. Processor time tells that less well, as a thread that looks for work takes some of it.
+    #[serde(default)]
+    pub(crate) busy_seconds: f64,
     /// Open files and sockets.
     pub(crate) fds: Option<u64>,
     /// How many it may open.

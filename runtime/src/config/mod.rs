@@ -76,8 +76,8 @@ pub use finding::{Code, Finding, Origin, Place, Severity, Stretch};
 pub use load::Rejected;
 pub use machine::Machine;
 pub use model::{
-    ClientConfig, ClientErrors, DEFAULT_MASTER_PORT, LinkConfig, LogConfig, LogFormat, MasterConfig,
-    NodeConfig, OnMasterLoss, Parent,
+    BusyPoll, ClientConfig, ClientErrors, DEFAULT_MASTER_PORT, LinkConfig, LogConfig, LogFormat,
+    MasterConfig, NodeConfig, OnMasterLoss, Parent,
 };
 pub use render::render_human;
 pub use schema::schema;

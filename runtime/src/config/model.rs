@@ -2,6 +2,7 @@
 //!
 //! It knows neither files nor environment variables: what stands here has passed every check.
 
+use std::fmt;
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -39,6 +40,28 @@ pub enum ClientErrors {
     Silent,
     /// Its connection is closed.
     Close,
+}
+
+/// Whether a node looks for work for a moment before it sleeps, as long as its waits are short.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum BusyPoll {
+    /// Unless its cgroup limits its processor time, which looking would use up.
+    #[default]
+    Auto,
+    /// Always.
+    On,
+    /// Never.
+    Off,
+}
+
+impl fmt::Display for BusyPoll {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Auto => "auto",
+            Self::On => "on",
+            Self::Off => "off",
+        })
+    }
 }
 
 /// How a line of the log is written.
@@ -126,6 +149,8 @@ pub struct NodeConfig {
     pub log: Option<PathBuf>,
     /// Processors on which it may run, ascending; empty for all.
     pub cpu: Vec<usize>,
+    /// Whether it looks for work for a moment before it sleeps.
+    pub busy_poll: BusyPoll,
     /// Whether it takes part when the cluster is reloaded.
     pub reload: bool,
     /// Whether the master starts it; otherwise another host does.
@@ -170,6 +195,7 @@ impl NodeConfig {
             mem: false,
             log: None,
             cpu: Vec::new(),
+            busy_poll: BusyPoll::default(),
             reload: true,
             start: true,
             restart: RestartPolicy::default(),

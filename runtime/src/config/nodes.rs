@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use crate::name::NodeName;
 
 use super::finding::{Code, Finding, did_you_mean, listed, quoted};
-use super::model::{ClientErrors, NodeConfig, OnMasterLoss, Parent};
+use super::model::{BusyPoll, ClientErrors, NodeConfig, OnMasterLoss, Parent};
 use super::read::{Section, integer_of, put};
 use super::sections::{LONG_TIME, SOME, SOME_BYTES, SOME_TIME, missing, restart};
 use super::tree::{Kind, Node, Table};
@@ -131,6 +131,12 @@ fn places(section: &Section<'_>, node: &mut NodeConfig) {
     put(&mut node.mem, section.boolean("mem"));
     node.log = section.path("log");
     put(&mut node.cpu, cpu(section));
+    let polls = [
+        ("auto", BusyPoll::Auto),
+        ("on", BusyPoll::On),
+        ("off", BusyPoll::Off),
+    ];
+    put(&mut node.busy_poll, section.word("busy_poll", &polls));
     put(&mut node.reload, reload(section));
 }
 

@@ -190,6 +190,7 @@ fn of_process(text: &mut Text, node: &str, report: &NodeReport) {
         process.rss.map(|bytes| bytes as f64),
     );
     some("process_cpu_seconds_total", "counter", process.cpu_seconds);
+    some("loop_busy_seconds_total", "counter", Some(process.busy_seconds));
     some("process_open_fds", "gauge", process.fds.map(|count| count as f64));
     some(
         "process_max_fds",

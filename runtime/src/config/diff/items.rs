@@ -215,6 +215,7 @@ fn node(to: &mut Gather, node: &NodeConfig) {
         mem,
         log,
         cpu,
+        busy_poll,
         reload,
         start,
         restart,
@@ -249,6 +250,7 @@ fn node(to: &mut Gather, node: &NodeConfig) {
     to.may("log", log.as_ref().map(|path| path.display()));
     let cpu: Vec<String> = cpu.iter().map(usize::to_string).collect();
     to.may("cpu", (!cpu.is_empty()).then(|| cpu.join(", ")));
+    to.put("busy_poll", busy_poll);
     to.put("reload", reload);
     to.put("start", start);
     policy(to, restart);

@@ -75,6 +75,7 @@ pub const RULES: &[(&str, Rule)] = &[
     ("servers.NAME.mem", Node),
     ("servers.NAME.log", Node),
     ("servers.NAME.cpu", Node),
+    ("servers.NAME.busy_poll", Node),
     ("servers.NAME.reload", AtOnce),
     ("servers.NAME.start", AtOnce),
     ("servers.NAME.restart", AtOnce),

@@ -97,6 +97,10 @@ pub(super) const MEANINGS: &[(&str, &str)] = &[
         "processors on which it may run: a list, or a mask as Firefly has it",
     ),
     (
+        "servers.NAME.busy_poll",
+        "whether it looks for work for a moment before it sleeps: yes, no, or unless its cgroup limits its processor time",
+    ),
+    (
         "servers.NAME.reload",
         "whether it takes part in a reload; a text, as Firefly has it, counts as true",
     ),

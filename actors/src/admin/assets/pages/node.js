@@ -27,7 +27,7 @@ const BINARY = Array.from({ length: 50 }, (_, power) => 2 ** power);
 const CHARTS = [
   { title: "Calls", format: rate, lines: [{ label: "calls", key: "calls_per_second", color: "--blue", fill: true }, { label: "errors", key: "errors_per_second", color: "--red" }] },
   { title: "Time of calls", format: time, lines: [{ label: "p50", key: "p50", color: "--green" }, { label: "p99", key: "p99", color: "--purple" }] },
-  { title: "Processor", format: percent, lines: [{ label: "cpu", key: "cpu", color: "--amber", fill: true }] },
+  { title: "Processor", format: percent, lines: [{ label: "cpu", key: "cpu", color: "--amber", fill: true }, { label: "thread busy", key: "busy", color: "--blue" }] },
   { title: "Memory", format: bytes, steps: BINARY, lines: [{ label: "resident", key: "rss", color: "--blue", fill: true }] },
   { title: "Mailbox", format: count, lines: [{ label: "messages", key: "mailbox", color: "--purple", fill: true }] },
   { title: "Timers late by", format: time, lines: [{ label: "at most", key: "lag", color: "--red", fill: true }] },
