@@ -17,13 +17,13 @@ use crate::protocol::{MasterControl, Report, Spans};
 use crate::remote::RemoteAddr;
 use crate::report::{Gatherer, SpanLog};
 
-/// How often the lateness of timers is measured, and new links of a drained node with its parents are looked for.
+/// How often it tells.
 ///
 /// An idle node is woken for little else, and each waking costs it more than what it then does.
-const STEP: Duration = Duration::from_millis(250);
+const TELL: Duration = Duration::from_secs(1);
 
-/// How many steps lie between two reports.
-const STEPS: u32 = 4;
+/// How often the links with its parents are looked after, while the node is drained or just was.
+const LOOK: Duration = Duration::from_millis(250);
 
 /// What the node's own service and the telling task share.
 #[derive(Debug)]
@@ -63,23 +63,23 @@ pub(super) async fn tell(node: Node, master: Peer, mut gatherer: Gatherer, telli
     let address: RemoteAddr<MasterControl> = node.remote(master.clone());
     let incarnation = node.incarnation();
     let mut aside = Aside::default();
-    let (mut next, mut steps, mut lag) = (Instant::now() + STEP, 0, Duration::ZERO);
+    let mut report_at = Instant::now() + TELL;
     loop {
+        let watches = telling.is_drained() || !aside.asked.is_empty();
+        let look_at = if watches { Instant::now() + LOOK } else { report_at };
         tokio::select! {
-            () = sleep_until(next) => {
-                let now = Instant::now();
-                lag = lag.max(now - next);
-                next = now + STEP;
-                steps += 1;
-                aside.keep(&node, telling.is_drained());
-            }
+            () = sleep_until(look_at.min(report_at)) => aside.keep(&node, telling.is_drained()),
             () = telling.wanted.notified() => {
                 aside.keep(&node, telling.is_drained());
-                steps = STEPS;
+                report_at = Instant::now();
             }
             () = telling.spans.news() => {}
         }
         let spans = telling.spans.take();
+        let is_due = report_at <= Instant::now();
+        if is_due {
+            report_at = Instant::now() + TELL;
+        }
         // Reports of the time without a master are of no use to it later.
         if !master.is_up() {
             continue;
@@ -87,10 +87,9 @@ pub(super) async fn tell(node: Node, master: Peer, mut gatherer: Gatherer, telli
         if !spans.is_empty() {
             drop(address.notify(Spans { incarnation, spans }));
         }
-        if steps >= STEPS {
-            let report = gatherer.report(std::mem::take(&mut lag), telling.is_drained());
+        if is_due {
+            let report = gatherer.report(telling.is_drained());
             drop(address.notify(Report { report }));
-            steps = 0;
         }
     }
 }

@@ -107,14 +107,14 @@ impl Gatherer {
         }
     }
 
-    /// The report of this moment; `lag` is by how much timers were late at most since the last one.
-    pub(crate) fn report(&mut self, lag: Duration, drained: bool) -> NodeReport {
+    /// The report of this moment.
+    pub(crate) fn report(&mut self, drained: bool) -> NodeReport {
         NodeReport {
             incarnation: self.node.incarnation(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             uptime: self.started.elapsed().as_secs_f64(),
             drained,
-            process: self.process(lag),
+            process: self.process(),
             services: self.inboxes.iter().map(|inbox| service(inbox)).collect(),
             handlers: self.inboxes.iter().flat_map(|inbox| handlers(inbox)).collect(),
             links: self.links(),
@@ -125,7 +125,7 @@ impl Gatherer {
         }
     }
 
-    fn process(&self, lag: Duration) -> ProcessReport {
+    fn process(&self) -> ProcessReport {
         let pid = std::process::id();
         ProcessReport {
             rss: usage::resident_bytes(pid),
@@ -134,7 +134,7 @@ impl Gatherer {
             fds: usage::open_files(pid),
             fd_limit: self.fd_limit,
             threads: usage::threads(pid),
-            lag: lag.as_secs_f64(),
+            lag: self.busy.take_lag().as_secs_f64(),
         }
     }
 

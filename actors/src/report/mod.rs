@@ -62,7 +62,7 @@ pub(crate) struct ProcessReport {
     pub(crate) fd_limit: Option<u64>,
     /// Threads.
     pub(crate) threads: Option<u64>,
-    /// By how much its timers were late at most in the last second, in seconds: how long something held its thread.
+    /// How long at most something held its thread in the last second, in seconds: so late were timers and messages.
     pub(crate) lag: f64,
 }
 

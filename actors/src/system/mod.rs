@@ -2,7 +2,7 @@
 //!
 //! | file | what it is for |
 //! | --- | --- |
-//! | `wait` | whether to look for work once more, or to sleep; how long it has been idle |
+//! | `wait` | how long its turns and waits are, and whether it looks for work once more or sleeps |
 //! | `quota` | whether this process is given only a share of the processors |
 //!
 //! A thread that sleeps has to be woken by the kernel, which takes longer than most commands, and is often woken
@@ -15,7 +15,6 @@ mod wait;
 use std::future::{Future, poll_fn};
 use std::io;
 use std::pin::pin;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -67,15 +66,21 @@ fn runtime(idle: &Arc<Idle>) -> io::Result<Runtime> {
         .build()
 }
 
-/// For how long the system's thread has had something to do.
+/// How the system's thread fares.
 #[derive(Clone)]
 pub(crate) struct Busy(Arc<Idle>);
 
 impl Busy {
-    /// Since the start.
+    /// For how long it has had something to do since the start.
     pub(crate) fn time(&self) -> Duration {
         let idle = self.0.wait().idle_time();
         self.0.started.elapsed().saturating_sub(idle)
+    }
+
+    /// The longest that it did not look at sockets and timers, since this was last asked: so late was whatever became due
+    /// meanwhile. A sleep does not count.
+    pub(crate) fn take_lag(&self) -> Duration {
+        self.0.wait().take_longest_turn()
     }
 }
 
@@ -83,18 +88,16 @@ impl Busy {
 struct Idle {
     started: Instant,
     wait: Mutex<Wait>,
-    /// How often the actors have had a turn: who polls them polls the future beside them first.
-    turns: AtomicU64,
     /// Wakes a task that does nothing: a runtime with a task to run looks at its sockets, and does not sleep.
     again: Notify,
 }
 
 impl Idle {
     fn new(looks: bool) -> Self {
+        let now = Instant::now();
         Self {
-            started: Instant::now(),
-            wait: Mutex::new(Wait::new(looks)),
-            turns: AtomicU64::new(0),
+            started: now,
+            wait: Mutex::new(Wait::new(looks, now)),
             again: Notify::new(),
         }
     }
@@ -103,16 +106,14 @@ impl Idle {
         self.wait.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Who polls the actors polls the future beside them first.
     fn turn(&self) {
-        // Only this thread counts, hence no addition in one step.
-        let turns = self.turns.load(Ordering::Relaxed);
-        self.turns.store(turns.wrapping_add(1), Ordering::Relaxed);
+        self.wait().turn(Instant::now());
     }
 
     fn nothing_to_do(&self) {
         let now = Instant::now();
-        let turns = self.turns.load(Ordering::Relaxed);
-        if self.wait().looks_again(now, turns) {
+        if self.wait().looks_again(now) {
             // Who is to send the next work may be waiting for this processor.
             std::thread::yield_now();
             self.wait().gave_way(now, Instant::now());
@@ -182,14 +183,24 @@ mod tests {
     }
 
     #[test]
-    fn a_thread_that_computes_is_busy() {
-        let busy = run(BusyPoll::Auto, |busy| async move {
-            let until = Instant::now() + Duration::from_millis(50);
-            while Instant::now() < until {
-                tokio::task::yield_now().await;
-            }
-            busy.time()
-        });
-        assert!(busy.unwrap() >= Duration::from_millis(50));
+    fn a_thread_that_computes_is_busy_and_lags_by_its_longest_turn() {
+        let long = Duration::from_millis(50);
+        let (busy, lag, before) = run(BusyPoll::Auto, |busy| async move {
+            tokio::time::sleep(long * 2).await;
+            let before = busy.take_lag();
+            tokio::task::spawn_local(async move {
+                let until = Instant::now() + long;
+                while Instant::now() < until {
+                    std::hint::spin_loop();
+                }
+            })
+            .await
+            .unwrap();
+            tokio::task::yield_now().await;
+            (busy.time(), busy.take_lag(), before)
+        })
+        .unwrap();
+        assert!(busy >= long && lag >= long, "{busy:?}, {lag:?}");
+        assert!(before < long, "a sleep is no turn: {before:?}");
     }
 }

@@ -1,5 +1,6 @@
-//! Whether a thread without work looks for some once more, or sleeps: it looks while its waits have been short,
-//! and sleeps when they are long, or when others need the processor.
+//! The turns of a thread and its waits in between: how long they are, and whether it looks for work once more when
+//! it has none, or sleeps. It looks while its waits have been short, and sleeps when they are long, or when others
+//! need the processor.
 //!
 //! Must not know the clock: every step is told the time.
 
@@ -21,9 +22,13 @@ const HELD_UP: Duration = Duration::from_millis(2);
 const FIRST_REST: Duration = Duration::from_millis(20);
 const LONGEST_REST: Duration = Duration::from_secs(10);
 
-/// The waits of a thread.
+/// The turns and waits of a thread.
 #[derive(Debug)]
 pub(super) struct Wait {
+    /// When it last looked at its sockets and timers.
+    looked: Instant,
+    longest_turn: Duration,
+    turns: u64,
     may_look: bool,
     /// A bit for each of the last 16 waits, set for a short one.
     recent: u16,
@@ -53,8 +58,11 @@ struct Present {
 
 impl Wait {
     /// A thread that never looks only has its waits measured.
-    pub(super) fn new(may_look: bool) -> Self {
+    pub(super) fn new(may_look: bool, now: Instant) -> Self {
         Self {
+            looked: now,
+            longest_turn: Duration::ZERO,
+            turns: 0,
             may_look,
             recent: 0,
             looks: false,
@@ -64,8 +72,27 @@ impl Wait {
         }
     }
 
-    /// There is nothing to do, after so many turns of work: whether to look again rather than to sleep.
-    pub(super) fn looks_again(&mut self, now: Instant, turns: u64) -> bool {
+    /// The actors get a turn, right after a look at sockets and timers.
+    pub(super) fn turn(&mut self, now: Instant) {
+        self.turns = self.turns.wrapping_add(1);
+        self.turn_ended(now);
+    }
+
+    fn turn_ended(&mut self, now: Instant) {
+        let long = now.saturating_duration_since(self.looked);
+        self.longest_turn = self.longest_turn.max(long);
+        self.looked = now;
+    }
+
+    /// The longest that it did not look at sockets and timers while it had something to do, since this was last asked.
+    pub(super) fn take_longest_turn(&mut self) -> Duration {
+        std::mem::take(&mut self.longest_turn)
+    }
+
+    /// There is nothing to do: whether to look again rather than to sleep.
+    pub(super) fn looks_again(&mut self, now: Instant) -> bool {
+        self.turn_ended(now);
+        let turns = self.turns;
         if let Some(found) = self.present.take_if(|present| present.turns != turns) {
             // By looking, as a sleep would have been ended by `woken`; so it paid, however long others ran meanwhile.
             self.ended(found.seen.saturating_duration_since(found.since), true);
@@ -85,6 +112,7 @@ impl Wait {
 
     /// The thread gave way to others between two looks.
     pub(super) fn gave_way(&mut self, before: Instant, after: Instant) {
+        self.looked = after;
         if let Some(present) = &mut self.present {
             present.seen = after;
         }
@@ -106,6 +134,7 @@ impl Wait {
 
     /// The thread was woken from its sleep.
     pub(super) fn woken(&mut self, now: Instant) {
+        self.looked = now;
         if let Some(slept) = self.present.take() {
             let long = now.saturating_duration_since(slept.since);
             self.ended(long, long < SHORT);
@@ -135,15 +164,14 @@ mod tests {
     struct Thread {
         wait: Wait,
         now: Instant,
-        turns: u64,
     }
 
     impl Thread {
         fn new() -> Self {
+            let now = Instant::now();
             Self {
-                wait: Wait::new(true),
-                now: Instant::now(),
-                turns: 0,
+                wait: Wait::new(true, now),
+                now,
             }
         }
 
@@ -151,17 +179,17 @@ mod tests {
         fn waits(&mut self, long: Duration) -> (u32, bool) {
             let (until, mut looks) = (self.now + long, 0);
             while self.now < until {
-                if !self.wait.looks_again(self.now, self.turns) {
+                if !self.wait.looks_again(self.now) {
                     assert!(self.wait.is_asleep());
                     self.now = until;
                     self.wait.woken(until);
-                    self.turns += 1;
+                    self.wait.turn(self.now);
                     return (looks, true);
                 }
                 self.now += STEP;
                 looks += 1;
             }
-            self.turns += 1;
+            self.wait.turn(self.now);
             (looks, false)
         }
 
@@ -178,7 +206,7 @@ mod tests {
         let slept = (0..16).filter(|_| thread.waits(STEP * 3).1).count();
         assert_eq!(slept, 12);
         assert_eq!(thread.waits(STEP * 3), (3, false));
-        thread.wait = Wait::new(false);
+        thread.wait = Wait::new(false, thread.now);
         thread.has_short_waits();
         assert_eq!(thread.waits(STEP * 3), (0, true));
     }
@@ -239,8 +267,24 @@ mod tests {
             idle += long;
             thread.now += Duration::from_millis(1);
         }
-        thread.wait.looks_again(thread.now, thread.turns);
+        thread.wait.looks_again(thread.now);
         let off = idle.abs_diff(thread.wait.idle_time());
         assert!(off <= STEP * 80, "{off:?} of {:?}", thread.now - began);
+    }
+
+    #[test]
+    fn the_longest_turn_is_known_and_sleep_is_none() {
+        let mut thread = Thread::new();
+        thread.waits(Duration::from_secs(5));
+        thread.now += Duration::from_millis(30);
+        thread.wait.turn(thread.now);
+        thread.now += Duration::from_millis(20);
+        thread.waits(Duration::from_secs(5));
+        assert_eq!(thread.wait.take_longest_turn(), Duration::from_millis(30));
+        assert_eq!(thread.wait.take_longest_turn(), Duration::ZERO);
+        thread.has_short_waits();
+        thread.now += Duration::from_millis(1);
+        thread.waits(STEP * 3);
+        assert_eq!(thread.wait.take_longest_turn(), Duration::from_millis(1));
     }
 }

@@ -6,7 +6,10 @@
 //!     └───────────(any byte heard)───────────┘
 //! ```
 //!
-//! Every byte heard is a sign of life; a ping goes out each `heartbeat`, so that a living peer is never silent.
+//! Every byte heard is a sign of life; a ping goes out each `heartbeat`, so that a living peer is never silent. When
+//! the peer has pinged since this end's last tick, its ping and the echo have done that for both: one end of an idle link
+//! pings and the other one echoes, as every message wakes both. They change places now and then, so that both know the
+//! time of a round trip.
 //! When this process itself was held up (its own tick came late by more than [`STALL`]), silence is no evidence:
 //! the clock of silence starts anew once, so that a frozen machine does not take all its peers for dead.
 
@@ -16,6 +19,9 @@ use super::LinkSettings;
 
 /// How late an own tick must come for the process to count as held up.
 const STALL: Duration = Duration::from_millis(500);
+
+/// After so many heartbeats that were left to the peer, this end pings itself.
+const MOST_LEFT: u32 = 9;
 
 /// What the link task must do after a tick.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,6 +46,10 @@ pub(crate) struct Liveness {
     next_ping: Instant,
     suspected: bool,
     excused: bool,
+    /// The peer has pinged since the last tick.
+    pinged: bool,
+    /// Heartbeats left to the peer since this end's last ping.
+    left: u32,
 }
 
 impl Liveness {
@@ -52,7 +62,14 @@ impl Liveness {
             next_ping: now + settings.heartbeat,
             suspected: false,
             excused: false,
+            pinged: false,
+            left: 0,
         }
+    }
+
+    /// A ping came.
+    pub(crate) fn pinged(&mut self) {
+        self.pinged = true;
     }
 
     /// Bytes came.
@@ -86,6 +103,11 @@ impl Liveness {
             self.suspected = true;
             return Verdict::Suspect;
         }
+        if std::mem::take(&mut self.pinged) && self.left < MOST_LEFT {
+            self.left += 1;
+            return Verdict::Wait;
+        }
+        self.left = 0;
         Verdict::Ping
     }
 }
@@ -136,6 +158,48 @@ mod tests {
             liveness.heard(now + MS);
         }
         assert!(now - start > Duration::from_secs(40));
+    }
+
+    #[test]
+    fn of_two_idle_ends_one_pings_and_both_know_a_round_trip_now_and_then() {
+        let start = Instant::now();
+        let settings = LinkSettings::default();
+        let mut ends = [
+            Liveness::new(&settings, start),
+            Liveness::new(&settings, start + 100 * MS),
+        ];
+        let mut pings = [0, 0];
+        for _ in 0..2 * 100 {
+            let at = usize::from(ends[1].next() < ends[0].next());
+            let now = ends[at].next();
+            match ends[at].tick(now) {
+                Verdict::Ping => {
+                    pings[at] += 1;
+                    let other = &mut ends[1 - at];
+                    other.heard(now + MS);
+                    other.pinged();
+                    ends[at].heard(now + 2 * MS);
+                }
+                Verdict::Wait => {}
+                other => panic!("{other:?}"),
+            }
+        }
+        let sum = pings[0] + pings[1];
+        assert!(
+            (100..=115).contains(&sum) && pings.iter().all(|pings| *pings >= 10),
+            "{pings:?}"
+        );
+    }
+
+    #[test]
+    fn a_peer_that_pings_no_more_is_pinged() {
+        let start = Instant::now();
+        let mut liveness = Liveness::new(&LinkSettings::default(), start);
+        liveness.pinged();
+        assert_eq!(liveness.tick(liveness.next()), Verdict::Wait);
+        assert_eq!(liveness.tick(liveness.next()), Verdict::Ping);
+        let (_, down) = run_silent(&mut liveness);
+        assert_eq!(down - start, Duration::from_secs(3));
     }
 
     #[test]

@@ -188,7 +188,10 @@ impl Machine {
                     reply.fault(fault);
                 }
             }
-            Frame::Ping(token) => self.seated.conn.pong(token),
+            Frame::Ping(token) => {
+                self.liveness.pinged();
+                self.seated.conn.pong(token);
+            }
             Frame::Pong(token) => {
                 let micros = self.micros(now).saturating_sub(token);
                 self.seated

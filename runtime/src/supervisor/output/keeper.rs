@@ -8,6 +8,7 @@
 use std::fs::File;
 use std::io::{self, Write};
 use std::os::fd::AsFd;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -21,7 +22,7 @@ const LOOK: Duration = Duration::from_millis(100);
 
 /// How soon at the latest: the pause doubles up to this while nothing is written, as each waking costs an idle node more
 /// than the look itself.
-const LONGEST_LOOK: Duration = Duration::from_millis(400);
+const LONGEST_LOOK: Duration = Duration::from_millis(800);
 
 /// Enough for a line about a file that cannot be renamed.
 const STACK: usize = 256 * 1024;
@@ -81,9 +82,10 @@ impl LogFile {
         })
     }
 
-    /// How large the file is that stands under the name; `None` if there is none.
-    fn size(&self) -> Option<u64> {
-        self.path.metadata().map(|found| found.len()).ok()
+    /// Which file stands under the name, and how large it is; `None` if there is none.
+    fn seen(&self) -> Option<(u64, u64, u64)> {
+        let found = self.path.metadata().ok()?;
+        Some((found.dev(), found.ino(), found.len()))
     }
 
     /// Puts the file aside if it is too large, and changes over if another one stands under its name, or none.
@@ -131,12 +133,16 @@ pub fn start(
 ) -> io::Result<()> {
     let thread = std::thread::Builder::new().name("log".into()).stack_size(STACK);
     thread.spawn(move || {
-        let (mut failed, mut pause, mut written) = (false, LOOK, Vec::new());
+        let (mut failed, mut pause, mut seen) = (false, LOOK, Vec::new());
         loop {
             std::thread::park_timeout(pause);
-            let before = std::mem::replace(&mut written, logs.iter().map(LogFile::size).collect());
-            let calm = before == written;
-            pause = if calm { (pause * 2).min(LONGEST_LOOK) } else { LOOK };
+            let before = std::mem::replace(&mut seen, logs.iter().map(LogFile::seen).collect());
+            if before == seen && !failed {
+                pause = (pause * 2).min(LONGEST_LOOK);
+                look();
+                continue;
+            }
+            pause = LOOK;
             let mut error = None;
             for log in &logs {
                 error = log.look(max_size, keep).err().or(error);
