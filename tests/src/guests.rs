@@ -53,6 +53,11 @@ impl Guests {
         Self { process, count, told }
     }
 
+    /// The number of their process.
+    pub fn pid(&self) -> u32 {
+        self.process.pid()
+    }
+
     /// Waits until all have had their first answer, and says how long after the first of them connected that was.
     ///
     /// # Panics

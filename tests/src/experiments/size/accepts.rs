@@ -2,12 +2,13 @@
 
 use std::net::SocketAddr;
 
-use super::{ECHO, Experiment, Record, Strength, median, must, pids, used};
+use super::{ECHO, Experiment, Record, Strength, apart, median, must, pids, used};
 use crate::Cluster;
 use crate::bare::Bare;
 use crate::guests::Guests;
 
-/// Each client connects, asks for an echo and stays; 128 are on their way at a time.
+/// Each client connects, asks for an echo and stays; 128 are on their way at a time. Each server has a processor of its
+/// own, beside that of the clients.
 pub(super) const ACCEPTS: Experiment = Experiment {
     id: "R-81",
     title: "10,000 clients come as fast as they can (500 in the short form), here and at a bare accept loop",
@@ -63,6 +64,7 @@ fn accepts(strength: Strength, record: &mut Record) {
 fn round(addr: SocketAddr, pid: u32, count: usize) -> Round {
     let before = used(&[pid]);
     let guests = Guests::invite(addr, count, ECHO);
+    apart(&[pid], &[guests.pid()]);
     let time = guests.served();
     let cost = used(&[pid]) - before;
     Round {

@@ -19,6 +19,9 @@ mod pushes;
 
 use std::time::Duration;
 
+use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
+use nix::unistd::Pid;
+
 use super::{Experiment, Record, Strength, must};
 use crate::Cluster;
 use crate::vitals::processor_time;
@@ -55,6 +58,27 @@ fn used(pids: &[u32]) -> Duration {
     pids.iter()
         .map(|pid| processor_time(*pid).expect("a process"))
         .sum()
+}
+
+/// Puts servers on one processor and their clients on another, where there are two: else it is chance whether the system
+/// has them share one, and a server that does serves a third of the clients in the same time.
+#[track_caller]
+fn apart(servers: &[u32], clients: &[u32]) {
+    let several = std::thread::available_parallelism().is_ok_and(|processors| processors.get() > 1);
+    if !several {
+        return;
+    }
+    let here = sched_getaffinity(Pid::this()).expect("because it is this process");
+    let mut allowed = (0..CpuSet::count()).filter(|cpu| here.is_set(*cpu).unwrap_or(false));
+    for (pids, cpu) in [(servers, allowed.next()), (clients, allowed.next())] {
+        let mut only = CpuSet::new();
+        only.set(cpu.expect("because there are several"))
+            .expect("because it is in a set");
+        for pid in pids {
+            let pid = Pid::from_raw((*pid).try_into().expect("the number of a process"));
+            sched_setaffinity(pid, &only).expect("because it is one of ours");
+        }
+    }
 }
 
 /// Lets time pass.

@@ -1,6 +1,6 @@
 //! One push to all clients, in turns at the net node and at a bare server with as many.
 
-use super::{ECHO, Experiment, Record, Strength, median, must};
+use super::{ECHO, Experiment, Record, Strength, apart, median, must, pids};
 use crate::Cluster;
 use crate::bare::Bare;
 use crate::experiments::record::millis;
@@ -25,6 +25,8 @@ fn pushes(strength: Strength, record: &mut Record) {
     cluster.start();
     let bare = Bare::start();
     let both = [cluster.netport(), bare.addr()].map(|addr| Guests::invite(addr, count, ECHO));
+    let clients = both.each_ref().map(Guests::pid);
+    apart(&[pids(&cluster, &["net"])[0], bare.pid()], &clients);
     for guests in &both {
         guests.served();
     }
