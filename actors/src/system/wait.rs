@@ -1,18 +1,24 @@
 //! The turns of a thread and its waits in between: how long they are, and whether it looks for work once more when
-//! it has none, or sleeps. It looks while its waits have been short, and sleeps when they are long, or when others
-//! need the processor.
+//! it has none, or sleeps.
+//!
+//! It has a credit, which work earns and looking spends, so that a thread with little to do looks little. While others
+//! need the processor it does not look at all.
 //!
 //! Must not know the clock: every step is told the time.
 
 use std::time::{Duration, Instant};
 
-/// A wait that ends sooner is better spent looking: to be put to sleep and woken costs the kernel 5 to 50 µs, and the
-/// sender most of that.
-const SHORT: Duration = Duration::from_micros(200);
+/// The longest that it looks. To be put to sleep and woken costs 5 to 50 µs, most of which the sender pays.
+const LONGEST_LOOK: Duration = Duration::from_micros(200);
 
-/// How many of the last 16 waits must have been short before it looks, and below how many it stops.
-const ENOUGH: u32 = 12;
-const TOO_FEW: u32 = 8;
+/// So many times as long as it has worked it may look, if it finds something ...
+const FOUND: i64 = 4;
+
+/// ... and a look in vain counts as so many: all of them together take at most a quarter of the time that work takes.
+const IN_VAIN: i64 = 4 * FOUND;
+
+/// Most credit that is kept, in nanoseconds: soon after a rush of work it sleeps again.
+const MOST_CREDIT: i64 = 20_000_000;
 
 /// Whoever keeps the processor for so long when this thread gives way computes, and does not wait for messages: a
 /// woken thread gets it back sooner than one that gave way.
@@ -25,14 +31,12 @@ const LONGEST_REST: Duration = Duration::from_secs(10);
 /// The turns and waits of a thread.
 #[derive(Debug)]
 pub(super) struct Wait {
+    may_look: bool,
     /// When it last looked at its sockets and timers.
     looked: Instant,
     longest_turn: Duration,
-    turns: u64,
-    may_look: bool,
-    /// A bit for each of the last 16 waits, set for a short one.
-    recent: u16,
-    looks: bool,
+    /// For how long it may look, in nanoseconds; below zero after a look in vain.
+    credit: i64,
     rest: Option<Rest>,
     present: Option<Present>,
     /// Of all waits that have ended.
@@ -49,23 +53,17 @@ struct Rest {
 #[derive(Debug)]
 struct Present {
     since: Instant,
-    /// When it was last seen to go on.
-    seen: Instant,
-    /// How many turns the actors had had when it began.
-    turns: u64,
     asleep: bool,
 }
 
 impl Wait {
-    /// A thread that never looks only has its waits measured.
+    /// A thread that may not look only has its turns and waits measured.
     pub(super) fn new(may_look: bool, now: Instant) -> Self {
         Self {
+            may_look,
             looked: now,
             longest_turn: Duration::ZERO,
-            turns: 0,
-            may_look,
-            recent: 0,
-            looks: false,
+            credit: 0,
             rest: None,
             present: None,
             idle: Duration::ZERO,
@@ -74,48 +72,50 @@ impl Wait {
 
     /// The actors get a turn, right after a look at sockets and timers.
     pub(super) fn turn(&mut self, now: Instant) {
-        self.turns = self.turns.wrapping_add(1);
-        self.turn_ended(now);
+        match self.present.take() {
+            // As who sleeps is woken first, it has found its work by looking.
+            Some(wait) => {
+                let looked = now.saturating_duration_since(wait.since);
+                self.idle += looked;
+                self.credit -= nanos(looked);
+                self.looked = now;
+            }
+            None => self.turn_ended(now),
+        }
     }
 
     fn turn_ended(&mut self, now: Instant) {
-        let long = now.saturating_duration_since(self.looked);
-        self.longest_turn = self.longest_turn.max(long);
+        let worked = now.saturating_duration_since(self.looked);
+        self.longest_turn = self.longest_turn.max(worked);
+        let earned = nanos(worked).saturating_mul(FOUND);
+        self.credit = self.credit.saturating_add(earned).min(MOST_CREDIT);
         self.looked = now;
-    }
-
-    /// The longest that it did not look at sockets and timers while it had something to do, since this was last asked.
-    pub(super) fn take_longest_turn(&mut self) -> Duration {
-        std::mem::take(&mut self.longest_turn)
     }
 
     /// There is nothing to do: whether to look again rather than to sleep.
     pub(super) fn looks_again(&mut self, now: Instant) -> bool {
-        self.turn_ended(now);
-        let turns = self.turns;
-        if let Some(found) = self.present.take_if(|present| present.turns != turns) {
-            // By looking, as a sleep would have been ended by `woken`; so it paid, however long others ran meanwhile.
-            self.ended(found.seen.saturating_duration_since(found.since), true);
+        let since = match &self.present {
+            Some(present) => present.since,
+            None => {
+                self.turn_ended(now);
+                now
+            }
+        };
+        let looked = now.saturating_duration_since(since);
+        let may_look = self.may_look && self.rest.is_none_or(|rest| rest.until <= now);
+        let again = may_look && looked < LONGEST_LOOK && nanos(looked) < self.credit;
+        if !again {
+            self.credit -= nanos(looked).saturating_mul(IN_VAIN);
         }
-        let looks = self.looks && self.rest.is_none_or(|rest| rest.until <= now);
-        let present = self.present.get_or_insert(Present {
-            since: now,
-            seen: now,
-            turns,
-            asleep: false,
+        self.present = Some(Present {
+            since,
+            asleep: !again,
         });
-        present.seen = now;
-        let again = looks && now.saturating_duration_since(present.since) < SHORT;
-        present.asleep = !again;
         again
     }
 
     /// The thread gave way to others between two looks.
     pub(super) fn gave_way(&mut self, before: Instant, after: Instant) {
-        self.looked = after;
-        if let Some(present) = &mut self.present {
-            present.seen = after;
-        }
         if after.saturating_duration_since(before) < HELD_UP {
             return;
         }
@@ -136,8 +136,7 @@ impl Wait {
     pub(super) fn woken(&mut self, now: Instant) {
         self.looked = now;
         if let Some(slept) = self.present.take() {
-            let long = now.saturating_duration_since(slept.since);
-            self.ended(long, long < SHORT);
+            self.idle += now.saturating_duration_since(slept.since);
         }
     }
 
@@ -146,12 +145,14 @@ impl Wait {
         self.idle
     }
 
-    fn ended(&mut self, long: Duration, short: bool) {
-        self.idle += long;
-        self.recent = self.recent << 1 | u16::from(short);
-        let short = self.recent.count_ones();
-        self.looks = self.may_look && (short >= ENOUGH || self.looks && short >= TOO_FEW);
+    /// The longest that it did not look at sockets and timers while it had something to do, since this was last asked.
+    pub(super) fn take_longest_turn(&mut self) -> Duration {
+        std::mem::take(&mut self.longest_turn)
     }
+}
+
+fn nanos(duration: Duration) -> i64 {
+    i64::try_from(duration.as_nanos()).unwrap_or(i64::MAX)
 }
 
 #[cfg(test)]
@@ -159,6 +160,7 @@ mod tests {
     use super::*;
 
     const STEP: Duration = Duration::from_micros(10);
+    const MILLI: Duration = Duration::from_millis(1);
 
     /// A thread and its clock.
     struct Thread {
@@ -169,10 +171,13 @@ mod tests {
     impl Thread {
         fn new() -> Self {
             let now = Instant::now();
-            Self {
-                wait: Wait::new(true, now),
-                now,
-            }
+            let wait = Wait::new(true, now);
+            Self { wait, now }
+        }
+
+        fn works(&mut self, long: Duration) {
+            self.wait.turn(self.now);
+            self.now += long;
         }
 
         /// Waits for work that comes after so long; gives how often it looked, and whether it slept in the end.
@@ -183,108 +188,112 @@ mod tests {
                     assert!(self.wait.is_asleep());
                     self.now = until;
                     self.wait.woken(until);
-                    self.wait.turn(self.now);
                     return (looks, true);
                 }
                 self.now += STEP;
+                self.wait.gave_way(self.now, self.now);
                 looks += 1;
             }
-            self.wait.turn(self.now);
             (looks, false)
         }
-
-        fn has_short_waits(&mut self) {
-            for _ in 0..16 {
-                self.waits(STEP * 3);
-            }
-        }
     }
 
     #[test]
-    fn it_looks_once_its_waits_are_short() {
+    fn it_looks_for_as_long_as_it_has_earned_and_then_sleeps() {
         let mut thread = Thread::new();
-        let slept = (0..16).filter(|_| thread.waits(STEP * 3).1).count();
-        assert_eq!(slept, 12);
+        assert_eq!(thread.waits(MILLI), (0, true), "nothing is earned yet");
+        thread.works(STEP * 4);
         assert_eq!(thread.waits(STEP * 3), (3, false));
+        thread.works(Duration::ZERO);
+        assert_eq!(
+            thread.waits(STEP * 14),
+            (13, true),
+            "160 us were earned, 30 are spent"
+        );
+        thread.works(STEP * 40);
+        assert_eq!(thread.waits(STEP), (0, true), "to look in vain is expensive");
         thread.wait = Wait::new(false, thread.now);
-        thread.has_short_waits();
-        assert_eq!(thread.waits(STEP * 3), (0, true));
+        thread.works(MILLI);
+        assert_eq!(thread.waits(STEP), (0, true), "it may not look");
     }
 
     #[test]
-    fn a_wait_is_looked_through_no_longer_than_a_short_one() {
+    fn it_looks_no_longer_than_is_worth_it_however_much_it_has_worked() {
         let mut thread = Thread::new();
-        thread.has_short_waits();
-        assert_eq!(thread.waits(Duration::from_secs(1)), (20, true));
+        thread.works(MILLI * 1000);
+        assert_eq!(thread.waits(MILLI), (20, true));
+        let mut looked = 0;
+        for _ in 0..10 {
+            thread.works(Duration::ZERO);
+            looked += u32::from(thread.waits(MILLI).0 > 0);
+        }
+        assert!(
+            (4..8).contains(&looked),
+            "{looked} looks in vain of a credit that is bounded"
+        );
     }
 
     #[test]
-    fn it_stops_looking_when_most_waits_are_long() {
+    fn to_look_in_vain_takes_a_quarter_of_what_work_takes() {
         let mut thread = Thread::new();
-        thread.has_short_waits();
-        let looked = (0..16)
-            .filter(|_| thread.waits(Duration::from_millis(1)).0 > 0)
-            .count();
-        assert_eq!(looked, 9);
-        assert_eq!(thread.waits(Duration::from_millis(1)), (0, true));
+        let (mut looked, mut worked) = (Duration::ZERO, Duration::ZERO);
+        for _ in 0..10_000 {
+            thread.works(STEP * 2);
+            worked += STEP * 2;
+            looked += STEP * thread.waits(MILLI * 2).0;
+        }
+        assert!(looked <= worked / 4 + LONGEST_LOOK, "{looked:?} of {worked:?}");
+        assert!(looked >= worked / 8, "{looked:?} of {worked:?}");
     }
 
     #[test]
     fn held_up_by_others_it_rests_longer_and_longer() {
         let mut thread = Thread::new();
-        let mut rests = Vec::new();
-        for _ in 0..12 {
-            thread.has_short_waits();
+        let held_up = |thread: &mut Thread| {
+            thread.works(MILLI * 10);
             assert_eq!(thread.waits(STEP), (1, false));
             let before = thread.now;
             thread.now += HELD_UP;
             thread.wait.gave_way(before, thread.now);
             let began = thread.now;
-            while thread.waits(STEP).1 {}
-            rests.push((thread.now - began).as_millis());
-        }
+            loop {
+                thread.works(STEP);
+                if !thread.waits(STEP).1 {
+                    return (thread.now - began).as_millis();
+                }
+            }
+        };
+        let rests: Vec<_> = (0..12).map(|_| held_up(&mut thread)).collect();
         assert_eq!(rests[..3], [20, 40, 80]);
         assert_eq!(rests[11], 10_000);
         // A while without, and it begins anew.
-        thread.now += LONGEST_REST * 2;
-        let before = thread.now;
-        thread.now += HELD_UP;
-        thread.wait.gave_way(before, thread.now);
-        let (began, mut waits) = (thread.now, 0);
-        while thread.waits(STEP).1 {
-            waits += 1;
-        }
-        assert_eq!(thread.now - began, FIRST_REST + STEP);
-        assert_eq!(waits, FIRST_REST.as_micros() / STEP.as_micros());
+        thread.works(LONGEST_REST * 2);
+        assert_eq!(held_up(&mut thread), 20);
     }
 
     #[test]
     fn all_waits_are_idle_time_and_work_is_not() {
         let mut thread = Thread::new();
-        let (mut idle, began) = (Duration::ZERO, thread.now);
+        let mut idle = Duration::ZERO;
         for long in [3, 5, 400, 7].repeat(20).into_iter().map(|steps| STEP * steps) {
             thread.waits(long);
             idle += long;
-            thread.now += Duration::from_millis(1);
+            thread.works(MILLI);
         }
-        thread.wait.looks_again(thread.now);
-        let off = idle.abs_diff(thread.wait.idle_time());
-        assert!(off <= STEP * 80, "{off:?} of {:?}", thread.now - began);
+        assert_eq!(thread.wait.idle_time(), idle);
     }
 
     #[test]
     fn the_longest_turn_is_known_and_sleep_is_none() {
         let mut thread = Thread::new();
-        thread.waits(Duration::from_secs(5));
-        thread.now += Duration::from_millis(30);
-        thread.wait.turn(thread.now);
-        thread.now += Duration::from_millis(20);
-        thread.waits(Duration::from_secs(5));
-        assert_eq!(thread.wait.take_longest_turn(), Duration::from_millis(30));
+        thread.waits(MILLI * 5000);
+        thread.works(MILLI * 30);
+        thread.works(MILLI * 20);
+        thread.waits(MILLI * 5000);
+        assert_eq!(thread.wait.take_longest_turn(), MILLI * 30);
         assert_eq!(thread.wait.take_longest_turn(), Duration::ZERO);
-        thread.has_short_waits();
-        thread.now += Duration::from_millis(1);
+        thread.works(MILLI);
         thread.waits(STEP * 3);
-        assert_eq!(thread.wait.take_longest_turn(), Duration::from_millis(1));
+        assert_eq!(thread.wait.take_longest_turn(), MILLI);
     }
 }
