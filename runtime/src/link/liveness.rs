@@ -7,9 +7,9 @@
 //! ```
 //!
 //! Every byte heard is a sign of life; a ping goes out each `heartbeat`, so that a living peer is never silent. When
-//! the peer has pinged since this end's last tick, its ping and the echo have done that for both: one end of an idle link
-//! pings and the other one echoes, as every message wakes both. They change places now and then, so that both know the
-//! time of a round trip.
+//! nothing but a ping of the peer has come since this end's last tick, that ping and its echo have done it for both: one
+//! end of an idle link pings and the other one echoes, as every frame wakes both. They change places now and then, so that
+//! both know the time of a round trip.
 //! When this process itself was held up (its own tick came late by more than [`STALL`]), silence is no evidence:
 //! the clock of silence starts anew once, so that a frozen machine does not take all its peers for dead.
 
@@ -48,6 +48,8 @@ pub(crate) struct Liveness {
     excused: bool,
     /// The peer has pinged since the last tick.
     pinged: bool,
+    /// More than heartbeats came since the last tick.
+    used: bool,
     /// Heartbeats left to the peer since this end's last ping.
     left: u32,
 }
@@ -63,6 +65,7 @@ impl Liveness {
             suspected: false,
             excused: false,
             pinged: false,
+            used: false,
             left: 0,
         }
     }
@@ -70,6 +73,11 @@ impl Liveness {
     /// A ping came.
     pub(crate) fn pinged(&mut self) {
         self.pinged = true;
+    }
+
+    /// Something else than a heartbeat came.
+    pub(crate) fn used(&mut self) {
+        self.used = true;
     }
 
     /// Bytes came.
@@ -103,7 +111,8 @@ impl Liveness {
             self.suspected = true;
             return Verdict::Suspect;
         }
-        if std::mem::take(&mut self.pinged) && self.left < MOST_LEFT {
+        let (pinged, used) = (std::mem::take(&mut self.pinged), std::mem::take(&mut self.used));
+        if pinged && !used && self.left < MOST_LEFT {
             self.left += 1;
             return Verdict::Wait;
         }
@@ -192,11 +201,14 @@ mod tests {
     }
 
     #[test]
-    fn a_peer_that_pings_no_more_is_pinged() {
+    fn a_peer_that_pings_no_more_is_pinged_and_so_is_one_on_a_link_in_use() {
         let start = Instant::now();
         let mut liveness = Liveness::new(&LinkSettings::default(), start);
         liveness.pinged();
         assert_eq!(liveness.tick(liveness.next()), Verdict::Wait);
+        liveness.pinged();
+        liveness.used();
+        assert_eq!(liveness.tick(liveness.next()), Verdict::Ping, "the link is in use");
         assert_eq!(liveness.tick(liveness.next()), Verdict::Ping);
         let (_, down) = run_silent(&mut liveness);
         assert_eq!(down - start, Duration::from_secs(3));

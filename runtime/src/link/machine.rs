@@ -135,6 +135,7 @@ impl Machine {
             let (replies, buffer) = (self.replies.drain(..), &self.buffer);
             let with_bodies = replies.map(|(call, body)| (call, &buffer[body]));
             self.seated.conn.answered(with_bodies);
+            self.liveness.used();
             self.buffer.advance(bytes);
         }
     }
@@ -150,6 +151,9 @@ impl Machine {
     }
 
     fn on_frame(&mut self, frame: Frame, now: Instant) -> Result<(), Ended> {
+        if !matches!(frame, Frame::Ping(_) | Frame::Pong(_)) {
+            self.liveness.used();
+        }
         match frame {
             Frame::Request {
                 call,
