@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
 use lampyris_runtime::config::Config;
+use lampyris_runtime::name::MASTER;
 use lampyris_runtime::supervisor::usage;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
@@ -65,7 +66,7 @@ async fn cluster(stage: &mut Stage, config: &Config) -> Result<(SocketAddr, Vec<
         copy::copy(config, &ports).ok_or("the configuration has no netport, so there is nothing to load")?;
     let file = stage.folder().join("bench.json");
     std::fs::write(&file, copied.json.to_string()).map_err(|why| format!("{}: {why}", file.display()))?;
-    let arguments: [OsString; 4] = ["--role".into(), "master".into(), "--config".into(), file.into()];
+    let arguments: [OsString; 4] = ["--role".into(), MASTER.into(), "--config".into(), file.into()];
     let master = stage.start(arguments.into())?;
     let addr = local(copied.netport);
     reachable(stage, addr).await?;
@@ -74,7 +75,7 @@ async fn cluster(stage: &mut Stage, config: &Config) -> Result<(SocketAddr, Vec<
     loop {
         let mut processes = nodes(master);
         if processes.len() == config.nodes.len() {
-            let name = "master".to_owned();
+            let name = MASTER.to_owned();
             processes.push(Process { name, pid: master });
             return Ok((addr, processes));
         }
@@ -92,7 +93,8 @@ fn nodes(master: u32) -> Vec<Process> {
         .filter_map(|pid| {
             let arguments = std::fs::read_to_string(format!("/proc/{pid}/cmdline")).ok()?;
             let mut words = arguments.split('\0').skip_while(|word| *word != "--role");
-            let name = words.nth(1)?.to_owned();
+            // One that is about to start still has the words of its parent.
+            let name = words.nth(1).filter(|name| *name != MASTER)?.to_owned();
             Some(Process { name, pid })
         })
         .collect();

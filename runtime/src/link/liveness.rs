@@ -208,7 +208,11 @@ mod tests {
         assert_eq!(liveness.tick(liveness.next()), Verdict::Wait);
         liveness.pinged();
         liveness.used();
-        assert_eq!(liveness.tick(liveness.next()), Verdict::Ping, "the link is in use");
+        assert_eq!(
+            liveness.tick(liveness.next()),
+            Verdict::Ping,
+            "the link is in use"
+        );
         assert_eq!(liveness.tick(liveness.next()), Verdict::Ping);
         let (_, down) = run_silent(&mut liveness);
         assert_eq!(down - start, Duration::from_secs(3));
