@@ -206,16 +206,18 @@ mod tests {
         let mut liveness = Liveness::new(&LinkSettings::default(), start);
         liveness.pinged();
         assert_eq!(liveness.tick(liveness.next()), Verdict::Wait);
-        liveness.pinged();
-        liveness.used();
         assert_eq!(
             liveness.tick(liveness.next()),
             Verdict::Ping,
-            "the link is in use"
+            "nobody has pinged since"
         );
-        assert_eq!(liveness.tick(liveness.next()), Verdict::Ping);
+        let heard = liveness.next();
+        liveness.heard(heard);
+        liveness.pinged();
+        liveness.used();
+        assert_eq!(liveness.tick(heard), Verdict::Ping, "the link is in use");
         let (_, down) = run_silent(&mut liveness);
-        assert_eq!(down - start, Duration::from_secs(3));
+        assert_eq!(down - heard, Duration::from_secs(3));
     }
 
     #[test]
