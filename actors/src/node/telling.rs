@@ -22,7 +22,8 @@ use crate::report::{Gatherer, SpanLog};
 /// An idle node is woken for little else, and each waking costs it more than what it then does.
 const TELL: Duration = Duration::from_secs(1);
 
-/// How often the links with its parents are looked after, while the node is drained or just was.
+/// How often the links with its parents are looked after, while the node is drained or just was; and a master for, while
+/// there is none.
 const LOOK: Duration = Duration::from_millis(250);
 
 /// What the node's own service and the telling task share.
@@ -68,20 +69,20 @@ pub(super) async fn tell(node: Node, master: Peer, mut gatherer: Gatherer, telli
         let watches = telling.is_drained() || !aside.asked.is_empty();
         let look_at = if watches { Instant::now() + LOOK } else { report_at };
         tokio::select! {
-            () = sleep_until(look_at.min(report_at)) => aside.keep(&node, telling.is_drained()),
-            () = telling.wanted.notified() => {
-                aside.keep(&node, telling.is_drained());
-                report_at = Instant::now();
-            }
+            () = sleep_until(look_at.min(report_at)) => {}
+            () = telling.wanted.notified() => report_at = Instant::now(),
             () = telling.spans.news() => {}
         }
+        aside.keep(&node, telling.is_drained());
         let spans = telling.spans.take();
-        let is_due = report_at <= Instant::now();
+        let (now, is_up) = (Instant::now(), master.is_up());
+        let is_due = report_at <= now;
         if is_due {
-            report_at = Instant::now() + TELL;
+            // A new master is not to wait for its first one.
+            report_at = now + if is_up { TELL } else { LOOK };
         }
         // Reports of the time without a master are of no use to it later.
-        if !master.is_up() {
+        if !is_up {
             continue;
         }
         if !spans.is_empty() {

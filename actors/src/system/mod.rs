@@ -1,15 +1,11 @@
 //! The one actor system of this process: its thread, and what that does while there is nothing to do.
 //!
-//! | file | what it is for |
-//! | --- | --- |
-//! | `wait` | how long its turns and waits are, and whether it looks for work once more or sleeps |
-//! | `quota` | whether this process is given only a share of the processors |
+//! `wait` decides whether it looks for work once more or sleeps, and knows how long its turns and waits are.
 //!
 //! A thread that sleeps has to be woken by the kernel, which takes longer than most commands, and is often woken
-//! where the sender still runs. So a node whose waits are short looks for work for a moment before it sleeps:
+//! where the sender still runs. So a node that has worked looks for more for a moment before it sleeps:
 //! docs/decisions/0022. Must not know what the system runs.
 
-mod quota;
 mod wait;
 
 use std::future::{Future, poll_fn};
@@ -19,6 +15,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use lampyris_runtime::config::BusyPoll;
+use lampyris_runtime::supervisor::limits;
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::Notify;
 use wait::Wait;
@@ -52,7 +49,7 @@ fn looks(busy_poll: BusyPoll) -> bool {
         BusyPoll::On => true,
         BusyPoll::Off => false,
         // What is spent on looking would be missing later, for up to a tenth of a second at one time.
-        BusyPoll::Auto => !quota::is_set(),
+        BusyPoll::Auto => !limits::has_processor_quota(),
     }
 }
 

@@ -85,17 +85,26 @@ impl Wait {
     }
 
     fn turn_ended(&mut self, now: Instant) {
-        let worked = now.saturating_duration_since(self.looked);
-        self.longest_turn = self.longest_turn.max(worked);
-        let earned = nanos(worked).saturating_mul(FOUND);
+        let earned = nanos(self.held_until(now)).saturating_mul(FOUND);
         self.credit = self.credit.saturating_add(earned).min(MOST_CREDIT);
+    }
+
+    /// Something held the thread since its last look; gives for how long.
+    fn held_until(&mut self, now: Instant) -> Duration {
+        let held = now.saturating_duration_since(self.looked);
+        self.longest_turn = self.longest_turn.max(held);
         self.looked = now;
+        held
     }
 
     /// There is nothing to do: whether to look again rather than to sleep.
     pub(super) fn looks_again(&mut self, now: Instant) -> bool {
-        let since = match &self.present {
-            Some(present) => present.since,
+        let since = match self.present.as_ref().map(|present| present.since) {
+            Some(since) => {
+                // Tasks that are no actor's can hold the thread as well; they earn nothing.
+                self.held_until(now);
+                since
+            }
             None => {
                 self.turn_ended(now);
                 now
@@ -116,6 +125,7 @@ impl Wait {
 
     /// The thread gave way to others between two looks.
     pub(super) fn gave_way(&mut self, before: Instant, after: Instant) {
+        self.looked = after;
         if after.saturating_duration_since(before) < HELD_UP {
             return;
         }

@@ -42,7 +42,7 @@ pub enum ClientErrors {
     Close,
 }
 
-/// Whether a node looks for work for a moment before it sleeps, as long as its waits are short.
+/// Whether a node looks for more work for a moment before it sleeps, as much as it has worked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum BusyPoll {
     /// Unless its cgroup limits its processor time, which looking would use up.

@@ -19,6 +19,7 @@
 //! and does what it says. Nothing else decides.
 
 pub mod adopted;
+mod cgroup;
 pub mod child;
 pub mod exit;
 pub mod limits;

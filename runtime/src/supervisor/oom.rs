@@ -7,8 +7,7 @@ use std::fs;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Where cgroups are mounted.
-const ROOT: &str = "/sys/fs/cgroup";
+use super::cgroup;
 
 /// The counter, and how much of it has been told.
 #[derive(Debug, Default)]
@@ -21,8 +20,18 @@ pub struct OomKills {
 impl OomKills {
     /// The counter of this process's cgroup. What was killed before does not count.
     pub fn here() -> Self {
-        let groups = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
-        Self::of(files(&groups))
+        let groups = cgroup::own("memory").into_iter();
+        Self::of(
+            groups
+                .map(|group| {
+                    group.file(if group.unified {
+                        "memory.events"
+                    } else {
+                        "memory.oom_control"
+                    })
+                })
+                .collect(),
+        )
     }
 
     fn of(files: Vec<PathBuf>) -> Self {
@@ -42,21 +51,6 @@ impl OomKills {
     }
 }
 
-/// Where the counter may be, for the lines of /proc/self/cgroup: `0::/PATH` in version 2, `N:memory:/PATH` in
-/// version 1.
-fn files(groups: &str) -> Vec<PathBuf> {
-    let file = |line: &str| {
-        let (_, group) = line.split_once(':')?;
-        let (controllers, path) = group.split_once(':')?;
-        if controllers.is_empty() {
-            return Some(format!("{ROOT}{path}/memory.events"));
-        }
-        let memory = controllers.split(',').any(|one| one == "memory");
-        memory.then(|| format!("{ROOT}/memory{path}/memory.oom_control"))
-    };
-    groups.lines().filter_map(file).map(PathBuf::from).collect()
-}
-
 fn count(file: &PathBuf) -> Option<u64> {
     let text = fs::read_to_string(file).ok()?;
     let line = text.lines().find_map(|line| line.strip_prefix("oom_kill "))?;
@@ -66,16 +60,6 @@ fn count(file: &PathBuf) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn both_versions_of_cgroups_are_understood() {
-        let groups = "12:cpu,cpuacct:/a\n4:memory:/game/one\n0::/system.slice/game\nnonsense\n";
-        let wanted = [
-            "/sys/fs/cgroup/memory/game/one/memory.oom_control",
-            "/sys/fs/cgroup/system.slice/game/memory.events",
-        ];
-        assert_eq!(files(groups), wanted.map(PathBuf::from));
-    }
 
     #[test]
     fn each_kill_is_told_once() {
