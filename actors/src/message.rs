@@ -7,7 +7,7 @@ use bytes::{Bytes, BytesMut};
 use lampyris_runtime::codec;
 use lampyris_runtime::error::{ErrorKind, Fault};
 use lampyris_runtime::name::HandlerId;
-pub use lampyris_runtime::reply::Wrote;
+pub use lampyris_runtime::reply::{Relay, Wrote};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -46,11 +46,9 @@ pub trait Callable:
     /// The value cannot be written.
     fn write(reply: &Self::Reply, out: &mut BytesMut) -> Result<Wrote, Fault>;
 
-    /// Appends a reply that stands already as the MessagePack of [`Callable::Reply`], as it came over a link.
-    ///
-    /// # Errors
-    /// The bytes are no such value.
-    fn relay(body: &[u8], out: &mut BytesMut) -> Result<Wrote, Fault>;
+    /// What becomes of a reply that stands already as the MessagePack of [`Callable::Reply`], as it came over a link, on
+    /// its way to the caller; `None` when he takes it as it is. It fails when the bytes are no such value.
+    const RELAY: Option<Relay>;
 }
 
 /// A message to a service on another node. Derive it:

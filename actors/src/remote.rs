@@ -14,7 +14,7 @@ use actix::ResponseFuture;
 use bytes::{Bytes, BytesMut};
 use lampyris_runtime::codec;
 use lampyris_runtime::error::{ErrorKind, Fault};
-use lampyris_runtime::link::Peer;
+use lampyris_runtime::link::{Peer, Term};
 use lampyris_runtime::name::NodeName;
 use lampyris_runtime::reply::{ReplySink, ReplyTo, Write, Wrote};
 use lampyris_runtime::trace::Traced;
@@ -23,7 +23,7 @@ use crate::clock;
 use crate::error::CallError;
 use crate::message::Remote;
 use crate::scope;
-use crate::service::{Forward, Outcome, Serves};
+use crate::service::{Forward, Outcome, Serves, outgoing};
 
 /// The address of service `S` on another node.
 pub struct RemoteAddr<S> {
@@ -79,12 +79,13 @@ impl<S> RemoteAddr<S> {
         let now = clock::now();
         let (deadline, traced) = scope::of_a_call(now);
         // Never more than what the caller of the running handler has left.
-        let left = deadline.map(|callers| callers.saturating_duration_since(now));
-        let timeout = left.map_or(self.timeout, |left| left.min(self.timeout));
+        let mut term = Term::new(now, self.timeout);
+        if let Some(callers) = deadline {
+            term.until = term.until.min(callers);
+        }
         let (call, reply) = Call::open();
         let reply = reply.traced(traced);
-        self.peer
-            .call(M::ID, now, timeout, &mut |out| encode(&message, out), reply);
+        outgoing::call(&self.peer, M::ID, term, &mut |out| encode(&message, out), reply);
         call
     }
 
@@ -104,6 +105,7 @@ impl<S> RemoteAddr<S> {
     where
         S: Serves<M>,
     {
+        outgoing::flush();
         self.peer
             .notify(M::ID, clock::now(), &mut |out| encode(&message, out))
             .map_err(CallError::Runtime)
@@ -282,7 +284,7 @@ pub(crate) async fn call_traced(
         Ok(Wrote::Reply)
     };
     let reply = ReplyTo::new(slot.clone(), 0).traced(trace);
-    peer.call(id, clock::now(), timeout, &mut write, reply);
+    peer.call(id, Term::new(clock::now(), timeout), &mut write, reply);
     std::future::poll_fn(move |task| {
         let mut state = slot.lock();
         match std::mem::take(&mut *state) {

@@ -60,14 +60,15 @@ pub(crate) fn of_a_call(now: Instant) -> (Option<Instant>, Option<Traced>) {
 
 /// Ends the scope when it is dropped, also by a panic: the outer one is back then. There hardly ever is one; so it is in
 /// a box, and entering and leaving is one move each.
-pub(crate) struct Entered(Option<Box<Working>>);
+pub(crate) struct Entered {
+    outer: Option<Box<Working>>,
+    left: bool,
+}
 
 impl Drop for Entered {
     fn drop(&mut self) {
-        if let Some(outer) = self.0.take() {
-            CURRENT.set(Some(*outer));
-        } else if CURRENT.with_borrow(Option::is_some) {
-            CURRENT.set(None);
+        if !self.left {
+            CURRENT.set(self.outer.take().map(|outer| *outer));
         }
     }
 }
@@ -75,8 +76,12 @@ impl Drop for Entered {
 impl Entered {
     /// Ends the scope and gives the call back.
     #[inline]
-    pub(crate) fn leave(self) -> Working {
-        let working = CURRENT.with_borrow_mut(Option::take);
+    pub(crate) fn leave(mut self) -> Working {
+        self.left = true;
+        let working = CURRENT.with_borrow_mut(|current| match self.outer.take() {
+            None => current.take(),
+            Some(outer) => current.replace(*outer),
+        });
         working.expect("because scopes inside this one have put it back")
     }
 }
@@ -86,8 +91,12 @@ impl Entered {
 pub(crate) fn enter(working: Working) -> Entered {
     CURRENT.with_borrow_mut(|current| {
         // Asked first, as to take nothing out would move as many bytes as to take a call out.
-        let outer = if current.is_some() { current.take() } else { None };
+        let outer = if current.is_some() {
+            current.take().map(Box::new)
+        } else {
+            None
+        };
         *current = Some(working);
-        Entered(outer.map(Box::new))
+        Entered { outer, left: false }
     })
 }

@@ -11,7 +11,7 @@ use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use lampyris_runtime::error::{ErrorKind, Fault};
 use lampyris_runtime::link::{
     Acceptor, Conn, Dialer, Gatekeeper, Identity, Inbound, Intake, LinkId, LinkSettings, Peer, Refusal,
-    Request, accept, dial,
+    Request, Term, accept, dial,
 };
 use lampyris_runtime::name::{HandlerId, Incarnation, NodeName};
 use lampyris_runtime::reply::{ReplySink, ReplyTo, Write, Wrote};
@@ -133,7 +133,7 @@ async fn calls(peer: &Peer, count: usize) {
             Ok(Wrote::Reply)
         };
         let (handler, limit) = (HandlerId(1), Duration::from_secs(5));
-        peer.call(handler, now, limit, &mut write, ReplyTo::new(sink, 0));
+        peer.call(handler, Term::new(now, limit), &mut write, ReplyTo::new(sink, 0));
     }
     awaited.all.notified().await;
 }

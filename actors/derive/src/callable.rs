@@ -76,6 +76,7 @@ impl Callable<'_> {
                 type Reply = #reply;
                 type Error = #error;
                 const NAME: &'static str = #name;
+                const RELAY: ::core::option::Option<::lampyris::message::Relay> = #relay;
 
                 fn read(
                     body: ::lampyris::export::bytes::Bytes,
@@ -86,10 +87,6 @@ impl Callable<'_> {
 
                 fn write(reply: &#reply, out: #buffer) -> #wrote {
                     #write
-                }
-
-                fn relay(body: &[u8], out: #buffer) -> #wrote {
-                    #relay
                 }
             }
         }

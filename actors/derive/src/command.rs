@@ -141,7 +141,9 @@ pub(crate) fn expand(input: &DeriveInput) -> Result<TokenStream> {
         outcome: &outcome,
         read: Parts::of(input)?.read(),
         write: quote_spanned!(reply=> ::lampyris::message::IntoClient::write_client(reply, out)),
-        relay: quote_spanned!(reply=> ::lampyris::message::relay_command::<#type_>(body, out)),
+        relay: quote_spanned! {reply=>
+            ::core::option::Option::Some(::lampyris::message::relay_command::<#type_>)
+        },
     };
     let callable = callable.expand();
     Ok(quote! {

@@ -40,10 +40,7 @@ pub(crate) fn expand(input: &DeriveInput) -> Result<TokenStream> {
         outcome: &outcome,
         read: quote!(::lampyris::message::read_remote(body)),
         write: quote!(::lampyris::message::write_remote::<Self>(reply, out)),
-        relay: quote! {
-            out.extend_from_slice(body);
-            ::core::result::Result::Ok(::lampyris::message::Wrote::Reply)
-        },
+        relay: quote!(::core::option::Option::None),
     };
     let callable = callable.expand();
     // What the reply lacks is told at the trait's path, what the message lacks at its name.

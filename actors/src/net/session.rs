@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use super::line::Line;
 use crate::error::{CallError, Failure};
-use crate::message::{Callable, IntoClient, Origin, Wrote};
+use crate::message::{Callable, IntoClient, Origin, Relay, Wrote};
 
 /// Which session, cluster-wide: the node that has the connection, and its number there. Numbers are not reused, not
 /// even by a later process of the same node, but for a chance of one in thousands of millions.
@@ -151,6 +151,7 @@ macro_rules! session_news {
             type Reply = ();
             type Error = Failure;
             const NAME: &'static str = $name;
+            const RELAY: Option<Relay> = None;
 
             fn read(_body: Bytes, origin: &Origin) -> Result<Self, Fault> {
                 match origin {
@@ -165,10 +166,6 @@ macro_rules! session_news {
             }
 
             fn write(_reply: &(), _out: &mut BytesMut) -> Result<Wrote, Fault> {
-                Ok(Wrote::Nothing)
-            }
-
-            fn relay(_body: &[u8], _out: &mut BytesMut) -> Result<Wrote, Fault> {
                 Ok(Wrote::Nothing)
             }
         }

@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use lampyris_runtime::error::{ErrorKind, Fault};
 use lampyris_runtime::link::{Conn, Inbound, Intake, LinkId, Request};
-use lampyris_runtime::name::NodeName;
+use lampyris_runtime::name::{HandlerId, NodeName};
 
 use crate::message::Origin;
-use crate::service::{Arrival, Router, Visits};
+use crate::service::{Arrival, Route, Router, Visits};
 
 /// A link has come up or gone down.
 #[derive(Debug, Clone)]
@@ -43,23 +43,36 @@ impl FromPeer {
 /// What comes over one connection.
 struct FromLink {
     router: Arc<Router>,
+    /// Where the last message went: those that come together mostly go there too.
+    last: Option<(HandlerId, Route)>,
     visits: Visits,
+}
+
+impl FromLink {
+    /// The number of a handler that this node does not have.
+    #[cold]
+    fn refuse(&self, request: &Request) {
+        let text = format!(
+            "no handler of this node has the number {:#010x}",
+            request.handler.0
+        );
+        tracing::debug!(origin = ?self.visits.origin(), awaited = request.call.is_some(), text, "no such handler");
+        if let Some(call) = request.call {
+            let fault = Fault::new(ErrorKind::NoSuchHandler, text);
+            self.visits.answers().fault(call, fault);
+        }
+    }
 }
 
 impl Intake for FromLink {
     fn request(&mut self, request: Request) {
-        let Some(route) = self.router.remote(request.handler) else {
-            let text = format!(
-                "no handler of this node has the number {:#010x}",
-                request.handler.0
-            );
-            tracing::debug!(origin = ?self.visits.origin(), awaited = request.call.is_some(), text, "no such handler");
-            if let Some(call) = request.call {
-                let fault = Fault::new(ErrorKind::NoSuchHandler, text);
-                self.visits.answers().fault(call, fault);
-            }
-            return;
-        };
+        if !matches!(self.last, Some((of, _)) if of == request.handler) {
+            let Some(route) = self.router.remote(request.handler) else {
+                return self.refuse(&request);
+            };
+            self.last = Some((request.handler, route.clone()));
+        }
+        let Some((_, route)) = &self.last else { return };
         let Request {
             call,
             body,
@@ -90,6 +103,7 @@ impl Inbound for FromPeer {
         let origin = Origin::Node(self.name.clone());
         Box::new(FromLink {
             router: Arc::clone(&self.router),
+            last: None,
             visits: Visits::new(origin, Arc::clone(conn) as _),
         })
     }

@@ -12,8 +12,9 @@ use actix::{Actor, ActorContext, AsyncContext, Handler, SyncContext};
 use lampyris_runtime::error::{ErrorKind, Fault, panic_text};
 use lampyris_runtime::reply::ReplyTo;
 
+use super::outgoing;
 use super::stride::Stride;
-use super::{Address, Entry, Inbox, Invocation, Respond, Responder, Service, Taking, Wake, origin_of};
+use super::{Inbox, Invocation, Measured, Respond, Responder, Service, Wake, origin_of};
 use crate::clock;
 use crate::message::Callable;
 use crate::scope::{self, Working};
@@ -56,18 +57,29 @@ impl<A: Actor<Context = Self>> ServiceContext for SyncContext<A> {
 pub fn drain<A: Service<Context: ServiceContext>>(actor: &mut A, wake: &Wake, ctx: &mut A::Context) {
     let inbox = &wake.0;
     let mut slice = VecDeque::new();
-    let most = if inbox.taking == Taking::Single { 1 } else { SLICE };
-    let mut more = inbox.take(most, &mut slice);
+    inbox.take(&mut slice);
     let started = clock::now();
     let mut stride = Stride::new(started, inbox.stride());
+    let gathering = (slice.len() > 1).then(outgoing::gather);
+    // It has noted itself.
+    clock::last_read();
+    let handlers = inbox.handlers();
     // The first call of a slice is timed, and stands for those behind it: a clock costs as much as a small handler.
     let mut timed = Some(started);
-    while let Some(mut invocation) = slice.pop_front() {
-        let entry = A::TABLE[usize::from(invocation.entry)];
+    for _ in 0..SLICE {
+        let Some(mut invocation) = slice.pop_front() else {
+            break;
+        };
+        let entry = &A::TABLE[usize::from(invocation.entry)];
         let expired = invocation.deadline <= stride.now();
         // One that does not come to its handler takes no time, and leaves the clock to the next.
         let timer = if expired { None } else { timed.take() };
-        begin(inbox, &entry, &mut invocation, timer, stride.now());
+        if let Some(handler) = handlers
+            .get(usize::from(invocation.entry))
+            .filter(|handler| handler.counts)
+        {
+            begin(inbox, handler, &mut invocation, timer, stride.now());
+        }
         if expired {
             invocation.reply.fault(Fault::new(
                 ErrorKind::Expired,
@@ -75,42 +87,37 @@ pub fn drain<A: Service<Context: ServiceContext>>(actor: &mut A, wake: &Wake, ct
             ));
             continue;
         }
-        clock::last_read();
         if (entry.run)(actor, invocation, stride.now(), ctx) == Ended::Panicked {
             // Not `stop`, which the actor could refuse.
             ctx.terminate();
         }
-        stride.step(clock::last_read(), clock::now);
-        if !ctx.is_free() || stride.now().duration_since(started) > SLICE_TIME {
+        let looked = stride.step(clock::last_read(), clock::now);
+        if !ctx.is_free() || looked && stride.now().duration_since(started) > SLICE_TIME {
             break;
         }
     }
+    drop(gathering);
     inbox.set_stride(stride.length());
-    more |= !slice.is_empty();
-    inbox.put_back(slice);
-    if more && inbox.taking == Taking::Batch {
+    if inbox.put_back(slice) {
         // Reaches this actor when it is free again, or its successor.
         wake_later(inbox);
     }
 }
 
-/// Counts a call whose turn it is, and follows one that is traced. News of sessions are no calls.
+/// Counts a call whose turn it is, and follows one that is traced.
 #[inline]
-fn begin<A: Actor>(
+fn begin(
     inbox: &Inbox,
-    entry: &Entry<A>,
+    handler: &Measured,
     invocation: &mut Invocation,
     timed: Option<Instant>,
     now: Instant,
 ) {
-    let handlers = inbox.handlers().get(usize::from(invocation.entry));
-    let Some(handler) = handlers.filter(|_| !matches!(entry.address, Address::Opened | Address::Closed))
-    else {
-        return;
-    };
     handler.meter.start();
     invocation.reply.start(invocation.entry, timed);
-    if let (Some(traced), Some(spans)) = (invocation.reply.trace(), inbox.spans()) {
+    if let Some(traced) = invocation.reply.trace()
+        && let Some(spans) = inbox.spans()
+    {
         let reply = std::mem::replace(&mut invocation.reply, ReplyTo::nobody());
         invocation.reply = spans.follow(
             reply,

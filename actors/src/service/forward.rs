@@ -4,15 +4,16 @@
 //! reply's bytes are handed on as they come.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use actix::dev::{MessageResponse, OneshotSender};
 use actix::{Actor, AsyncContext};
 use bytes::BytesMut;
-use lampyris_runtime::link::Peer;
+use lampyris_runtime::link::{Peer, Term};
 use lampyris_runtime::reply::ReplyTo;
 
 use super::drain::panicked;
+use super::outgoing;
 use super::respond::{Outcome, Respond, Responder, local};
 use crate::clock;
 use crate::message::{Callable, Remote};
@@ -69,15 +70,15 @@ impl<N: Remote> Forward<N> {
         }
     }
 
-    /// Sends the message at `now`; the answer goes to `reply`.
-    fn send(self, now: Instant, timeout: Duration, reply: ReplyTo) {
+    /// Sends the message; the answer goes to `reply`.
+    fn send(self, term: Term, reply: ReplyTo) {
         let message = AssertUnwindSafe(&self.message);
         // A panic of the message's own type would strike all calls of the slice.
         let mut write = |out: &mut BytesMut| {
             catch_unwind(AssertUnwindSafe(|| encode(*message, out)))
                 .unwrap_or_else(|panic| Err(panicked(N::NAME, panic.as_ref())))
         };
-        self.peer.call(N::ID, now, timeout, &mut write, reply);
+        outgoing::call(&self.peer, N::ID, term, &mut write, reply);
     }
 }
 
@@ -95,14 +96,15 @@ where
         } = responder.into_working();
         // Never more than what the caller still waits. If that decides, the time is not read anew, which would take as
         // long as all else that is done here.
-        let left = deadline.saturating_duration_since(started);
-        let (now, timeout) = if left <= self.timeout {
-            (started, left)
-        } else {
-            let now = clock::now();
-            (now, deadline.saturating_duration_since(now).min(self.timeout))
+        let mut term = Term {
+            now: started,
+            until: deadline,
         };
-        self.send(now, timeout, reply.relayed(M::relay));
+        if started + self.timeout < deadline {
+            term = Term::new(clock::now(), self.timeout);
+            term.until = term.until.min(deadline);
+        }
+        self.send(term, reply.relayed(M::RELAY));
     }
 }
 
@@ -115,8 +117,8 @@ where
     /// The way of actix's own `addr.send`, inside one node.
     fn handle(self, _ctx: &mut A::Context, sender: Option<OneshotSender<Outcome<M>>>) {
         let (call, reply) = Call::<N>::open();
-        let timeout = self.timeout;
-        self.send(clock::now(), timeout, reply);
+        let term = Term::new(clock::now(), self.timeout);
+        self.send(term, reply);
         if let Some(sender) = sender {
             drop(actix::spawn(async move { local(sender, call.await) }));
         }

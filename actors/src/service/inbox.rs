@@ -76,6 +76,8 @@ pub(crate) struct Measured {
     pub(crate) name: &'static str,
     /// The command that it answers to.
     pub(crate) command: Option<u32>,
+    /// It is called; news of sessions are no calls.
+    pub(crate) counts: bool,
     pub(crate) meter: HandlerMeter,
 }
 
@@ -115,6 +117,7 @@ impl Inbox {
                 Address::Command { number, .. } => Some(number),
                 _ => None,
             },
+            counts: !matches!(entry.address, Address::Opened | Address::Closed),
             meter: HandlerMeter::new(),
         };
         self.handlers.get_or_init(|| table.iter().map(measured).collect());
@@ -187,17 +190,12 @@ impl Inbox {
             drop(queue);
             return batch.drain(..).for_each(refuse_as_stopping);
         }
-        let all = queue.waiting.is_empty() && admitted == batch.len();
-        if all && queue.waiting.capacity() <= batch.capacity() {
-            // Not one by one, and both keep the memory that they need.
-            std::mem::swap(&mut queue.waiting, batch);
-        } else {
-            queue.waiting.extend(batch.drain(..admitted));
-        }
+        let refused = (admitted < batch.len()).then(|| batch.split_off(admitted));
+        // As one block, not one by one; both keep the memory that they need.
+        queue.waiting.append(batch);
         self.wake_for(admitted, queue);
-        batch
-            .drain(..)
-            .for_each(|invocation| self.refuse_as_full(invocation));
+        let refused = refused.into_iter().flatten();
+        refused.for_each(|invocation| self.refuse_as_full(invocation));
     }
 
     fn note_high_water(&self) {
@@ -241,18 +239,18 @@ impl Inbox {
         }
     }
 
-    /// Takes up to `most` invocations. If more are left, the caller must wake once more.
-    pub(crate) fn take(&self, most: usize, into: &mut VecDeque<Invocation>) -> bool {
+    /// Takes what waits: one invocation for a thread of a pool, all for a single actor, who gives back what it does not
+    /// come to.
+    pub(crate) fn take(&self, into: &mut VecDeque<Invocation>) {
         let mut queue = self.lock();
-        let before = queue.waiting.len();
-        if into.is_empty() && before <= most {
-            std::mem::swap(&mut queue.waiting, into);
-        } else {
-            into.extend(queue.waiting.drain(..most.min(before)));
+        queue.worked |= !queue.waiting.is_empty();
+        match self.taking {
+            Taking::Batch => {
+                std::mem::swap(&mut queue.waiting, into);
+                queue.woken = false;
+            }
+            Taking::Single => into.extend(queue.waiting.pop_front()),
         }
-        queue.worked |= before > 0;
-        queue.woken = !queue.waiting.is_empty();
-        queue.woken
     }
 
     /// Whether anything has been taken since this was last asked.
@@ -260,17 +258,18 @@ impl Inbox {
         std::mem::take(&mut self.lock().worked)
     }
 
-    /// Puts back, in front, what was taken and not started; and the memory that it was taken in.
-    pub(crate) fn put_back(&self, mut rest: VecDeque<Invocation>) {
+    /// Puts back, in front, what was taken and not started; and the memory that it was taken in. Says whether anything
+    /// waits that no wake is under way for: its actor then must have another.
+    pub(crate) fn put_back(&self, mut rest: VecDeque<Invocation>) -> bool {
         let mut queue = self.lock();
-        if queue.waiting.capacity() < rest.capacity() {
+        let left = !rest.is_empty();
+        if left || queue.waiting.capacity() < rest.capacity() {
             rest.append(&mut queue.waiting);
             queue.waiting = rest;
-            return;
         }
-        while let Some(invocation) = rest.pop_back() {
-            queue.waiting.push_front(invocation);
-        }
+        let wakes = left && !queue.woken;
+        queue.woken |= wakes;
+        wakes
     }
 
     /// Wakes the actor once more, after a slice that left something.

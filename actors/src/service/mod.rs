@@ -9,6 +9,7 @@ mod drain;
 mod forward;
 mod host;
 mod inbox;
+pub(crate) mod outgoing;
 mod respond;
 mod router;
 mod stride;

@@ -177,7 +177,7 @@ where
         match self.0 {
             Kind::Ready(outcome) => responder.send(outcome),
             Kind::Later(future) => Respond::<A, M>::respond(future, ctx, responder),
-            Kind::Relay(call) => call.relay(responder.working.reply.relayed(M::relay)),
+            Kind::Relay(call) => call.relay(responder.working.reply.relayed(M::RELAY)),
         }
     }
 }

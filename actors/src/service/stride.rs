@@ -29,17 +29,19 @@ impl Stride {
         }
     }
 
-    /// A call has been worked on. `read` is what it read of the clock itself; `clock` reads it if it is time to.
-    pub(super) fn step(&mut self, read: Option<Instant>, clock: impl FnOnce() -> Instant) {
+    /// A call has been worked on. `read` is what it read of the clock itself; `clock` reads it if it is time to. Says whether
+    /// more is known of the time now.
+    pub(super) fn step(&mut self, read: Option<Instant>, clock: impl FnOnce() -> Instant) -> bool {
         self.steps += 1;
         if read.is_none() && self.steps < self.length {
-            return;
+            return false;
         }
         let now = read.unwrap_or_else(clock);
         let quick = now.saturating_duration_since(self.now) <= QUICK;
         let longer = self.steps.saturating_mul(2).clamp(self.length, LONGEST);
         self.length = if quick { longer } else { 1 };
         (self.now, self.steps) = (now, 0);
+        true
     }
 
     /// The time, as far as it is known.

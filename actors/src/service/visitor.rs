@@ -127,17 +127,21 @@ impl Visits {
 
     /// A message for the handler of a route. It is handed over with those that come behind it, by [`Visits::settle`] at the
     /// latest.
+    #[inline]
     pub(crate) fn bring(&mut self, route: &Route, message: Arrival) {
         let sink: Arc<dyn ReplySink> = self.visitor_of(&route.inbox);
-        let reply = match message.call {
+        let mut reply = match message.call {
             Some(call) => ReplyTo::new(sink, call),
             None => ReplyTo::unawaited(sink),
         };
+        if message.traced.is_some() {
+            reply = reply.traced(message.traced);
+        }
         self.batch.push_back(Invocation {
             entry: route.entry,
             body: message.body,
             deadline: message.deadline,
-            reply: reply.traced(message.traced),
+            reply,
         });
     }
 

@@ -7,6 +7,7 @@
 //! Structs are written as maps with field names, so that nodes of two versions understand each other: a field
 //! with `#[serde(default)]` may be added anywhere, and an unknown one is skipped.
 
+mod lone;
 mod payload;
 mod scan;
 mod whole;
@@ -16,6 +17,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::error::{ErrorKind, Fault};
+use lone::Lone;
 pub use payload::Payload;
 pub use scan::{MAX_DEPTH, Malformed, scan};
 use whole::Whole;
@@ -74,6 +76,11 @@ fn explain<T: DeserializeOwned>(body: &Bytes) -> Fault {
 /// [`ErrorKind::BadPayload`] when the value cannot be written as MessagePack, such as a map that does not know
 /// its length.
 pub fn encode<T: Serialize + ?Sized>(value: &T, out: &mut BytesMut) -> Result<(), Fault> {
+    let start = out.len();
+    if value.serialize(Lone(out)).is_ok() {
+        return Ok(());
+    }
+    out.truncate(start);
     let mut writer = rmp_serde::Serializer::new(out.writer()).with_struct_map();
     value.serialize(&mut writer).map_err(|why| {
         Fault::new(
@@ -136,6 +143,10 @@ mod tests {
         for length in [0, 1, 255, 256, 70_000] {
             let sent = Say(Payload::from(vec![7; length]));
             let body = to_bytes(&sent).unwrap();
+            let mut usual = Vec::new();
+            sent.serialize(&mut rmp_serde::Serializer::new(&mut usual))
+                .unwrap();
+            assert_eq!(body, usual, "written otherwise than by the library");
             let end = body.as_ptr_range().end;
             let got: Say = read(body.clone()).unwrap();
             assert_eq!(got, sent);

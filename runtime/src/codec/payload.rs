@@ -3,7 +3,7 @@
 //! While [`decode`](super::decode) runs, the body it reads from is known to this thread, so a [`Payload`] field
 //! becomes a slice of it instead of a copy. Elsewhere (JSON, a plain rmp-serde call) it is copied.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::ops::Deref;
 
@@ -15,7 +15,7 @@ thread_local! {
     /// The body that is being decoded on this thread.
     static SOURCE: RefCell<Option<Bytes>> = const { RefCell::new(None) };
     /// Bytes on their way from [`give`] to the payload that asked for them.
-    static GIVEN: RefCell<Option<Bytes>> = const { RefCell::new(None) };
+    static GIVEN: Cell<Option<Bytes>> = const { Cell::new(None) };
 }
 
 /// The name by which a [`Payload`] asks a deserializer of this crate for bytes to keep.
@@ -23,10 +23,12 @@ pub(super) const NAME: &str = "$lampyris::Payload";
 
 /// Gives bytes to a visitor that asked for them by [`NAME`]: the way of serde has no place for them.
 pub(super) fn give<'de, V: Visitor<'de>, E: Error>(bytes: Bytes, visitor: V) -> Result<V::Value, E> {
-    GIVEN.set(Some(bytes));
-    let given = visitor.visit_unit();
-    GIVEN.take();
-    given
+    GIVEN.with(|given| {
+        given.set(Some(bytes));
+        let value = visitor.visit_unit();
+        given.set(None);
+        value
+    })
 }
 
 /// Ends the sharing when decoding ends, also by a panic.
@@ -53,8 +55,10 @@ pub struct Payload(Bytes);
 impl Payload {
     /// The bytes of a body that is exactly one payload, without serde; `None` when it is anything else.
     pub fn of_body(body: &[u8]) -> Option<&[u8]> {
+        if let [0xc4, length, bytes @ ..] = body {
+            return (bytes.len() == usize::from(*length)).then_some(bytes);
+        }
         let (width, rest) = match body.split_first()? {
-            (0xc4, rest) => (1, rest),
             (0xc5, rest) => (2, rest),
             (0xc6, rest) => (4, rest),
             _ => return None,
@@ -132,8 +136,10 @@ impl<'de> Visitor<'de> for PayloadVisitor {
 
     /// What [`give`] gives; nothing in any other case.
     fn visit_unit<E: Error>(self) -> Result<Payload, E> {
-        let given = GIVEN.take().map(Payload);
-        given.ok_or_else(|| E::invalid_type(Unexpected::Unit, &self))
+        let given = GIVEN.with(Cell::take);
+        given
+            .map(Payload)
+            .ok_or_else(|| E::invalid_type(Unexpected::Unit, &self))
     }
 
     fn visit_borrowed_bytes<E: Error>(self, bytes: &'de [u8]) -> Result<Payload, E> {

@@ -51,6 +51,8 @@ pub struct Calls {
     start: Instant,
     /// The first tick that has not been looked at.
     tick: u64,
+    /// The deadline of the last call, and its tick: calls that came together often share it.
+    last: (Instant, u64),
     wheel: Box<[u32; SLOTS]>,
 }
 
@@ -63,6 +65,7 @@ impl Calls {
             len: 0,
             start: now,
             tick: 0,
+            last: (now, 0),
             wheel: Box::new([NONE; SLOTS]),
         }
     }
@@ -87,7 +90,10 @@ impl Calls {
 
     /// Adds a call under [`Calls::next_id`].
     pub fn insert(&mut self, deadline: Instant, call: Pending) -> u64 {
-        let due = self.tick_of(deadline).max(self.tick);
+        if self.last.0 != deadline {
+            self.last = (deadline, self.tick_of(deadline));
+        }
+        let due = self.last.1.max(self.tick);
         let at = self.free;
         let at = if let Some(place) = self.places.get_mut(at as usize) {
             self.free = place.next;

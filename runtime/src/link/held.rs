@@ -12,6 +12,7 @@ use bytes::{Bytes, BytesMut};
 
 use super::LinkSettings;
 use super::conn::{Conn, Refused};
+use super::term::Term;
 use crate::error::{ErrorKind, Fault};
 use crate::name::{HandlerId, NodeName};
 use crate::reply::{ReplyTo, Wrote};
@@ -97,16 +98,15 @@ impl HeldCall {
     pub(super) fn new(
         handler: HandlerId,
         body: Bytes,
-        now: Instant,
-        timeout: Duration,
+        term: Term,
         wait: Duration,
         reply: Option<ReplyTo>,
     ) -> Self {
         Self {
             handler,
             body,
-            deadline: now + timeout,
-            gives_up: now + timeout.min(wait),
+            deadline: term.until,
+            gives_up: term.until.min(term.now + wait),
             reply,
         }
     }
@@ -123,12 +123,15 @@ impl HeldCall {
             }
             return;
         };
-        let timeout = self.deadline.saturating_duration_since(now);
-        if timeout.is_zero() {
+        let term = Term {
+            now,
+            until: self.deadline,
+        };
+        if term.is_over() {
             let text = "its time ran out while it waited for the link";
             return reply.fault(Fault::new(ErrorKind::NotSent, text));
         }
-        if let Err(Refused::Ended(reply)) = conn.call(self.handler, now, timeout, &mut write, reply) {
+        if let Err(Refused::Ended(reply)) = conn.call(self.handler, term, &mut write, reply) {
             reply.fault(Fault::new(
                 ErrorKind::NotSent,
                 "the link was lost before the call could be sent",
@@ -145,7 +148,7 @@ mod tests {
 
     fn call(now: Instant, timeout: Duration, bytes: usize) -> HeldCall {
         let body = vec![0; bytes].into();
-        HeldCall::new(HandlerId(1), body, now, timeout, 100 * MS, None)
+        HeldCall::new(HandlerId(1), body, Term::new(now, timeout), 100 * MS, None)
     }
 
     #[test]

@@ -17,7 +17,7 @@ use std::ops::Range;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use bytes::{Buf, BytesMut};
+use bytes::{Buf, Bytes, BytesMut};
 
 use super::calls::TICK;
 use super::conn::{Conn, count};
@@ -26,12 +26,16 @@ use super::liveness::{Liveness, Verdict};
 use super::outbox::Stage;
 use super::peer::{Intake, Request, Seated};
 use crate::error::{ErrorKind, Fault};
+use crate::name::HandlerId;
 use crate::reply::ReplySink;
 use crate::trace::{Context, Traced};
-use crate::wire::{Decoder, Frame, Goodbye};
+use crate::wire::{Decoder, Frame, Goodbye, Head};
 
 /// A notification has no caller whose patience ends; one that waited so long for its handler is stale.
 const NOTIFICATION_LIFE: Duration = Duration::from_secs(60);
+
+/// Most messages that are handed on together: what is known of them fits the nearest cache.
+const RUN: usize = 256;
 
 /// Most parts of the stage that are handed to the socket in one go.
 pub(crate) const PARTS: usize = 16;
@@ -48,12 +52,21 @@ pub(crate) struct Machine {
     started: Instant,
     /// When the deadlines of calls are looked at next; `None` while no call waits.
     calls_due: Option<Instant>,
+    /// Of the last request.
+    patience: Patience,
     /// The trace that the request of this number is part of, if it comes next.
     trace: Option<(u64, Box<Context>)>,
     /// Takes in what the other end asks.
     intake: Box<dyn Intake>,
-    /// Replies that came together, and where their bodies are in the buffer; empty but for its memory.
-    replies: Vec<(u64, Range<usize>)>,
+    /// Messages of one kind that came together, and where their bodies are in the buffer; empty but for its memory.
+    run: Vec<(Head, Range<usize>)>,
+}
+
+/// Until when a caller waits that had so many milliseconds left when its request came.
+struct Patience {
+    now: Instant,
+    budget: u32,
+    until: Instant,
 }
 
 impl Machine {
@@ -66,10 +79,15 @@ impl Machine {
             liveness: Liveness::new(settings, now),
             decoder: Decoder::new(settings.max_message),
             intake: seated.peer.inbound().intake(&seated.conn),
-            replies: Vec::new(),
+            run: Vec::new(),
             seated,
             started: now,
             calls_due: None,
+            patience: Patience {
+                now,
+                budget: 0,
+                until: now,
+            },
             trace: None,
         }
     }
@@ -104,16 +122,20 @@ impl Machine {
 
     /// Understands what is in the buffer, as far as whole frames go.
     fn on_frames(&mut self, now: Instant) -> Result<(), Ended> {
-        let (mut frames, mut replied) = (0, 0);
+        let (mut frames, mut seen) = (0, 0);
         let understood = loop {
-            if let Some((call, body)) = self.decoder.reply(&self.buffer[replied..]) {
-                self.replies
-                    .push((call, replied + body.start..replied + body.end));
-                replied += body.end;
+            if let Some((head, body)) = self.decoder.short(&self.buffer[seen..]) {
+                let joins = |(first, _): &(Head, _)| first.kind() == head.kind();
+                if !self.run.first().is_none_or(joins) || self.run.len() == RUN {
+                    self.hand_on(std::mem::take(&mut seen), now);
+                    continue;
+                }
+                self.run.push((head, seen + body.start..seen + body.end));
+                seen += body.end;
                 frames += 1;
                 continue;
             }
-            self.pass_replies(std::mem::take(&mut replied));
+            self.hand_on(std::mem::take(&mut seen), now);
             match self.decoder.next(&mut self.buffer) {
                 Ok(None) => break Ok(()),
                 Err(broken) => break Err(broken.into()),
@@ -129,25 +151,70 @@ impl Machine {
         understood
     }
 
-    /// Hands on the replies that were found in the first bytes of the buffer; they are not cut out of it.
-    fn pass_replies(&mut self, bytes: usize) {
-        if bytes > 0 {
-            let (replies, buffer) = (self.replies.drain(..), &self.buffer);
-            let with_bodies = replies.map(|(call, body)| (call, &buffer[body]));
-            self.seated.conn.answered(with_bodies);
-            self.liveness.used();
-            self.buffer.advance(bytes);
+    /// Hands on the messages that were found in so many bytes at the front of the buffer, and cuts those off.
+    fn hand_on(&mut self, bytes: usize, now: Instant) {
+        match self.run.first() {
+            None => return,
+            Some((Head::Request { .. }, _)) => self.take_in(bytes, now),
+            Some(_) => self.pass_replies(bytes),
         }
+        self.liveness.used();
     }
 
-    fn on_request(&mut self, request: Request, budget: u32) {
-        match request.call {
-            Some(call) if budget == 0 => {
-                let fault = Fault::new(ErrorKind::Expired, "no time was left when it arrived");
-                self.seated.conn.fault(call, fault);
+    /// The bodies share the memory of what was read.
+    fn take_in(&mut self, bytes: usize, now: Instant) {
+        let read = self.buffer.split_to(bytes).freeze();
+        let mut run = std::mem::take(&mut self.run);
+        for (head, body) in run.drain(..) {
+            if let Head::Request {
+                call,
+                budget,
+                handler,
+            } = head
+            {
+                self.on_request((call, budget, handler), read.slice(body), now);
             }
-            _ => self.intake.request(request),
         }
+        self.run = run;
+    }
+
+    /// The replies are not cut out of the buffer.
+    fn pass_replies(&mut self, bytes: usize) {
+        let (run, buffer) = (self.run.drain(..), &self.buffer);
+        let with_bodies = run.filter_map(|(head, body)| match head {
+            Head::Reply { call } => Some((call, &buffer[body])),
+            _ => None,
+        });
+        self.seated.conn.answered(with_bodies);
+        self.buffer.advance(bytes);
+    }
+
+    fn on_request(&mut self, (call, budget, handler): (u64, u32, HandlerId), body: Bytes, now: Instant) {
+        let trace = if self.trace.is_some() {
+            self.trace.take()
+        } else {
+            None
+        };
+        if budget == 0 {
+            let fault = Fault::new(ErrorKind::Expired, "no time was left when it arrived");
+            return self.seated.conn.fault(call, fault);
+        }
+        // Those that come together mostly have the same time left.
+        if (self.patience.now, self.patience.budget) != (now, budget) {
+            let until = now + Duration::from_millis(budget.into());
+            self.patience = Patience { now, budget, until };
+        }
+        let traced = trace.filter(|(of, _)| *of == call).map(|(_, context)| Traced {
+            context: *context,
+            since: now,
+        });
+        self.intake.request(Request {
+            call: Some(call),
+            handler,
+            body,
+            deadline: self.patience.until,
+            traced,
+        });
     }
 
     fn on_frame(&mut self, frame: Frame, now: Instant) -> Result<(), Ended> {
@@ -161,19 +228,7 @@ impl Machine {
                 handler,
                 body,
             } => {
-                let trace = self.trace.take().filter(|(of, _)| *of == call);
-                let traced = trace.map(|(_, context)| Traced {
-                    context: *context,
-                    since: now,
-                });
-                let request = Request {
-                    call: Some(call),
-                    handler,
-                    body,
-                    deadline: now + Duration::from_millis(budget.into()),
-                    traced,
-                };
-                self.on_request(request, budget);
+                self.on_request((call, budget, handler), body, now);
             }
             Frame::Notify { handler, body } => self.intake.request(Request {
                 call: None,
@@ -230,7 +285,7 @@ impl Machine {
 
     fn on_heartbeat(&mut self, now: Instant) -> Result<(), Ended> {
         // What a burst has needed is not kept.
-        self.replies = Vec::new();
+        self.run = Vec::new();
         self.intake.rest();
         if self.seated.conn.is_flooded() {
             return Err(Ended::Flooded);

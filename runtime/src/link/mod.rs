@@ -17,6 +17,7 @@
 //! 6. when the connection ends, its calls end at once, and the child dials again.
 
 pub(crate) mod accept;
+mod batch;
 pub mod calls;
 pub(crate) mod conn;
 pub(crate) mod dial;
@@ -30,8 +31,10 @@ pub(crate) mod peer;
 mod settings;
 mod strangers;
 mod task;
+mod term;
 
 pub use accept::{Acceptor, Gatekeeper, Spawn, accept};
+pub use batch::{Batch, TooLong};
 pub use conn::{Conn, Counters, LinkId};
 pub use dial::{DialError, Dialer, dial};
 pub use ended::Ended;
@@ -40,6 +43,7 @@ pub use peer::{Inbound, Intake, Peer, Request};
 pub use settings::LinkSettings;
 pub use strangers::Strangers;
 pub use task::Stream;
+pub use term::Term;
 
 #[cfg(test)]
 mod tests;

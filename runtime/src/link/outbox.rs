@@ -103,6 +103,19 @@ impl Outbox {
         Ok(())
     }
 
+    /// Adds messages whose frames stand already.
+    pub(crate) fn put_frames(&mut self, frames: &[u8], messages: usize) {
+        if self.open.is_empty() {
+            self.open.reserve(self.usual.max(LEAST).max(frames.len()));
+        }
+        self.open.extend_from_slice(frames);
+        self.put += frames.len() as u64;
+        self.messages += messages as u64;
+        if self.open.len() >= SEGMENT {
+            self.seal();
+        }
+    }
+
     /// Adds a message whose body stands already; a long one is not copied.
     pub(crate) fn put_bytes(&mut self, head: Head, body: &Bytes, limit: usize) -> Result<(), Fault> {
         if body.len() <= CHUNK || body.len() > limit {

@@ -9,9 +9,9 @@
 //! | 13..17 | command id | u32 |
 //! | 17.. | payload | length - 4 bytes |
 
-use bytes::{Buf, BufMut, BytesMut};
+use bytes::{BufMut, BytesMut};
 
-use super::{Decoded, Dialect, Packet, Refused, take_payload};
+use super::{Dialect, Found, Refused};
 use crate::error::{ErrorKind, Fault};
 use crate::reply::{Write, Wrote};
 
@@ -19,10 +19,10 @@ use crate::reply::{Write, Wrote};
 const HEADER: usize = 17;
 /// Everything before what the length counts.
 const UNCOUNTED: usize = 13;
-/// Where the length stands.
-const LENGTH: std::ops::Range<usize> = 9..13;
-/// Where the command id stands.
-const COMMAND: std::ops::Range<usize> = 13..17;
+/// Where the length stands, a number of four bytes.
+const LENGTH: usize = 9;
+/// Where the command id stands, behind the length.
+const COMMAND: usize = UNCOUNTED;
 /// The least length: a command id without a payload.
 const LEAST: usize = 4;
 /// The head bytes in front of the versions.
@@ -32,13 +32,13 @@ const HEAD: usize = 4;
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Firefly {
     /// The first nine bytes, the same in every frame.
-    prefix: [u8; LENGTH.start],
+    prefix: [u8; LENGTH],
 }
 
 impl Firefly {
     /// The dialect with these head bytes, protocol version and server version.
     pub fn new(head: [u8; HEAD], protocol: u8, server: u32) -> Self {
-        let mut prefix = [0; LENGTH.start];
+        let mut prefix = [0; LENGTH];
         prefix[..HEAD].copy_from_slice(&head);
         prefix[HEAD] = protocol;
         prefix[HEAD + 1..].copy_from_slice(&server.to_be_bytes());
@@ -61,19 +61,23 @@ impl Firefly {
     }
 }
 
-fn number(field: &[u8]) -> u32 {
-    field
-        .iter()
-        .fold(0, |number, byte| number << 8 | u32::from(*byte))
+/// The number that begins at a place, if all of it is there.
+#[inline]
+fn number(bytes: &[u8], at: usize) -> Option<u32> {
+    bytes
+        .get(at..)?
+        .first_chunk()
+        .map(|field| u32::from_be_bytes(*field))
 }
 
 impl Dialect for Firefly {
-    fn decode(&self, buffer: &mut BytesMut, limit: usize) -> Result<Decoded, Refused> {
-        self.check_prefix(buffer)?;
-        let Some(field) = buffer.get(LENGTH) else {
-            return Ok(Decoded::Partial(None));
+    #[inline]
+    fn find(&self, bytes: &[u8], limit: usize) -> Result<Found, Refused> {
+        self.check_prefix(bytes)?;
+        let Some(length) = number(bytes, LENGTH) else {
+            return Ok(Found::Partial(None));
         };
-        let length = number(field) as usize;
+        let length = length as usize;
         if length < LEAST {
             return Err(Refused::BadLength { length, least: LEAST });
         }
@@ -81,15 +85,16 @@ impl Dialect for Firefly {
             return Err(Refused::TooLarge { length, limit });
         }
         let frame = UNCOUNTED + length;
-        if buffer.len() < frame {
-            return Ok(Decoded::Partial(Some(frame)));
+        if bytes.len() < frame {
+            return Ok(Found::Partial(Some(frame)));
         }
-        let command = number(&buffer[COMMAND]);
-        buffer.advance(HEADER);
-        Ok(Decoded::Packet(Packet {
-            command,
-            payload: take_payload(buffer, frame - HEADER),
-        }))
+        Ok(match number(bytes, COMMAND) {
+            Some(command) => Found::Frame {
+                command,
+                payload: HEADER..frame,
+            },
+            None => Found::Partial(Some(frame)),
+        })
     }
 
     fn encode(
@@ -104,9 +109,10 @@ impl Dialect for Firefly {
             out,
             done: false,
         };
-        frame.out.put_slice(&self.prefix);
-        frame.out.put_u32(0);
-        frame.out.put_u32(command);
+        let mut header = [0; HEADER];
+        header[..LENGTH].copy_from_slice(&self.prefix);
+        header[COMMAND..].copy_from_slice(&command.to_be_bytes());
+        frame.out.put_slice(&header);
         if write(frame.out)? == Wrote::Nothing {
             return Ok(Wrote::Nothing);
         }
@@ -120,8 +126,8 @@ impl Dialect for Firefly {
                     format!("the frame's length would be {length}, more than {limit}"),
                 )
             })?;
-        let at = frame.start + LENGTH.start;
-        frame.out[at..at + LENGTH.len()].copy_from_slice(&field.to_be_bytes());
+        let at = frame.start + LENGTH;
+        frame.out[at..frame.start + COMMAND].copy_from_slice(&field.to_be_bytes());
         frame.done = true;
         Ok(Wrote::Reply)
     }
@@ -145,7 +151,7 @@ impl Drop for Unfinished<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::packet::COPIED_BELOW;
+    use crate::packet::{COPIED_BELOW, Decoded, Packet};
 
     const LIMIT: usize = 64 * 1024;
 
@@ -344,9 +350,9 @@ mod tests {
 
     #[test]
     fn a_large_payload_is_not_copied_and_a_small_one_does_not_pin_the_buffer() {
-        for (length, shared) in [(COPIED_BELOW - 1, false), (COPIED_BELOW, true)] {
+        for (frame, shared) in [(COPIED_BELOW - 1, false), (COPIED_BELOW, true)] {
             let mut buffer = BytesMut::new();
-            encode(&Firefly::default(), 1, &vec![7; length], &mut buffer);
+            encode(&Firefly::default(), 1, &vec![7; frame - HEADER], &mut buffer);
             let memory = buffer.as_ptr_range();
             let Ok(Decoded::Packet(packet)) = Firefly::default().decode(&mut buffer, LIMIT) else {
                 panic!("a whole frame");

@@ -9,6 +9,7 @@
 mod firefly;
 
 use std::fmt;
+use std::ops::Range;
 
 use bytes::{Buf, Bytes, BytesMut};
 
@@ -32,6 +33,20 @@ pub enum Decoded {
     Packet(Packet),
     /// The beginning of a frame or nothing; the buffer is as it was. The size of the whole frame in bytes, header
     /// and all, as soon as it is known.
+    Partial(Option<usize>),
+}
+
+/// What stands at the front of bytes, before anything is cut out of them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Found {
+    /// A whole frame, which ends with its payload.
+    Frame {
+        /// As in [`Packet::command`].
+        command: u32,
+        /// Where its payload is.
+        payload: Range<usize>,
+    },
+    /// As [`Decoded::Partial`].
     Partial(Option<usize>),
 }
 
@@ -64,13 +79,28 @@ pub enum Refused {
 
 /// A format of frames.
 pub trait Dialect: fmt::Debug + Send + Sync {
-    /// Takes the next whole frame out of `buffer`.
+    /// Finds the frame at the front of the bytes.
     ///
     /// `limit` is the most that a frame's length may be, in whatever way the dialect counts it.
     ///
     /// # Errors
     /// [`Refused`], at the earliest byte that shows it.
-    fn decode(&self, buffer: &mut BytesMut, limit: usize) -> Result<Decoded, Refused>;
+    fn find(&self, bytes: &[u8], limit: usize) -> Result<Found, Refused>;
+
+    /// Takes the next whole frame out of `buffer`.
+    ///
+    /// # Errors
+    /// As [`Dialect::find`].
+    fn decode(&self, buffer: &mut BytesMut, limit: usize) -> Result<Decoded, Refused> {
+        Ok(match self.find(buffer, limit)? {
+            Found::Partial(size) => Decoded::Partial(size),
+            Found::Frame { command, payload } => {
+                let frame = cut(buffer, payload.end);
+                let payload = frame.slice(payload);
+                Decoded::Packet(Packet { command, payload })
+            }
+        })
+    }
 
     /// Appends a frame whose payload `write` appends. After [`Wrote::Nothing`], an error or a panic `out` is as it was.
     ///
@@ -85,21 +115,22 @@ pub trait Dialect: fmt::Debug + Send + Sync {
     ) -> Result<Wrote, Fault>;
 }
 
-/// Payloads of fewer bytes are copied out of the buffer that they arrived in.
+/// Fewer bytes are copied out of the buffer that they arrived in.
 ///
 /// A slice would keep the whole read buffer (8 KiB and more) alive for as long as a handler keeps its few bytes, and
-/// the buffer could not be used again; a copy this small costs no more than the bookkeeping of the slice.
-pub const COPIED_BELOW: usize = 1024;
+/// the buffer could not be used again; a copy this small costs less than another buffer.
+pub const COPIED_BELOW: usize = 4096;
 
-/// Takes a payload from the front of a buffer: a copy if it is small, else a slice that shares the buffer's memory.
+/// Takes bytes from the front of a buffer, one frame or several: a copy if they are few, else a slice that shares the buffer's
+/// memory.
 ///
 /// # Panics
 /// When `buffer` is shorter than `length`.
-pub fn take_payload(buffer: &mut BytesMut, length: usize) -> Bytes {
+pub fn cut(buffer: &mut BytesMut, length: usize) -> Bytes {
     if length >= COPIED_BELOW {
         return buffer.split_to(length).freeze();
     }
-    let payload = Bytes::copy_from_slice(&buffer[..length]);
+    let bytes = Bytes::copy_from_slice(&buffer[..length]);
     buffer.advance(length);
-    payload
+    bytes
 }

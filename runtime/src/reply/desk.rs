@@ -94,6 +94,11 @@ impl Desk {
         }
     }
 
+    /// A moment of its own time, never 0.
+    pub(super) fn clock(&self, at: Instant) -> u32 {
+        self.micros(at).max(1)
+    }
+
     /// Microseconds since it was opened; they begin anew after an hour and more.
     fn micros(&self, at: Instant) -> u32 {
         at.saturating_duration_since(self.opened).as_micros() as u32
@@ -115,10 +120,10 @@ impl fmt::Debug for Desk {
 /// What a call keeps of its place at a desk. It is small, as it moves about with each call.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Stay {
-    /// When its handler was started, by the desk's clock; 0 of a call that is not measured.
-    since: u32,
+    /// When its handler was started, by [`Desk::clock`]; 0 of a call that is not measured.
+    pub(super) since: u32,
     /// Which kind of call.
-    kind: u16,
+    pub(super) kind: u16,
     /// How it ended.
     pub(super) fault: Option<ErrorKind>,
 }
@@ -133,12 +138,6 @@ impl Stay {
             kind: Self::NOT_STARTED,
             fault: None,
         }
-    }
-
-    /// Its handler starts.
-    pub(super) fn start(&mut self, desk: &Desk, kind: u16, since: Option<Instant>) {
-        self.kind = kind;
-        self.since = since.map_or(0, |since| desk.micros(since).max(1));
     }
 }
 

@@ -163,10 +163,14 @@ impl ReplyTo {
     /// Its handler starts now: notes of which kind the call is and, if it is to be measured, when that was.
     #[inline]
     pub fn start(&mut self, kind: u16, since: Option<Instant>) {
-        if self.entered
+        if !self.entered {
+            return;
+        }
+        self.stay.kind = kind;
+        if let Some(since) = since
             && let Some(desk) = self.sink.as_deref().and_then(ReplySink::desk)
         {
-            self.stay.start(desk, kind, since);
+            self.stay.since = desk.clock(since);
         }
     }
 
@@ -178,17 +182,23 @@ impl ReplyTo {
         self
     }
 
+    /// Whether the call is part of a trace.
+    #[inline]
+    pub const fn is_traced(&self) -> bool {
+        self.traced.is_some()
+    }
+
     /// The trace that the call is part of.
     #[inline]
     pub fn trace(&self) -> Option<Traced> {
         self.traced.as_deref().copied()
     }
 
-    /// Whoever asked is to get the reply of another call, changed by `relay` on its way.
+    /// Whoever asked is to get the reply of another call, changed by `relay` on its way, if that is anything.
     #[must_use]
     #[inline]
-    pub fn relayed(mut self, relay: Relay) -> Self {
-        self.relay = Some(relay);
+    pub fn relayed(mut self, relay: Option<Relay>) -> Self {
+        self.relay = relay;
         self
     }
 
@@ -289,6 +299,11 @@ impl Drop for ReplyTo {
 pub struct Replies<'a>(Vec<Passing<'a>>);
 
 impl<'a> Replies<'a> {
+    /// None yet, with room for so many.
+    pub fn with_capacity(count: usize) -> Self {
+        Self(Vec::with_capacity(count))
+    }
+
     /// A reply for `to`, with this body.
     #[inline]
     pub fn push(&mut self, to: ReplyTo, body: &'a [u8]) {

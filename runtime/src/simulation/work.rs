@@ -8,6 +8,7 @@ use bytes::{Buf, BufMut, Bytes, BytesMut};
 use super::process::{GAMES, GATE, Heard, MASTER, NET, Node, Pid};
 use super::world::{EndId, MS, Plant, What, World};
 use crate::error::{ErrorKind, Fault};
+use crate::link::Term;
 use crate::link::peer::Asked;
 use crate::name::HandlerId;
 use crate::reply::{ReplyTo, Wrote};
@@ -132,7 +133,7 @@ impl World {
         };
         let peer = process.peers[&to].clone();
         match call {
-            Some((timeout, reply)) => peer.call(ASK, now, timeout, &mut write, reply),
+            Some((timeout, reply)) => peer.call(ASK, Term::new(now, timeout), &mut write, reply),
             // Nobody waits for it; that it may be dropped is a notification's nature.
             None => drop(peer.notify(TELL, now, &mut write)),
         }

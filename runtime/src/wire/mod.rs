@@ -29,6 +29,8 @@ mod take;
 #[cfg(test)]
 mod tests;
 
+use std::ops::Range;
+
 use bytes::{Buf, Bytes};
 
 use crate::error::Fault;
@@ -52,6 +54,11 @@ const LENGTH: usize = 4;
 const REQUEST: usize = 16;
 /// Bytes of a reply's own fields.
 const REPLY: usize = 8;
+
+/// Bytes of a request before its body.
+pub(crate) const REQUEST_HEAD: usize = LENGTH + HEAD + REQUEST;
+/// Where the number of a call stands in its frame.
+pub(crate) const CALL: Range<usize> = LENGTH + HEAD..LENGTH + HEAD + 8;
 
 const MORE: u8 = 1;
 
@@ -173,7 +180,9 @@ impl Head {
     const REPLY: u8 = 3;
     const FAULT: u8 = 4;
 
-    const fn kind(self) -> u8 {
+    /// The number of its kind of frame.
+    #[inline]
+    pub(crate) const fn kind(self) -> u8 {
         match self {
             Self::Request { .. } => Self::REQUEST,
             Self::Notify { .. } => Self::NOTIFY,
@@ -194,10 +203,9 @@ impl Head {
             return Err(Broken::Short(kind));
         }
         let head = match kind {
-            Self::REQUEST => Self::Request {
-                call: from.get_u64(),
-                budget: from.get_u32(),
-                handler: HandlerId(from.get_u32()),
+            Self::REQUEST => match from.first_chunk() {
+                Some(fields) => Self::request(fields),
+                None => return Err(Broken::Short(kind)),
             },
             Self::NOTIFY => Self::Notify {
                 handler: HandlerId(from.get_u32()),
@@ -206,6 +214,17 @@ impl Head {
             _ => Self::Fault { call: from.get_u64() },
         };
         Ok((head, fields))
+    }
+
+    /// Reads the fields of a request.
+    #[inline]
+    fn request(fields: &[u8; REQUEST]) -> Self {
+        let mut fields = &fields[..];
+        Self::Request {
+            call: fields.get_u64(),
+            budget: fields.get_u32(),
+            handler: HandlerId(fields.get_u32()),
+        }
     }
 
     fn frame(self, body: Bytes) -> Result<Frame, Broken> {

@@ -119,32 +119,41 @@ fn put_head(out: &mut BytesMut, kind: u8, flags: u8) {
     out.put_slice(&[0, 0, 0, 0, kind, flags]);
 }
 
-/// Appends the head of a message and its fields, in one piece.
+/// Appends the head of a message and its fields, in one piece whose size is known: copying it takes no call.
 fn put_fields(head: Head, flags: u8, out: &mut BytesMut) {
-    let mut piece = [0; LENGTH + HEAD + REQUEST];
-    (piece[LENGTH], piece[LENGTH + 1]) = (head.kind(), flags);
-    let fields = &mut piece[LENGTH + HEAD..];
-    let length = match head {
+    let kind = head.kind();
+    match head {
         Head::Request {
             call,
             budget,
             handler,
         } => {
+            let mut piece = begun::<{ LENGTH + HEAD + REQUEST }>(kind, flags);
+            let fields = &mut piece[LENGTH + HEAD..];
             fields[..8].copy_from_slice(&call.to_be_bytes());
             fields[8..12].copy_from_slice(&budget.to_be_bytes());
             fields[12..].copy_from_slice(&handler.0.to_be_bytes());
-            REQUEST
+            out.put_slice(&piece);
         }
         Head::Notify { handler } => {
-            fields[..4].copy_from_slice(&handler.0.to_be_bytes());
-            4
+            let mut piece = begun::<{ LENGTH + HEAD + 4 }>(kind, flags);
+            piece[LENGTH + HEAD..].copy_from_slice(&handler.0.to_be_bytes());
+            out.put_slice(&piece);
         }
         Head::Reply { call } | Head::Fault { call } => {
-            fields[..REPLY].copy_from_slice(&call.to_be_bytes());
-            REPLY
+            let mut piece = begun::<{ LENGTH + HEAD + REPLY }>(kind, flags);
+            piece[LENGTH + HEAD..].copy_from_slice(&call.to_be_bytes());
+            out.put_slice(&piece);
         }
-    };
-    out.put_slice(&piece[..LENGTH + HEAD + length]);
+    }
+}
+
+/// The first bytes of a frame, whose length is not known yet.
+#[inline]
+fn begun<const SIZE: usize>(kind: u8, flags: u8) -> [u8; SIZE] {
+    let mut piece = [0; SIZE];
+    (piece[LENGTH], piece[LENGTH + 1]) = (kind, flags);
+    piece
 }
 
 fn patch_length(out: &mut BytesMut, start: usize) {

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use bytes::{Buf, Bytes, BytesMut};
 
-use super::{Broken, CHUNK, Frame, Goodbye, HEAD, Head, LENGTH, MAX_FRAME, MORE, REPLY};
+use super::{Broken, CHUNK, Frame, Goodbye, HEAD, Head, LENGTH, MAX_FRAME, MORE, REPLY, REQUEST};
 use crate::error::{ErrorKind, Fault};
 use crate::trace::Context;
 
@@ -21,21 +21,28 @@ impl Decoder {
         Self { limit, long: None }
     }
 
-    /// A reply at the front of the bytes that is there as a whole and in one frame: its call, and where its body is, with
-    /// which the frame ends. What is no such reply, or breaks the rules, is for [`Decoder::next`].
+    /// A request or a reply at the front of the bytes that is there as a whole and in one frame: its fields, and where its
+    /// body is, with which the frame ends. What is no such message, or breaks the rules, is for [`Decoder::next`].
     ///
-    /// Replies are handed on at once, so that their bodies need not be cut out of the buffer.
+    /// Nearly all frames are such; of those that came together the buffer is cut once.
     #[inline]
-    pub fn reply(&self, bytes: &[u8]) -> Option<(u64, Range<usize>)> {
-        const START: usize = LENGTH + HEAD + REPLY;
-        let fields = bytes.first_chunk::<START>()?;
-        let &[a, b, c, d, Head::REPLY, 0] = fields.first_chunk()? else {
+    pub fn short(&self, bytes: &[u8]) -> Option<(Head, Range<usize>)> {
+        let &[a, b, c, d, kind, 0] = bytes.first_chunk()? else {
             return None;
         };
-        let body = START..LENGTH + u32::from_be_bytes([a, b, c, d]) as usize;
-        let is_whole = (START..=bytes.len()).contains(&body.end);
+        let fields = &bytes[LENGTH + HEAD..];
+        let (head, start) = match kind {
+            Head::REQUEST => (Head::request(fields.first_chunk()?), LENGTH + HEAD + REQUEST),
+            Head::REPLY => {
+                let call = u64::from_be_bytes(*fields.first_chunk()?);
+                (Head::Reply { call }, LENGTH + HEAD + REPLY)
+            }
+            _ => return None,
+        };
+        let body = start..LENGTH + u32::from_be_bytes([a, b, c, d]) as usize;
+        let is_whole = (start..=bytes.len()).contains(&body.end);
         let fits = body.len() <= self.limit.min(CHUNK);
-        (is_whole && fits && self.long.is_none()).then_some((u64::from_be_bytes(*fields.last_chunk()?), body))
+        (is_whole && fits && self.long.is_none()).then_some((head, body))
     }
 
     /// The next whole frame or message, `None` when more bytes are needed.

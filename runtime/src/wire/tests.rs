@@ -75,32 +75,35 @@ fn every_kind_comes_back_however_it_is_split() {
 }
 
 #[test]
-fn a_whole_short_reply_is_found_where_it_stands_and_nothing_else() {
-    let reply = message(HEADS[2], b"body");
+fn a_whole_short_request_or_reply_is_found_where_it_stands_and_nothing_else() {
     let decoder = Decoder::new(4);
-    let (call, body) = decoder.reply(&reply).unwrap();
-    assert_eq!((call, &reply[body.clone()]), (3, &b"body"[..]));
-    assert_eq!(body.end, reply.len());
-    for length in 0..reply.len() {
-        assert_eq!(decoder.reply(&reply[..length]), None, "a part of it");
+    for head in [HEADS[0], HEADS[2]] {
+        let message = message(head, b"body");
+        let (found, body) = decoder.short(&message).unwrap();
+        assert_eq!((found, &message[body.clone()]), (head, &b"body"[..]));
+        assert_eq!(body.end, message.len());
+        for length in 0..message.len() {
+            assert_eq!(decoder.short(&message[..length]), None, "a part of it");
+        }
+        assert_eq!(Decoder::new(3).short(&message), None, "longer than is allowed");
+        let mut short = message.clone();
+        let fields = message.len() - LENGTH - b"body".len();
+        for length in 0..fields as u8 {
+            short[3] = length;
+            assert_eq!(decoder.short(&short), None, "ends inside its fields");
+        }
+        let long = Bytes::from(vec![0; CHUNK + 1]);
+        let (start, part) = chunks(head, &long).next().unwrap();
+        let mut start = BytesMut::from(&start[..]);
+        start.extend_from_slice(&part);
+        let mut within = Decoder::new(2 * CHUNK);
+        assert_eq!(within.short(&start), None, "there is more of it");
+        assert_eq!(within.next(&mut start), Ok(None));
+        assert_eq!(within.short(&message), None, "in the middle of another message");
     }
-    assert_eq!(Decoder::new(3).reply(&reply), None, "longer than is allowed");
-    for head in [HEADS[0], HEADS[1], HEADS[3]] {
-        assert_eq!(decoder.reply(&message(head, b"body")), None, "{head:?}");
+    for head in [HEADS[1], HEADS[3]] {
+        assert_eq!(decoder.short(&message(head, b"body")), None, "{head:?}");
     }
-    let mut short = reply.clone();
-    for length in 0..10 {
-        short[3] = length;
-        assert_eq!(decoder.reply(&short), None, "ends inside its fields");
-    }
-    let long = Bytes::from(vec![0; CHUNK + 1]);
-    let (start, part) = chunks(HEADS[2], &long).next().unwrap();
-    let mut start = BytesMut::from(&start[..]);
-    start.extend_from_slice(&part);
-    let mut within = Decoder::new(2 * CHUNK);
-    assert_eq!(within.reply(&start), None, "there is more of it");
-    assert_eq!(within.next(&mut start), Ok(None));
-    assert_eq!(within.reply(&reply), None, "in the middle of another message");
 }
 
 #[test]

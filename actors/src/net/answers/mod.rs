@@ -192,7 +192,7 @@ impl Answers {
     pub(super) fn turn(&self, number: u64) -> Option<(At, u32, Turn)> {
         let at = self.find(number)?;
         let command = self.slots[at].command;
-        let older = self.slots.range(..at).any(|slot| slot.command == command);
+        let older = at > 0 && self.slots.range(..at).any(|slot| slot.command == command);
         Some((At(at), command, if older { Turn::Later } else { Turn::Now }))
     }
 
@@ -206,14 +206,14 @@ impl Answers {
     /// Ends a call whose answer has left, and gives the answers that waited for it, in order.
     pub(super) fn finish(&mut self, At(mut at): At, mut leave: impl FnMut(Ended)) {
         self.started(at);
-        let Some(Slot { command, .. }) = self.slots.remove(at) else {
+        let Some(Slot { command, .. }) = self.take_out(at) else {
             return;
         };
         let next = loop {
-            let Some(skip) = self.slots.range(at..).position(|slot| slot.command == command) else {
+            let Some(next) = self.next_of(command, at) else {
                 break None;
             };
-            at += skip;
+            at = next;
             if !matches!(self.slots[at].progress, Progress::Ended(_)) {
                 break Some(at);
             }
@@ -247,6 +247,27 @@ impl Answers {
             return Some(at);
         }
         self.slots.binary_search_by_key(&number, |slot| slot.number).ok()
+    }
+
+    /// Takes a slot out; mostly it is the first.
+    fn take_out(&mut self, at: usize) -> Option<Slot> {
+        if at == 0 {
+            self.slots.pop_front()
+        } else {
+            self.slots.remove(at)
+        }
+    }
+
+    /// The first slot of a command, from a place on; mostly it is the one there.
+    fn next_of(&self, command: u32, from: usize) -> Option<usize> {
+        if self.slots.get(from)?.command == command {
+            return Some(from);
+        }
+        let skip = self
+            .slots
+            .range(from..)
+            .position(|slot| slot.command == command)?;
+        Some(from + skip)
     }
 
     /// A held slot whose turn it is may go.

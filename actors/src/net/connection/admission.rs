@@ -4,15 +4,18 @@
 //! Must not know of the socket.
 
 use std::fmt::Display;
+use std::ops::Range;
+use std::sync::Arc;
 
 use bytes::BytesMut;
 use lampyris_runtime::error::{ErrorKind, Fault};
-use lampyris_runtime::packet::{Decoded, Packet, Refused};
+use lampyris_runtime::packet::{self, Found, Refused};
 use lampyris_runtime::reply::ReplySink;
 use tokio::time::Instant;
 
 use super::super::answers::Call;
 use super::super::counters::Reason;
+use super::super::line::Opening;
 use super::{Connection, READ_STEP};
 use crate::service::{Arrival, Route, Router};
 
@@ -42,13 +45,23 @@ enum Stop {
     Refused(Refused),
 }
 
+/// A packet that stands in the buffer.
+struct Seen {
+    command: u32,
+    payload: Range<usize>,
+    /// Its command waits for those before it.
+    serial: bool,
+}
+
 impl Connection {
     /// Hands over what may go to its handler: commands that were held, then packets out of the buffer, as many as
     /// may be in flight.
     pub(super) fn admit(&mut self, now: Instant) -> Result<Pause, Reason> {
-        let mut calls = Vec::new();
-        let stop = self.open(now, &mut calls);
-        self.hand_over(calls);
+        let (calls, stop) = self.open(now);
+        if !calls.is_empty() {
+            self.usual = calls.len();
+            self.hand_over(calls);
+        }
         match stop {
             Stop::Pause(pause) => Ok(pause),
             Stop::Partial(size) => {
@@ -63,56 +76,74 @@ impl Connection {
     }
 
     /// Opens the calls of all packets that are here, under one lock of the line.
-    fn open(&mut self, now: Instant, calls: &mut Vec<Call>) -> Stop {
-        let Self {
-            net,
-            line,
-            buffer,
-            raw,
-            shaking,
-            limits,
-            pace,
-            ..
-        } = self;
-        let settings = &line.settings;
-        let deadline = now + settings.call_timeout;
-        let mut route = None;
+    fn open(&mut self, now: Instant) -> (Vec<Call>, Stop) {
+        let room = if self.buffer.is_empty() { 0 } else { self.usual };
+        let (mut calls, mut packets) = (Vec::with_capacity(room), Vec::with_capacity(room));
+        let line = Arc::clone(&self.line);
+        let deadline = now + line.settings.call_timeout;
         let mut opening = line.opening();
         while let Some(call) = opening.take_ready() {
             calls.push(call);
         }
-        loop {
-            if buffer.is_empty() {
-                net.take_room(std::mem::take(buffer));
-                if *shaking || raw.as_ref().is_some_and(|raw| !raw.is_empty()) {
-                    return Stop::Partial(None);
+        let (seen, stop) = self.look(now, &opening, &mut packets);
+        // What came together is cut out together, and its payloads share that memory.
+        let bytes = packet::cut(&mut self.buffer, seen);
+        for Seen {
+            command,
+            payload,
+            serial,
+        } in packets
+        {
+            calls.extend(opening.open(command, bytes.slice(payload), deadline, serial));
+        }
+        if self.buffer.is_empty() {
+            self.net.take_room(std::mem::take(&mut self.buffer));
+        }
+        (calls, stop)
+    }
+
+    /// Looks for the packets that may be opened now; gives how many bytes they take.
+    fn look(&mut self, now: Instant, opening: &Opening<'_>, packets: &mut Vec<Seen>) -> (usize, Stop) {
+        let settings = &self.line.settings;
+        let (mut seen, mut route) = (0, None);
+        let stop = loop {
+            if seen == self.buffer.len() {
+                if self.shaking || self.raw.as_ref().is_some_and(|raw| !raw.is_empty()) {
+                    break Stop::Partial(None);
                 }
-                limits.no_frame();
-                return Stop::Pause(Pause::NoFrame);
+                self.limits.no_frame();
+                break Stop::Pause(Pause::NoFrame);
             }
             if opening.is_closing() {
-                return Stop::Pause(Pause::NoFrame);
+                break Stop::Pause(Pause::NoFrame);
             }
-            if opening.in_flight() >= settings.in_flight.max(1) {
-                limits.no_frame();
-                return Stop::Pause(Pause::Full);
+            if opening.in_flight() + packets.len() >= settings.in_flight.max(1) {
+                self.limits.no_frame();
+                break Stop::Pause(Pause::Full);
             }
-            if let Some(until) = pace.as_ref().and_then(|pace| pace.wait(now)) {
-                limits.no_frame();
-                return Stop::Pause(Pause::Pace(until));
+            if let Some(until) = self.pace.as_ref().and_then(|pace| pace.wait(now)) {
+                self.limits.no_frame();
+                break Stop::Pause(Pause::Pace(until));
             }
-            let Packet { command, payload } = match settings.dialect.decode(buffer, settings.max_frame) {
-                Ok(Decoded::Packet(packet)) => packet,
-                Ok(Decoded::Partial(size)) => return Stop::Partial(size),
-                Err(refused) => return Stop::Refused(refused),
+            let (command, payload) = match settings.dialect.find(&self.buffer[seen..], settings.max_frame) {
+                Ok(Found::Frame { command, payload }) => (command, payload),
+                Ok(Found::Partial(size)) => break Stop::Partial(size),
+                Err(refused) => break Stop::Refused(refused),
             };
-            limits.frame_came(now);
-            if let Some(pace) = pace {
+            self.limits.frame_came(now);
+            if let Some(pace) = &mut self.pace {
                 pace.spend(now);
             }
-            let serial = find(&net.router, command, &mut route).is_some_and(|route| route.serial);
-            calls.extend(opening.open(command, payload, deadline, serial));
-        }
+            let serial = find(&self.net.router, command, &mut route).is_some_and(|route| route.serial);
+            let payload = seen + payload.start..seen + payload.end;
+            seen = payload.end;
+            packets.push(Seen {
+                command,
+                payload,
+                serial,
+            });
+        };
+        (seen, stop)
     }
 
     /// Gives commands to their services, those for one service together.

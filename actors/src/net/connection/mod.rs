@@ -49,6 +49,8 @@ pub(super) struct Connection {
     /// What it brings to the services.
     visits: Visits,
     read: OwnedReadHalf,
+    /// How many calls came together the last time.
+    usual: usize,
     /// What was read and not yet decoded.
     buffer: BytesMut,
     /// With TLS, what was read and is no whole record yet.
@@ -82,6 +84,7 @@ impl Connection {
             visits: Visits::new(Origin::Client(session.clone()), Arc::clone(session.line()) as _),
             session,
             read,
+            usual: 0,
             buffer: BytesMut::new(),
             raw,
             shaking: false,

@@ -33,6 +33,7 @@ use super::counters::Reason;
 use super::session::SessionId;
 use super::settings::NetSettings;
 use crate::clock::unix_ms;
+use crate::service::outgoing;
 use state::State;
 
 /// What handlers and the connection's task share of one connection.
@@ -122,6 +123,7 @@ impl Line {
     /// Sends a frame that answers nothing.
     pub(super) fn push(&self, command: u32, write: Write<'_>) -> Result<(), Fault> {
         let net = &self.net;
+        outgoing::flush();
         let mut state = self.lock();
         state
             .check_open()
@@ -135,6 +137,7 @@ impl Line {
 
     /// Sends a frame that has been encoded already.
     pub(super) fn push_frame(&self, frame: &[u8]) -> Result<(), Fault> {
+        outgoing::flush();
         let mut state = self.lock();
         state
             .check_open()
@@ -159,6 +162,7 @@ impl Line {
 
     /// Ends the connection after what waits has been written.
     pub(super) fn kick(&self, why: &str) {
+        outgoing::flush();
         let mut state = self.lock();
         if state.closing.is_some() {
             return;

@@ -20,7 +20,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::{Clients, ErrorsMode, NetSettings, Reason, Session, SessionClosed, SessionOpened, serve};
 use crate::error::{CallError, Failure};
-use crate::message::{Callable, Command, IntoClient, Origin, Wrote};
+use crate::message::{Callable, Command, IntoClient, Origin, Relay, Wrote};
 use crate::service::{Entry, Hosted, Inbox, Router, Service, Taking, Wake, drain, host};
 
 const LIMIT: usize = 16 << 20;
@@ -41,6 +41,7 @@ impl<const NUMBER: u32, const SERIAL: bool> Callable for Ask<NUMBER, SERIAL> {
     type Reply = Option<Bytes>;
     type Error = Failure;
     const NAME: &'static str = "ask";
+    const RELAY: Option<Relay> = None;
 
     fn read(body: Bytes, origin: &Origin) -> Result<Self, Fault> {
         match origin {
@@ -54,10 +55,6 @@ impl<const NUMBER: u32, const SERIAL: bool> Callable for Ask<NUMBER, SERIAL> {
 
     fn write(reply: &Option<Bytes>, out: &mut BytesMut) -> Result<Wrote, Fault> {
         reply.write_client(out)
-    }
-
-    fn relay(_body: &[u8], _out: &mut BytesMut) -> Result<Wrote, Fault> {
-        Ok(Wrote::Nothing)
     }
 }
 

@@ -2,6 +2,7 @@
 //! their callers are told.
 
 mod ends;
+mod outgoing;
 mod results;
 mod turns;
 

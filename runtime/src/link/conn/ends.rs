@@ -19,7 +19,10 @@ impl Conn {
 
     /// Delivers replies that came together: of each the call, and its body. Late ones are counted.
     pub(in crate::link) fn answered<'a>(&self, replies: impl Iterator<Item = (u64, &'a [u8])>) {
-        let (mut answers, mut late) = (Replies::default(), 0);
+        let (mut answers, mut late) = (
+            Replies::with_capacity(replies.size_hint().1.unwrap_or_default()),
+            0,
+        );
         let mut inner = self.lock();
         for (call, body) in replies {
             match inner.calls.take(call) {

@@ -5,6 +5,7 @@
 //! frame had not been handed to the socket, else `link_lost`.
 
 mod answer;
+mod begin;
 mod counters;
 mod ends;
 
@@ -13,18 +14,17 @@ use std::future::Future;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use tokio::sync::Notify;
 
 use super::LinkSettings;
-use super::calls::{Calls, Pending};
+use super::calls::Calls;
 use super::handshake::Identity;
 use super::outbox::{Outbox, Stage};
-use crate::error::{ErrorKind, Fault};
-use crate::name::HandlerId;
-use crate::reply::{ReplyTo, Write};
-use crate::wire::{Frame, Goodbye, Head};
+use super::term::Term;
+use crate::reply::ReplyTo;
+use crate::wire::{Frame, Goodbye};
 pub use counters::Counters;
 pub(super) use counters::count;
 
@@ -56,6 +56,8 @@ pub struct Conn {
 struct Inner {
     outbox: Outbox,
     calls: Calls,
+    /// The milliseconds of the last call's time: calls that are made together often have the same.
+    budget: (Term, u32),
     /// The task, when it waits for something to write.
     waker: Option<Waker>,
     /// The task, when it has no deadline to look after.
@@ -96,6 +98,7 @@ impl Conn {
             inner: Mutex::new(Inner {
                 outbox: Outbox::default(),
                 calls: Calls::new(now),
+                budget: (Term { now, until: now }, 0),
                 waker: None,
                 at_ease: None,
                 ending: None,
@@ -181,86 +184,6 @@ impl Conn {
     /// Asks the other end for a sign of life now.
     pub fn ping(&self, token: u64) {
         self.put_urgent(&Frame::Ping(token));
-    }
-
-    /// Puts a call on its way.
-    pub(super) fn call(
-        &self,
-        handler: HandlerId,
-        now: Instant,
-        timeout: Duration,
-        write: Write<'_>,
-        reply: ReplyTo,
-    ) -> Result<(), Refused> {
-        let mut inner = self.lock();
-        if !inner.takes_calls() {
-            return Err(Refused::Ended(reply));
-        }
-        if let Err(fault) = self.check_room(&inner) {
-            drop(inner);
-            reply.fault(fault);
-            return Err(Refused::Answered);
-        }
-        let budget = u32::try_from(timeout.as_millis()).unwrap_or(u32::MAX).max(1);
-        let call = inner.calls.next_id();
-        let head = Head::Request {
-            call,
-            budget,
-            handler,
-        };
-        let mark = inner.outbox.mark();
-        if let Some(traced) = reply.trace() {
-            let context = Box::new(traced.context);
-            inner.outbox.put_ordered(&Frame::Trace { call, context });
-        }
-        if let Err(fault) = inner.outbox.put(head, write, self.settings.max_message) {
-            inner.outbox.take_back(mark);
-            drop(inner);
-            reply.fault(fault);
-            return Err(Refused::Answered);
-        }
-        inner.calls.insert(now + timeout, Pending { reply, mark });
-        let at_ease = inner.at_ease.take();
-        wake(inner);
-        if let Some(task) = at_ease {
-            task.wake();
-        }
-        Ok(())
-    }
-
-    /// Puts a notification on its way, on this connection and no other. `Ok(false)`: it takes none any more.
-    ///
-    /// # Errors
-    /// The message cannot be written, is too large, or the queue is full.
-    pub fn notify(&self, handler: HandlerId, write: Write<'_>) -> Result<bool, Fault> {
-        let mut inner = self.lock();
-        if !inner.takes_calls() {
-            return Ok(false);
-        }
-        self.check_room(&inner)?;
-        inner
-            .outbox
-            .put(Head::Notify { handler }, write, self.settings.max_message)?;
-        wake(inner);
-        Ok(true)
-    }
-
-    fn check_room(&self, inner: &Inner) -> Result<(), Fault> {
-        let (calls, bytes) = (inner.calls.len(), inner.outbox.waiting());
-        if calls >= self.settings.max_calls {
-            return Err(self.full(format!("{calls} calls wait for their answers")));
-        }
-        if bytes >= self.settings.max_queue {
-            return Err(self.full(format!("{bytes} bytes wait to be sent")));
-        }
-        Ok(())
-    }
-
-    fn full(&self, what: String) -> Fault {
-        Fault::new(
-            ErrorKind::Overloaded,
-            format!("the link to {} is full: {what}", self.id.peer.name),
-        )
     }
 
     pub(super) fn put_urgent(&self, frame: &Frame) {

@@ -11,13 +11,15 @@
 //! Invariants: at most one connection is current; calls that waited go out before any later one; a call that
 //! waits ends after `wait` or at its deadline, whichever is first.
 
+#[cfg(test)]
+mod asked;
 mod forget;
 mod seats;
 
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use arc_swap::ArcSwapOption;
 use bytes::{Bytes, BytesMut};
@@ -26,18 +28,19 @@ use tokio::sync::Notify;
 
 use crate::error::{ErrorKind, Fault};
 use crate::link::LinkSettings;
+use crate::link::batch::Batch;
 use crate::link::conn::{Conn, LinkId, Refused};
 use crate::link::held::{Held, HeldCall};
 use crate::link::task::clock;
+use crate::link::term::Term;
 use crate::name::{HandlerId, NodeName};
 use crate::reply::{ReplyTo, Write, Wrote};
 use crate::trace::Traced;
+#[cfg(test)]
+pub(crate) use asked::Asked;
 use forget::no_such_node;
 pub(crate) use seats::Seated;
 use seats::Seats;
-
-/// The longest time of a call: what fits the milliseconds of a frame, some 49 days.
-const LONGEST: Duration = Duration::from_millis(u32::MAX as u64);
 
 /// A message that arrived and is to be handled.
 #[derive(Debug)]
@@ -64,46 +67,6 @@ pub trait Intake: Send {
 
     /// Comes about once a second: memory that is not needed now may be given back.
     fn rest(&mut self) {}
-}
-
-/// A message with the duty to answer it, for who takes messages in one by one.
-#[cfg(test)]
-#[derive(Debug)]
-pub(crate) struct Asked {
-    pub(crate) handler: HandlerId,
-    pub(crate) body: Bytes,
-    pub(crate) deadline: Instant,
-    pub(crate) reply: ReplyTo,
-}
-
-#[cfg(test)]
-impl Asked {
-    /// Takes in the messages of a connection by giving them to a function.
-    pub(crate) fn intake(conn: &Arc<Conn>, take: impl FnMut(Self) + Send + 'static) -> Box<dyn Intake> {
-        struct Each<F>(Arc<Conn>, F);
-
-        impl<F: FnMut(Asked) + Send> Intake for Each<F> {
-            fn request(&mut self, request: Request) {
-                let Request {
-                    call,
-                    handler,
-                    body,
-                    deadline,
-                    traced,
-                } = request;
-                let reply = call.map_or_else(ReplyTo::nobody, |call| ReplyTo::new(self.0.clone(), call));
-                let reply = reply.traced(traced);
-                (self.1)(Asked {
-                    handler,
-                    body,
-                    deadline,
-                    reply,
-                });
-            }
-        }
-
-        Box::new(Each(Arc::clone(conn), take))
-    }
 }
 
 /// What a node does with what comes over a link. Called on the link's task: must not block.
@@ -196,6 +159,11 @@ impl Peer {
         &self.0.name
     }
 
+    /// Whether both are the same handle.
+    pub fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
     /// Whether its link is up.
     pub fn is_up(&self) -> bool {
         self.0.current.load().is_some()
@@ -233,31 +201,48 @@ impl Peer {
         self.0.epochs.fetch_add(1, Ordering::Relaxed) + 1
     }
 
-    /// Calls a handler. The answer, or one fault, goes to `reply` within `timeout`, of which no more than 49 days
-    /// count.
-    pub fn call(
-        &self,
-        handler: HandlerId,
-        now: Instant,
-        timeout: Duration,
-        write: Write<'_>,
-        reply: ReplyTo,
-    ) {
-        let (mut reply, timeout) = (reply, timeout.min(LONGEST));
-        if timeout.is_zero() {
-            return reply.fault(Fault::new(ErrorKind::Expired, "no time was left for the call"));
+    /// Calls a handler. The answer, or one fault, goes to `reply` within the term.
+    pub fn call(&self, handler: HandlerId, term: Term, write: Write<'_>, reply: ReplyTo) {
+        let mut reply = reply;
+        if term.is_over() {
+            return reply.fault(no_time());
         }
         if let Some(conn) = &*self.0.current.load() {
-            match conn.call(handler, now, timeout, write, reply) {
+            match conn.call(handler, term, write, reply) {
                 Ok(()) | Err(Refused::Answered) => return,
                 Err(Refused::Ended(back)) => reply = back,
             }
         }
-        if let Err(refused) = self.hold(handler, now, timeout, write, Some(reply))
+        if let Err(refused) = self.hold(handler, term, write, Some(reply))
             && let (fault, Some(reply)) = *refused
         {
             reply.fault(fault);
         }
+    }
+
+    /// Makes several calls, in order, and leaves `batch` empty. Of each the answer, or one fault, goes to its
+    /// [`ReplyTo`] within its term.
+    pub fn call_all(&self, batch: &mut Batch) {
+        if batch.is_empty() {
+            return;
+        }
+        if let Some(conn) = &*self.0.current.load()
+            && conn.call_all(batch)
+        {
+            return;
+        }
+        for (call, body) in batch.take() {
+            let mut write = |out: &mut BytesMut| {
+                out.extend_from_slice(&body);
+                Ok(Wrote::Reply)
+            };
+            self.call(call.handler, call.term, &mut write, call.reply);
+        }
+    }
+
+    /// The longest message that the link carries, in bytes.
+    pub fn longest(&self) -> usize {
+        self.0.settings.max_message
     }
 
     /// Tells a handler. While the link is down the message waits like a call, and is dropped after `wait`.
@@ -270,7 +255,7 @@ impl Peer {
         {
             return Ok(());
         }
-        self.hold(handler, now, self.0.settings.wait, write, None)
+        self.hold(handler, Term::new(now, self.0.settings.wait), write, None)
             .map_err(|refused| refused.0)
     }
 
@@ -278,8 +263,7 @@ impl Peer {
     fn hold(
         &self,
         handler: HandlerId,
-        now: Instant,
-        timeout: Duration,
+        term: Term,
         write: Write<'_>,
         reply: Option<ReplyTo>,
     ) -> Result<(), Box<(Fault, Option<ReplyTo>)>> {
@@ -289,11 +273,11 @@ impl Peer {
         if let Err(fault) = written.and_then(|_: Wrote| self.check_room(&down, body.len())) {
             return Err(Box::new((fault, reply)));
         }
-        let call = HeldCall::new(handler, body.freeze(), now, timeout, self.0.settings.wait, reply);
+        let call = HeldCall::new(handler, body.freeze(), term, self.0.settings.wait, reply);
         // The link may have come up in the meantime; attach() took all that waited then.
         if let Some(conn) = self.0.current.load_full() {
             drop(down);
-            call.send(&conn, now);
+            call.send(&conn, term.now);
             return Ok(());
         }
         let gives_up = call.gives_up;
@@ -364,6 +348,11 @@ impl Peer {
     fn lock(&self) -> MutexGuard<'_, Down> {
         self.0.down.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// The fault of a call whose term is over before it has begun.
+pub(super) fn no_time() -> Fault {
+    Fault::new(ErrorKind::Expired, "no time was left for the call")
 }
 
 impl fmt::Debug for Peer {

@@ -1,5 +1,6 @@
 //! Both ends of a link over real sockets on loopback.
 
+mod batches;
 mod bounds;
 mod calls;
 mod lives;
@@ -136,7 +137,7 @@ fn call(
         out.extend_from_slice(body);
         Ok(Wrote::Reply)
     };
-    peer.call(handler, clock(), limit, &mut write, reply);
+    peer.call(handler, Term::new(clock(), limit), &mut write, reply);
     receiver
 }
 
