@@ -13,7 +13,6 @@ use crate::database::health::Health;
 use crate::database::rows::{self, Written};
 use crate::database::tx::Database;
 use crate::error::StoreError;
-use crate::lock;
 use crate::shared::Core;
 
 /// Longest pause after failures. The database is looked after by others, so this is only for what it refuses.
@@ -48,9 +47,9 @@ pub(crate) async fn run(core: Arc<Core>) {
 pub(crate) async fn flush(core: &Core) -> Result<(), StoreError> {
     // One flush at a time: whoever comes second finds that most is done.
     let _turn = core.flushing.lock().await;
-    let mut left = lock(&core.backlog).len();
+    let mut left = core.unwritten.backlog().len();
     while left > 0 {
-        let batch = lock(&core.backlog).take(Instant::now(), core.settings.journal.batch.min(left));
+        let batch = core.unwritten.backlog().take(Instant::now(), core.settings.journal.batch.min(left));
         if batch.is_empty() {
             return Ok(());
         }
@@ -107,12 +106,12 @@ fn settle(
     let count = batch.len() as u64;
     match result {
         Ok(written) => {
-            for (taken, written) in batch.iter().zip(written) {
-                if written == Written::Fenced {
-                    core.fenced(&taken.change);
-                }
-                lock(&core.backlog).done(taken);
+            for (taken, _) in batch.iter().zip(written).filter(|(_, written)| *written == Written::Fenced) {
+                core.fenced(&taken.change);
             }
+            let mut backlog = core.unwritten.backlog();
+            batch.iter().for_each(|taken| backlog.done(taken));
+            drop(backlog);
             core.counters.written.fetch_add(count, Ordering::Relaxed);
             core.tidy();
             core.tell_cache(&batch);
@@ -125,7 +124,7 @@ fn settle(
                 tell_refused(&batch[0].change, &why);
             }
             let now = Instant::now();
-            let mut backlog = lock(&core.backlog);
+            let mut backlog = core.unwritten.backlog();
             batch
                 .into_iter()
                 .for_each(|taken| backlog.failed(now, taken, refused));

@@ -5,17 +5,16 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use tokio::runtime::Handle;
 use tokio::sync::OwnedMutexGuard;
 
 use crate::change::{Assignment, Change, Name, Op};
 use crate::database::rows::{self, Written};
 use crate::entity::{Entity, Mode};
 use crate::error::StoreError;
-use crate::journal::group::Ticket;
 use crate::lock;
 use crate::shared::{Core, Working};
 use crate::shelf::Cell;
+use crate::unsaved::{Settling, Unsaved};
 use crate::value::{Key, Value};
 
 /// An entity that this node owns. All objects of one key are the same entity; cheap to clone.
@@ -41,27 +40,6 @@ impl<E: Entity> fmt::Debug for Object<E> {
     }
 }
 
-/// How a change becomes safe, once it is on its way. Small, as it is part of handlers' futures.
-enum Settling {
-    Settled,
-    Behind(Ticket),
-    Through(Working<()>),
-}
-
-impl Settling {
-    /// Waits for it; `other` is a runtime for when the caller has none.
-    async fn done(self, other: &Handle) -> Result<(), StoreError> {
-        match self {
-            Self::Settled => Ok(()),
-            Self::Behind(ticket) => ticket.safe(other).await,
-            Self::Through(writing) => writing.await,
-        }
-    }
-}
-
-/// What the closure gave, what was seen of the entity as it left it, and how that becomes safe.
-type Outcome<R, L> = (R, L, Settling);
-
 /// Shared with the task that writes, so that a change that nobody waits for is not overtaken.
 type Gate = Arc<OwnedMutexGuard<()>>;
 
@@ -84,7 +62,8 @@ impl<E: Entity> Object<E> {
         if self.cell.is_lost() {
             return Err(self.lost());
         }
-        lock(&self.cell.entity)
+        lock(&self.cell.state)
+            .entity
             .as_ref()
             .map(look)
             .ok_or_else(|| self.absent())
@@ -110,8 +89,8 @@ impl<E: Entity> Object<E> {
     pub async fn update<R>(&self, change: impl FnOnce(&mut E) -> R) -> Result<R, StoreError> {
         let gate = self.gate().await;
         let change = |entity: &mut E| Ok::<R, Infallible>(change(entity));
-        let Ok((result, (), settling)) = self.change(|| Arc::new(gate), change, |_| ())?;
-        settling.done(&self.core.handle).await.map(|()| result)
+        let Ok(unsaved) = self.change(|| Arc::new(gate), change, |_| ())?;
+        unsaved.saved().await.map(|(result, ())| result)
     }
 
     /// As [`Object::update`], with a change that may decide otherwise: after its `Err` nothing has changed. Gives the
@@ -123,12 +102,25 @@ impl<E: Entity> Object<E> {
         &self,
         change: impl FnOnce(&mut E) -> Result<(), X>,
     ) -> Result<Result<E, X>, StoreError> {
+        match self.begin_update(change, E::clone).await? {
+            Ok(unsaved) => unsaved.saved().await.map(Ok),
+            Err(otherwise) => Ok(Err(otherwise)),
+        }
+    }
+
+    /// As [`Object::try_update`], but does not wait until the change is safe. Gives what `look` sees of the entity as
+    /// this change has left it.
+    ///
+    /// # Errors
+    /// As [`Object::update`], but for those that its [`Unsaved`] has.
+    pub async fn begin_update<R, X>(
+        &self,
+        change: impl FnOnce(&mut E) -> Result<(), X>,
+        look: impl FnOnce(&E) -> R,
+    ) -> Result<Result<Unsaved<R>, X>, StoreError> {
         let gate = self.gate().await;
-        let (after, settling) = match self.change(|| Arc::new(gate), change, E::clone)? {
-            Err(otherwise) => return Ok(Err(otherwise)),
-            Ok(((), after, settling)) => (after, settling),
-        };
-        settling.done(&self.core.handle).await.map(|()| Ok(after))
+        let begun = self.change(|| Arc::new(gate), change, look)?;
+        Ok(begun.map(|unsaved| unsaved.map(|((), seen)| seen)))
     }
 
     /// Deletes the row. The object stays, and is absent.
@@ -142,7 +134,7 @@ impl<E: Entity> Object<E> {
             None => Ok(None),
         };
         let settling = self.replace(|| Arc::new(gate), decide)?;
-        settling.done(&self.core.handle).await
+        self.unsaved((), settling).saved().await
     }
 
     /// Keeps everybody else from changing the entity, until what is returned is dropped.
@@ -164,7 +156,7 @@ impl<E: Entity> Object<E> {
             None => Ok(Some((Op::Put(assignments::<E>(entity.to_row())), Some(entity)))),
         };
         let settling = self.replace(|| Arc::new(gate), decide)?;
-        settling.done(&self.core.handle).await
+        self.unsaved((), settling).saved().await
     }
 
     /// Waits while somebody has it locked, or writes it through.
@@ -182,7 +174,7 @@ impl<E: Entity> Object<E> {
         gate: impl FnOnce() -> Gate,
         change: impl FnOnce(&mut E) -> Result<R, X>,
         look: impl FnOnce(&E) -> L,
-    ) -> Result<Result<Outcome<R, L>, X>, StoreError> {
+    ) -> Result<Result<Unsaved<(R, L)>, X>, StoreError> {
         let (mut outcome, mut left) = (None, None);
         let settling = self.replace(gate, |entity| {
             let before = entity.as_ref().ok_or_else(|| self.absent())?;
@@ -210,7 +202,15 @@ impl<E: Entity> Object<E> {
             Ok(Some((Op::Set(columns), Some(after))))
         })?;
         let (outcome, left) = outcome.zip(left).expect("because replace has called the closure");
-        Ok(outcome.map(|result| (result, left, settling)))
+        Ok(outcome.map(|result| self.unsaved((result, left), settling)))
+    }
+
+    fn unsaved<T>(&self, value: T, settling: Settling) -> Unsaved<T> {
+        Unsaved {
+            value,
+            settling,
+            other: self.core.handle.clone(),
+        }
     }
 
     /// Has `decide` say what becomes of the entity. Behind, it becomes so at once; `gate` is only needed by what is
@@ -224,26 +224,27 @@ impl<E: Entity> Object<E> {
         if self.cell.is_lost() {
             return Err(self.lost());
         }
-        let mut entity = lock(&self.cell.entity);
-        let Some((op, next)) = decide(&entity)? else {
+        // Before the entity is locked, which whoever has the backlog may wait for.
+        let room = self.core.check_room(E::TABLE.name, &self.cell.key);
+        let mut state = lock(&self.cell.state);
+        let Some((op, next)) = decide(&state.entity)? else {
             return Ok(Settling::Settled);
         };
-        let table = E::TABLE;
-        let change = Change {
-            table: Name::Borrowed(table.name),
-            key_column: Name::Borrowed(table.key_column().name),
-            key: self.cell.key.clone(),
-            fence: self.cell.fence.load(Ordering::Acquire),
-            op,
-        };
-        if table.mode == Mode::Through {
+        let change = self.cell.change(op);
+        if E::TABLE.mode == Mode::Through {
             return Ok(Settling::Through(self.write_through(change, next, gate())));
         }
-        self.core.check_backlog(table.name, &self.cell.key)?;
+        if state.coming.is_empty() {
+            room?;
+        }
+        if !state.coming.listed {
+            state.coming.listed = true;
+            self.core.unwritten.touch(Arc::<Cell<E>>::clone(&self.cell));
+        }
         // While the entity is locked, so that the journal has the changes in their order.
-        let ticket = self.core.journal()?.append(change)?;
-        self.cell.last_change.store(ticket.number, Ordering::Relaxed);
-        *entity = next;
+        let ticket = self.core.journal()?.append(&change)?;
+        state.coming.add(change.op, &ticket);
+        state.entity = next;
         Ok(Settling::Behind(ticket))
     }
 
@@ -253,7 +254,7 @@ impl<E: Entity> Object<E> {
             let _gate = gate;
             match rows::write(&core.db, core.me(), &[&change]).await.as_deref() {
                 Ok([Written::Yes]) => {
-                    *lock(&cell.entity) = next;
+                    lock(&cell.state).entity = next;
                     core.tell_cache_of(&change);
                     Ok(())
                 }
@@ -308,8 +309,8 @@ impl<E: Entity> Locked<E> {
     pub async fn update<R>(&self, change: impl FnOnce(&mut E) -> R) -> Result<R, StoreError> {
         let change = |entity: &mut E| Ok::<R, Infallible>(change(entity));
         let gate = || Arc::clone(&self.gate);
-        let Ok((result, (), settling)) = self.object.change(gate, change, |_| ())?;
-        settling.done(&self.object.core.handle).await.map(|()| result)
+        let Ok(unsaved) = self.object.change(gate, change, |_| ())?;
+        unsaved.saved().await.map(|(result, ())| result)
     }
 }
 

@@ -38,8 +38,8 @@ pub(crate) fn head(segment: u64) -> [u8; HEAD] {
     head
 }
 
-/// Appends a record, or leaves `out` as it was and says why it cannot be written.
-pub(crate) fn put_record(change: &Change, segment: u64, out: &mut Vec<u8>) -> Result<(), &'static str> {
+/// Appends a record, as yet without its sum, or leaves `out` as it was and says why it cannot be written.
+pub(crate) fn put_record(change: &Change, out: &mut Vec<u8>) -> Result<(), &'static str> {
     let start = out.len();
     out.extend([0; FRAME]);
     let written = put_change(change, out);
@@ -48,11 +48,19 @@ pub(crate) fn put_record(change: &Change, segment: u64, out: &mut Vec<u8>) -> Re
         out.truncate(start);
         return Err("the row is too large for the journal");
     }
-    let sum = checksum(&out[start + FRAME..], segment);
     // The cast cannot cut: MAX_BODY is far below.
     out[start..start + 4].copy_from_slice(&(body as u32).to_le_bytes());
-    out[start + 4..start + FRAME].copy_from_slice(&sum.to_le_bytes());
     Ok(())
+}
+
+/// Makes records those of a segment: fills in their sums.
+pub(crate) fn seal(mut records: &mut [u8], segment: u64) {
+    while let Some((frame, rest)) = records.split_first_chunk_mut::<FRAME>() {
+        let [a, b, c, d, sum @ ..] = frame;
+        let (body, behind) = rest.split_at_mut(u32::from_le_bytes([*a, *b, *c, *d]) as usize);
+        *sum = checksum(body, segment).to_le_bytes();
+        records = behind;
+    }
 }
 
 fn checksum(body: &[u8], segment: u64) -> u32 {
@@ -203,9 +211,10 @@ mod tests {
         let mut bytes = head(3).to_vec();
         let mut ends = Vec::new();
         for change in changes {
-            put_record(change, 3, &mut bytes).unwrap();
+            put_record(change, &mut bytes).unwrap();
             ends.push(bytes.len());
         }
+        seal(&mut bytes[HEAD..], 3);
         (bytes, ends)
     }
 
@@ -290,7 +299,7 @@ mod tests {
         let mut out = vec![1, 2, 3];
         let mut change = Dice(3).change();
         change.op = Op::Put(vec![("big".into(), Value::Blob(vec![0; MAX_BODY]))]);
-        assert!(put_record(&change, 1, &mut out).is_err());
+        assert!(put_record(&change, &mut out).is_err());
         assert_eq!(out, [1, 2, 3]);
     }
 }
