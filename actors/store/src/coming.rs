@@ -68,10 +68,7 @@ impl Coming {
 
     /// Takes out what is safe by now; `change` makes a change of it. What has failed comes to nothing.
     pub(crate) fn collect(&mut self, change: impl Fn(Op) -> Change, safe: &mut Vec<Safe>) {
-        let settled = self
-            .parts
-            .iter()
-            .take_while(|part| part.group.fate().is_some());
+        let settled = self.parts.iter().take_while(|part| part.group.fate().is_some());
         let settled = settled.count();
         for Part { op, number, group } in self.parts.drain(..settled) {
             if let Some(Fate::Safe { segment, since }) = group.fate() {

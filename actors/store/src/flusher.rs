@@ -49,7 +49,10 @@ pub(crate) async fn flush(core: &Core) -> Result<(), StoreError> {
     let _turn = core.flushing.lock().await;
     let mut left = core.unwritten.backlog().len();
     while left > 0 {
-        let batch = core.unwritten.backlog().take(Instant::now(), core.settings.journal.batch.min(left));
+        let batch = core
+            .unwritten
+            .backlog()
+            .take(Instant::now(), core.settings.journal.batch.min(left));
         if batch.is_empty() {
             return Ok(());
         }
@@ -106,7 +109,11 @@ fn settle(
     let count = batch.len() as u64;
     match result {
         Ok(written) => {
-            for (taken, _) in batch.iter().zip(written).filter(|(_, written)| *written == Written::Fenced) {
+            for (taken, _) in batch
+                .iter()
+                .zip(written)
+                .filter(|(_, written)| *written == Written::Fenced)
+            {
                 core.fenced(&taken.change);
             }
             let mut backlog = core.unwritten.backlog();

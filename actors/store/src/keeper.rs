@@ -107,11 +107,7 @@ async fn open(core: &Arc<Core>, folder: &Arc<Folder>) -> Result<(), StoreError> 
     }
     let unwritten = &core.unwritten;
     // The thread ends with the last handle to it, which the core has.
-    let journal = Journal::start(
-        Arc::clone(folder),
-        &core.settings.journal,
-        Arc::clone(unwritten),
-    );
+    let journal = Journal::start(Arc::clone(folder), &core.settings.journal, Arc::clone(unwritten));
     let journal = journal.map_err(disk)?;
     let now = Instant::now();
     for taken in refused {

@@ -50,6 +50,20 @@ impl<T> Unsaved<T> {
     }
 }
 
+impl<T, X> Unsaved<Result<T, X>> {
+    /// What is fine of it alone. After an `Err` the change becomes safe all the same.
+    ///
+    /// # Errors
+    /// The one that is in it.
+    pub fn transpose(self) -> Result<Unsaved<T>, X> {
+        Ok(Unsaved {
+            value: self.value?,
+            settling: self.settling,
+            other: self.other,
+        })
+    }
+}
+
 impl<T: 'static> Unsaved<T> {
     /// Has `told` called on this thread once the change is safe, or has failed as [`saved`](Self::saved) says; at once,
     /// if it is. All who wait for the same sync of the journal are told in one go, without a task for each.

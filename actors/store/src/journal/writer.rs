@@ -8,8 +8,8 @@
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use super::codec::{put_record, seal};
@@ -279,7 +279,11 @@ impl Writer {
         };
         let mut records = Vec::new();
         let put = |change| put_record(change, &mut records).map_err(io::Error::other);
-        match changes.iter().try_for_each(put).and_then(|()| self.write(&mut records)) {
+        match changes
+            .iter()
+            .try_for_each(put)
+            .and_then(|()| self.write(&mut records))
+        {
             Ok(number) => self.unwritten.backlog().carried(&changes, oldest, number),
             Err(why) => tracing::warn!(%why, segment = oldest, "a segment of the journal cannot be spared"),
         }
