@@ -11,7 +11,7 @@ use crate::journal::group::{Fate, Group, Ticket};
 
 /// Changes that are written to the journal together, as one.
 struct Part {
-    op: Op,
+    op: Op<usize>,
     /// The number of the first of them; of the last one that deletes the row, see `Backlog::put_last`.
     number: u64,
     /// The group of the first of them.
@@ -40,7 +40,7 @@ impl Coming {
     }
 
     /// A change that was put into the journal's queue.
-    pub(crate) fn add(&mut self, op: Op, ticket: &Ticket) {
+    pub(crate) fn add(&mut self, op: Op<usize>, ticket: &Ticket) {
         if let [.., last] = &mut *self.parts
             && Arc::ptr_eq(&last.group, &ticket.group)
         {
@@ -67,7 +67,7 @@ impl Coming {
     }
 
     /// Takes out what is safe by now; `change` makes a change of it. What has failed comes to nothing.
-    pub(crate) fn collect(&mut self, change: impl Fn(Op) -> Change, safe: &mut Vec<Safe>) {
+    pub(crate) fn collect(&mut self, change: impl Fn(Op<usize>) -> Change, safe: &mut Vec<Safe>) {
         let settled = self.parts.iter().take_while(|part| part.group.fate().is_some());
         let settled = settled.count();
         for Part { op, number, group } in self.parts.drain(..settled) {
@@ -92,7 +92,7 @@ impl Coming {
 
 impl Part {
     /// Another change has come after it.
-    fn then(&mut self, op: Op, number: u64) {
+    fn then(&mut self, op: Op<usize>, number: u64) {
         if op == Op::Delete {
             self.number = number;
         }
@@ -114,13 +114,26 @@ mod tests {
         }
     }
 
-    fn gold(amount: i64) -> Op {
-        Op::Set(vec![("gold".into(), Value::Int(amount))])
+    fn gold(amount: i64) -> Op<usize> {
+        Op::Set(vec![(1, Value::Int(amount))])
     }
 
     fn safe(segment: u64) -> Fate {
         let since = Instant::now();
         Fate::Safe { segment, since }
+    }
+
+    /// As the database is to see it.
+    fn named(op: Op<usize>) -> Op {
+        match op {
+            Op::Set(columns) => Op::Set(
+                columns
+                    .into_iter()
+                    .map(|(_, gold)| ("gold".into(), gold))
+                    .collect(),
+            ),
+            _ => Op::Delete,
+        }
     }
 
     fn collected(coming: &mut Coming) -> Vec<(Op, u64, u64)> {
@@ -129,7 +142,7 @@ mod tests {
             key_column: "id".into(),
             key: Key::Int(1),
             fence: 1,
-            op,
+            op: named(op),
         };
         let mut safe = Vec::new();
         coming.collect(change, &mut safe);
@@ -149,10 +162,10 @@ mod tests {
             }
         }
         let all = collected(&mut coming);
-        assert_eq!(all, [(gold(3), 1, 1), (gold(4), 4, 3)]);
+        assert_eq!(all, [(named(gold(3)), 1, 1), (named(gold(4)), 4, 3)]);
         assert!(collected(&mut coming).is_empty() && !coming.is_empty());
         groups[3].settle(safe(9));
-        assert_eq!(collected(&mut coming), [(gold(5), 5, 9)]);
+        assert_eq!(collected(&mut coming), [(named(gold(5)), 5, 9)]);
         assert!(coming.is_empty());
     }
 
@@ -177,6 +190,9 @@ mod tests {
         assert!(coming.fail(&groups[1]) && !coming.fail(&groups[1]));
         groups[1].settle(Fate::Failed(StoreError::Closed));
         groups[2].settle(safe(2));
-        assert_eq!(collected(&mut coming), [(gold(1), 1, 1), (gold(3), 3, 2)]);
+        assert_eq!(
+            collected(&mut coming),
+            [(named(gold(1)), 1, 1), (named(gold(3)), 3, 2)]
+        );
     }
 }

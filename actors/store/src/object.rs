@@ -5,9 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use tokio::sync::OwnedMutexGuard;
-
-use crate::change::{Assignment, Change, Name, Op};
+use crate::change::{Assignment, Change, Op};
 use crate::database::rows::{self, Written};
 use crate::entity::{Entity, Mode};
 use crate::error::StoreError;
@@ -40,8 +38,17 @@ impl<E: Entity> fmt::Debug for Object<E> {
     }
 }
 
+/// The right to change an entity, until it is dropped.
+struct Turn<E>(Arc<Cell<E>>);
+
+impl<E> Drop for Turn<E> {
+    fn drop(&mut self) {
+        self.0.gate.add_permits(1);
+    }
+}
+
 /// Shared with the task that writes, so that a change that nobody waits for is not overtaken.
-type Gate = Arc<OwnedMutexGuard<()>>;
+type Gate<E> = Arc<Turn<E>>;
 
 impl<E: Entity> Object<E> {
     /// The primary key.
@@ -160,18 +167,21 @@ impl<E: Entity> Object<E> {
     }
 
     /// Waits while somebody has it locked, or writes it through.
-    async fn gate(&self) -> OwnedMutexGuard<()> {
-        match Arc::clone(&self.cell.gate).try_lock_owned() {
-            Ok(gate) => gate,
+    async fn gate(&self) -> Turn<E> {
+        let gate = &self.cell.gate;
+        let permit = match gate.try_acquire() {
+            Ok(permit) => Ok(permit),
             // In a box: few need it, and all would have it in their futures.
-            Err(_) => Box::pin(Arc::clone(&self.cell.gate).lock_owned()).await,
-        }
+            Err(_) => Box::pin(gate.acquire()).await,
+        };
+        permit.expect("because nobody closes it").forget();
+        Turn(Arc::clone(&self.cell))
     }
 
     /// Has `change` done to a copy, and the difference on its way; `look` is shown what it has left.
     fn change<R, L, X>(
         &self,
-        gate: impl FnOnce() -> Gate,
+        gate: impl FnOnce() -> Gate<E>,
         change: impl FnOnce(&mut E) -> Result<R, X>,
         look: impl FnOnce(&E) -> L,
     ) -> Result<Result<Unsaved<(R, L)>, X>, StoreError> {
@@ -182,23 +192,22 @@ impl<E: Entity> Object<E> {
             let changed = change(&mut after);
             let wanted = changed.is_ok();
             outcome = Some(changed);
-            let changes = after.changes(before);
-            if !wanted || changes.is_empty() {
+            let mut columns = after.changes(before);
+            if !wanted || columns.is_empty() {
                 left = Some(look(&after));
                 return Ok(None);
             }
-            if changes.iter().any(|(at, _)| *at == E::TABLE.key) {
+            if columns.iter().any(|(at, _)| *at == E::TABLE.key) {
                 return Err(StoreError::BadKey(format!(
                     "an update may not change {}",
                     self.cell.key
                 )));
             }
-            let version = after.touch();
+            if let Some(version) = after.touch() {
+                columns.retain(|(at, _)| *at != version.0);
+                columns.push(version);
+            }
             left = Some(look(&after));
-            let counted = version.as_ref().map(|(at, _)| *at);
-            let others = changes.into_iter().filter(|(at, _)| Some(*at) != counted);
-            let named = |(at, value): (usize, Value)| (Name::Borrowed(E::TABLE.columns[at].name), value);
-            let columns = others.chain(version).map(named).collect();
             Ok(Some((Op::Set(columns), Some(after))))
         })?;
         let (outcome, left) = outcome.zip(left).expect("because replace has called the closure");
@@ -217,8 +226,8 @@ impl<E: Entity> Object<E> {
     /// written through.
     fn replace(
         &self,
-        gate: impl FnOnce() -> Gate,
-        decide: impl FnOnce(&Option<E>) -> Result<Option<(Op, Option<E>)>, StoreError>,
+        gate: impl FnOnce() -> Gate<E>,
+        decide: impl FnOnce(&Option<E>) -> Result<Option<(Op<usize>, Option<E>)>, StoreError>,
     ) -> Result<Settling, StoreError> {
         self.core.check_open()?;
         if self.cell.is_lost() {
@@ -230,8 +239,8 @@ impl<E: Entity> Object<E> {
         let Some((op, next)) = decide(&state.entity)? else {
             return Ok(Settling::Settled);
         };
-        let change = self.cell.change(op);
         if E::TABLE.mode == Mode::Through {
+            let change = self.cell.change(op);
             return Ok(Settling::Through(self.write_through(change, next, gate())));
         }
         if state.coming.is_empty() {
@@ -242,13 +251,14 @@ impl<E: Entity> Object<E> {
             self.core.unwritten.touch(Arc::<Cell<E>>::clone(&self.cell));
         }
         // While the entity is locked, so that the journal has the changes in their order.
-        let ticket = self.core.journal()?.append(&change)?;
-        state.coming.add(change.op, &ticket);
+        let put = |out: &mut Vec<u8>| self.cell.put_record(&op, out);
+        let ticket = self.core.journal()?.append(put)?;
+        state.coming.add(op, &ticket);
         state.entity = next;
         Ok(Settling::Behind(ticket))
     }
 
-    fn write_through(&self, change: Change, next: Option<E>, gate: Gate) -> Working<()> {
+    fn write_through(&self, change: Change, next: Option<E>, gate: Gate<E>) -> Working<()> {
         let (core, cell) = (Arc::clone(&self.core), Arc::clone(&self.cell));
         self.core.run(async move {
             let _gate = gate;
@@ -293,7 +303,7 @@ impl<E: Entity> Object<E> {
 /// An entity that nobody else can change. Others can look at it.
 pub struct Locked<E> {
     object: Object<E>,
-    gate: Gate,
+    gate: Gate<E>,
 }
 
 impl<E: Entity> Locked<E> {
@@ -315,10 +325,7 @@ impl<E: Entity> Locked<E> {
 }
 
 /// The columns of a row but for its key.
-fn assignments<E: Entity>(row: Vec<Value>) -> Vec<Assignment> {
-    let columns = E::TABLE.columns.iter().enumerate().zip(row);
-    columns
-        .filter(|((at, _), _)| *at != E::TABLE.key)
-        .map(|((_, column), value)| (Name::Borrowed(column.name), value))
-        .collect()
+fn assignments<E: Entity>(row: Vec<Value>) -> Vec<Assignment<usize>> {
+    let columns = row.into_iter().enumerate();
+    columns.filter(|(at, _)| *at != E::TABLE.key).collect()
 }

@@ -1,14 +1,18 @@
 //! The entities of one table that this node has: one cell for each, however often it is loaded.
 
-use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
+
+use foldhash::HashMap;
+use tokio::sync::Semaphore;
 
 use crate::change::{Change, Name, Op};
 use crate::coming::{Coming, Safe};
 use crate::entity::{Entity, Table};
 use crate::error::StoreError;
+use crate::journal::body::Of;
+use crate::journal::codec::put_record_of;
 use crate::journal::group::Group;
 use crate::lock;
 use crate::unwritten::{Touched, Unwritten};
@@ -22,7 +26,7 @@ pub(crate) struct Cell<E> {
     /// What is here is not what was acknowledged, or not this node's any more.
     pub(crate) lost: AtomicBool,
     /// Held by who changes it; by a lock for as long as it lasts.
-    pub(crate) gate: Arc<tokio::sync::Mutex<()>>,
+    pub(crate) gate: Semaphore,
     /// Whether it was used since it was last looked for idle ones.
     used: AtomicBool,
     /// When it was last found used, in milliseconds since the shelf was made.
@@ -42,14 +46,25 @@ impl<E: Entity> Cell<E> {
         self.lost.load(Ordering::Acquire)
     }
 
-    pub(crate) fn change(&self, op: Op) -> Change {
+    pub(crate) fn change(&self, op: Op<usize>) -> Change {
         Change {
             table: Name::Borrowed(E::TABLE.name),
             key_column: Name::Borrowed(E::TABLE.key_column().name),
             key: self.key.clone(),
             fence: self.fence,
-            op,
+            op: op.named(E::TABLE),
         }
+    }
+
+    /// Appends the journal's record of a change.
+    pub(crate) fn put_record(&self, op: &Op<usize>, out: &mut Vec<u8>) -> Result<(), &'static str> {
+        let of = Of {
+            table: E::TABLE.name,
+            key_column: E::TABLE.key_column().name,
+            key: &self.key,
+            fence: self.fence,
+        };
+        put_record_of(&of, op, |at| E::TABLE.columns[*at].name, out)
     }
 }
 
@@ -153,7 +168,7 @@ impl<E: Entity> AnyShelf for Shelf<E> {
                 coming: Coming::default(),
             }),
             lost: AtomicBool::new(false),
-            gate: Arc::default(),
+            gate: Semaphore::new(1),
             used: AtomicBool::new(true),
             seen: AtomicU64::new(0),
         };
@@ -245,7 +260,7 @@ mod tests {
 
     /// A change of an entity that is given to the journal.
     fn touch(cell: &Arc<Cell<Player>>, unwritten: &Unwritten) -> Arc<Group> {
-        let op = Op::Set(vec![("gold".into(), Value::Int(6))]);
+        let op = Op::Set(vec![(1, Value::Int(6))]);
         let group = Arc::<Group>::default();
         let mut state = lock(&cell.state);
         state.coming.listed = true;

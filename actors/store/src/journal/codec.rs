@@ -15,8 +15,8 @@
 //! The number of the segment in the checksum keeps a record of an older file, whose blocks the file system gave to
 //! this one, from being read as one of it. A record that is not whole ends the segment: see [`Rest`].
 
-use super::body::{Reader, put_change, take_change};
-use crate::change::Change;
+use super::body::{Of, Reader, put_change, take_change};
+use crate::change::{Change, Op};
 
 /// Length of a segment's head in bytes.
 pub(crate) const HEAD: usize = 20;
@@ -40,9 +40,25 @@ pub(crate) fn head(segment: u64) -> [u8; HEAD] {
 
 /// Appends a record, as yet without its sum, or leaves `out` as it was and says why it cannot be written.
 pub(crate) fn put_record(change: &Change, out: &mut Vec<u8>) -> Result<(), &'static str> {
+    let of = Of {
+        table: &change.table,
+        key_column: &change.key_column,
+        key: &change.key,
+        fence: change.fence,
+    };
+    put_record_of(&of, &change.op, |name| name, out)
+}
+
+/// The same, `name` giving the names of the columns.
+pub(crate) fn put_record_of<C>(
+    of: &Of<'_>,
+    op: &Op<C>,
+    name: impl Fn(&C) -> &str,
+    out: &mut Vec<u8>,
+) -> Result<(), &'static str> {
     let start = out.len();
     out.extend([0; FRAME]);
-    let written = put_change(change, out);
+    let written = put_change(of, op, name, out);
     let body = out.len() - start - FRAME;
     if written.is_none() || body > MAX_BODY {
         out.truncate(start);
@@ -158,7 +174,7 @@ fn take_record(bytes: &[u8], segment: u64) -> Option<(Change, &[u8])> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::change::{Name, Op};
+    use crate::change::Name;
     use crate::journal::body::KINDS;
     use crate::value::{Key, Value};
 

@@ -6,9 +6,7 @@
 use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 
-use super::codec::put_record;
 use super::group::{Fate, Group, Ticket};
-use crate::change::Change;
 use crate::error::StoreError;
 use crate::lock;
 
@@ -102,12 +100,15 @@ pub(super) fn queue() -> (Sender, Receiver) {
 }
 
 impl Sender {
-    /// Adds a change.
+    /// Adds a change, whose record `put` appends.
     ///
     /// # Errors
     /// [`StoreError::Overloaded`] when too many wait, [`StoreError::Refused`] for a row that is too large,
     /// [`StoreError::Closed`] when nobody takes them.
-    pub(super) fn append(&self, change: &Change) -> Result<Ticket, StoreError> {
+    pub(super) fn append(
+        &self,
+        put: impl FnOnce(&mut Vec<u8>) -> Result<(), &'static str>,
+    ) -> Result<Ticket, StoreError> {
         self.0.0.change(|waiting| {
             if waiting.closed || waiting.sealed {
                 return Err(StoreError::Closed);
@@ -119,7 +120,7 @@ impl Sender {
                 waiting.batches.push_back(Batch::default());
             }
             let last = waiting.batches.back_mut().ok_or(StoreError::Closed)?;
-            put_record(change, &mut last.records).map_err(|why| StoreError::Refused(why.into()))?;
+            put(&mut last.records).map_err(|why| StoreError::Refused(why.into()))?;
             last.count += 1;
             let group = Arc::clone(&last.group);
             waiting.count += 1;

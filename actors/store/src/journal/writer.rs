@@ -16,7 +16,6 @@ use super::codec::{put_record, seal};
 use super::files::{EMPTY, Folder};
 use super::group::{Fate, Group, Ticket};
 use super::queue::{Batch, Receiver, Sender, queue};
-use crate::change::Change;
 use crate::error::StoreError;
 use crate::settings::{JournalSettings, Sync};
 use crate::unwritten::Unwritten;
@@ -88,8 +87,11 @@ impl Journal {
         })
     }
 
-    /// Sends a change on its way, at once or never.
-    pub(crate) fn append(&self, change: &Change) -> Result<Ticket, StoreError> {
+    /// Sends a change on its way, at once or never; `put` appends its record.
+    pub(crate) fn append(
+        &self,
+        put: impl FnOnce(&mut Vec<u8>) -> Result<(), &'static str>,
+    ) -> Result<Ticket, StoreError> {
         if self.counters.bytes.load(Ordering::Relaxed) >= self.max_size {
             // Nothing else may come to pass after which a look is asked for.
             self.tidy();
@@ -97,7 +99,7 @@ impl Journal {
                 "the journal is full, as the database does not take what is in it",
             ));
         }
-        self.queue.append(change)
+        self.queue.append(put)
     }
 
     /// Takes no more changes in.
