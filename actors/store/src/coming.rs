@@ -1,21 +1,98 @@
 //! The changes of one entity on their way to the backlog. They wait with the entity itself, so that the journal's
 //! thread need not look for it, and what follows each other soon becomes one change here, where it is made.
 //!
+//! What a change was is told by what it has left: the entity as the next one found it, and which columns to take from
+//! that. So to make one of two is to forget what the first has left.
+//!
 //! Pure, but that it asks the journal's groups what has become of them.
 
 use std::sync::Arc;
 use std::time::Instant;
 
-use crate::change::{Change, Op};
+use crate::change::{Change, Name, Op};
+use crate::entity::Entity;
 use crate::journal::group::{Fate, Group, Ticket};
 
+/// What a change does to the row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum What {
+    Put,
+    Set(Columns),
+    Delete,
+}
+
+/// Columns of a table by their places: a bit for each, and the last one for all that have none of their own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Columns(u64);
+
+impl Columns {
+    const fn of(at: usize) -> Self {
+        Self(1 << if at < 63 { at } else { 63 })
+    }
+
+    const fn has(self, at: usize) -> bool {
+        self.0 & Self::of(at).0 != 0
+    }
+}
+
+impl What {
+    fn of(op: &Op<usize>) -> Self {
+        match op {
+            Op::Put(_) => Self::Put,
+            Op::Set(columns) => Self::Set(Columns(
+                columns.iter().fold(0, |all, (at, _)| all | Columns::of(*at).0),
+            )),
+            Op::Delete => Self::Delete,
+        }
+    }
+
+    /// What both together do, `later` having come second.
+    fn then(self, later: Self) -> Self {
+        match (self, later) {
+            (Self::Put, Self::Set(_)) => Self::Put,
+            (Self::Set(Columns(one)), Self::Set(Columns(other))) => Self::Set(Columns(one | other)),
+            (_, later) => later,
+        }
+    }
+
+    /// The change that has left `entity`; `None` for one that cannot have left none.
+    fn to_op<E: Entity>(self, entity: Option<&E>) -> Option<Op> {
+        let columns = |is_meant: &dyn Fn(usize) -> bool| {
+            let row = E::TABLE.columns.iter().zip(entity?.to_row()).enumerate();
+            let meant = row.filter(|(at, _)| *at != E::TABLE.key && is_meant(*at));
+            Some(
+                meant
+                    .map(|(_, (column, value))| (Name::Borrowed(column.name), value))
+                    .collect(),
+            )
+        };
+        match self {
+            Self::Put => columns(&|_| true).map(Op::Put),
+            Self::Set(these) => columns(&|at| these.has(at)).map(Op::Set),
+            Self::Delete => Some(Op::Delete),
+        }
+    }
+}
+
 /// Changes that are written to the journal together, as one.
-struct Part {
-    op: Op<usize>,
+struct Part<E> {
+    what: What,
     /// The number of the first of them; of the last one that deletes the row, see `Backlog::put_last`.
     number: u64,
     /// The group of the first of them.
     group: Arc<Group>,
+    /// What they have left, unless that is the entity as it is now.
+    left: Option<E>,
+}
+
+impl<E> Part<E> {
+    /// Another change has come after it.
+    fn then(&mut self, later: What, number: u64) {
+        if later == What::Delete {
+            self.number = number;
+        }
+        self.what = self.what.then(later);
+    }
 }
 
 /// A change that is in the journal, and has to be put into the backlog.
@@ -26,55 +103,70 @@ pub(crate) struct Safe {
     pub(crate) since: Instant,
 }
 
-/// Oldest first: at most one that is safe, or soon will be, and one for each group that is not written yet.
-#[derive(Default)]
-pub(crate) struct Coming {
-    parts: Vec<Part>,
+/// Oldest first: mostly one that is safe, and one for each group that is not written yet.
+pub(crate) struct Coming<E> {
+    parts: Vec<Part<E>>,
     /// Somebody will come and collect them.
     pub(crate) listed: bool,
 }
 
-impl Coming {
+impl<E> Default for Coming<E> {
+    fn default() -> Self {
+        Self {
+            parts: Vec::new(),
+            listed: false,
+        }
+    }
+}
+
+impl<E: Entity> Coming<E> {
     pub(crate) fn is_empty(&self) -> bool {
         self.parts.is_empty()
     }
 
-    /// A change that was put into the journal's queue.
-    pub(crate) fn add(&mut self, op: Op<usize>, ticket: &Ticket) {
-        if let [.., last] = &mut *self.parts
-            && Arc::ptr_eq(&last.group, &ticket.group)
-        {
-            last.then(op, ticket.number);
-            return;
+    /// A change that was put into the journal's queue. `before` is the entity as it has found it.
+    pub(crate) fn add(&mut self, op: &Op<usize>, ticket: &Ticket, before: Option<E>) {
+        let what = What::of(op);
+        if let Some(last) = self.parts.last_mut() {
+            if Arc::ptr_eq(&last.group, &ticket.group) {
+                last.then(what, ticket.number);
+                return;
+            }
+            last.left = before;
+            self.join_safe();
         }
-        self.join_safe();
         self.parts.push(Part {
-            op,
+            what,
             number: ticket.number,
             group: Arc::clone(&ticket.group),
+            left: None,
         });
     }
 
-    /// Makes one of the first two, if both are safe.
+    /// Makes one of the first two, if both are safe; as the first is if the second is.
     fn join_safe(&mut self) {
-        if let [first, second, ..] = &*self.parts
-            && first.group.is_safe()
-            && second.group.is_safe()
-        {
-            let second = self.parts.remove(1);
-            self.parts[0].then(second.op, second.number);
+        if self.parts.get(1).is_some_and(|second| second.group.is_safe()) {
+            let Part {
+                what, number, left, ..
+            } = self.parts.remove(1);
+            let first = &mut self.parts[0];
+            first.then(what, number);
+            first.left = left;
         }
     }
 
-    /// Takes out what is safe by now; `change` makes a change of it. What has failed comes to nothing.
-    pub(crate) fn collect(&mut self, change: impl Fn(Op<usize>) -> Change, safe: &mut Vec<Safe>) {
+    /// Takes out what is safe by now; `now` is the entity, and `change` makes a change of it. What has failed comes to
+    /// nothing.
+    pub(crate) fn collect(&mut self, now: Option<&E>, change: impl Fn(Op) -> Change, safe: &mut Vec<Safe>) {
         let settled = self.parts.iter().take_while(|part| part.group.fate().is_some());
         let settled = settled.count();
-        for Part { op, number, group } in self.parts.drain(..settled) {
-            if let Some(Fate::Safe { segment, since }) = group.fate() {
+        for part in self.parts.drain(..settled) {
+            if let Some(Fate::Safe { segment, since }) = part.group.fate()
+                && let Some(op) = part.what.to_op(part.left.as_ref().or(now))
+            {
                 safe.push(Safe {
                     change: change(op),
-                    number,
+                    number: part.number,
                     segment: *segment,
                     since: *since,
                 });
@@ -90,32 +182,79 @@ impl Coming {
     }
 }
 
-impl Part {
-    /// Another change has come after it.
-    fn then(&mut self, op: Op<usize>, number: u64) {
-        if op == Op::Delete {
-            self.number = number;
-        }
-        let old = std::mem::replace(&mut self.op, Op::Delete);
-        self.op = old.then(op);
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::error::StoreError;
     use crate::value::{Key, Value};
 
-    fn ticket(group: &Arc<Group>, number: u64) -> Ticket {
-        Ticket {
-            group: Arc::clone(group),
-            number,
+    #[derive(Clone, crate::Entity)]
+    #[entity(table = "players", mode = "behind", crate = crate)]
+    struct Player {
+        #[entity(key)]
+        id: i64,
+        gold: i64,
+        level: i64,
+    }
+
+    /// An entity and its changes.
+    #[derive(Default)]
+    struct World {
+        entity: Option<Player>,
+        coming: Coming<Player>,
+        number: u64,
+    }
+
+    impl World {
+        fn change(&mut self, group: &Arc<Group>, op: Op<usize>, after: Option<(i64, i64)>) {
+            let after = after.map(|(gold, level)| Player { id: 1, gold, level });
+            let before = std::mem::replace(&mut self.entity, after);
+            self.number += 1;
+            let ticket = Ticket {
+                group: Arc::clone(group),
+                number: self.number,
+            };
+            self.coming.add(&op, &ticket, before);
+        }
+
+        fn put(&mut self, group: &Arc<Group>, gold: i64, level: i64) {
+            self.change(group, Op::Put(Vec::new()), Some((gold, level)));
+        }
+
+        fn set_gold(&mut self, group: &Arc<Group>, gold: i64) {
+            let level = self.entity.as_ref().map_or(0, |player| player.level);
+            let op = Op::Set(vec![(1, Value::Int(gold))]);
+            self.change(group, op, Some((gold, level)));
+        }
+
+        fn set_level(&mut self, group: &Arc<Group>, level: i64) {
+            let gold = self.entity.as_ref().map_or(0, |player| player.gold);
+            let op = Op::Set(vec![(2, Value::Int(level))]);
+            self.change(group, op, Some((gold, level)));
+        }
+
+        fn collect(&mut self) -> Vec<(Op, u64, u64)> {
+            let change = |op| Change {
+                table: "players".into(),
+                key_column: "id".into(),
+                key: Key::Int(1),
+                fence: 1,
+                op,
+            };
+            let mut safe = Vec::new();
+            self.coming.collect(self.entity.as_ref(), change, &mut safe);
+            let seen = |safe: Safe| (safe.change.op, safe.number, safe.segment);
+            safe.into_iter().map(seen).collect()
         }
     }
 
-    fn gold(amount: i64) -> Op<usize> {
-        Op::Set(vec![(1, Value::Int(amount))])
+    fn groups<const N: usize>() -> [Arc<Group>; N] {
+        std::array::from_fn(|_| Arc::default())
+    }
+
+    fn columns(columns: &[(&'static str, i64)]) -> Vec<(Name, Value)> {
+        let value = |(name, value): &(&'static str, i64)| ((*name).into(), Value::Int(*value));
+        columns.iter().map(value).collect()
     }
 
     fn safe(segment: u64) -> Fate {
@@ -123,76 +262,66 @@ mod tests {
         Fate::Safe { segment, since }
     }
 
-    /// As the database is to see it.
-    fn named(op: Op<usize>) -> Op {
-        match op {
-            Op::Set(columns) => Op::Set(
-                columns
-                    .into_iter()
-                    .map(|(_, gold)| ("gold".into(), gold))
-                    .collect(),
-            ),
-            _ => Op::Delete,
-        }
-    }
-
-    fn collected(coming: &mut Coming) -> Vec<(Op, u64, u64)> {
-        let change = |op| Change {
-            table: "players".into(),
-            key_column: "id".into(),
-            key: Key::Int(1),
-            fence: 1,
-            op: named(op),
-        };
-        let mut safe = Vec::new();
-        coming.collect(change, &mut safe);
-        safe.into_iter()
-            .map(|safe| (safe.change.op, safe.number, safe.segment))
-            .collect()
-    }
-
     #[test]
     fn what_is_not_written_yet_stays_and_the_rest_is_one_change_of_the_oldest_segment() {
-        let groups: Vec<_> = (0..4).map(|_| Arc::new(Group::default())).collect();
-        let mut coming = Coming::default();
-        for (number, group) in [(1, 0), (2, 0), (3, 1), (4, 2), (5, 3)] {
-            coming.add(gold(number), &ticket(&groups[group], number as u64));
-            if group > 0 {
-                groups[group - 1].settle(safe(group as u64));
-            }
-        }
-        let all = collected(&mut coming);
-        assert_eq!(all, [(named(gold(3)), 1, 1), (named(gold(4)), 4, 3)]);
-        assert!(collected(&mut coming).is_empty() && !coming.is_empty());
+        let (mut world, groups) = (World::default(), groups::<4>());
+        world.put(&groups[0], 0, 0);
+        assert_eq!(world.collect(), []);
+        groups[0].settle(safe(1));
+        assert_eq!(
+            world.collect(),
+            [(Op::Put(columns(&[("gold", 0), ("level", 0)])), 1, 1)]
+        );
+        assert!(world.coming.is_empty());
+        world.set_gold(&groups[1], 2);
+        world.set_gold(&groups[1], 3);
+        groups[1].settle(safe(2));
+        world.set_level(&groups[2], 4);
+        groups[2].settle(safe(3));
+        world.set_gold(&groups[3], 5);
+        // Not the gold that nobody may have yet.
+        assert_eq!(
+            world.collect(),
+            [(Op::Set(columns(&[("gold", 3), ("level", 4)])), 2, 2)]
+        );
+        assert!(world.collect().is_empty() && !world.coming.is_empty());
         groups[3].settle(safe(9));
-        assert_eq!(collected(&mut coming), [(named(gold(5)), 5, 9)]);
-        assert!(coming.is_empty());
+        assert_eq!(world.collect(), [(Op::Set(columns(&[("gold", 5)])), 5, 9)]);
+        assert!(world.coming.is_empty());
     }
 
     #[test]
-    fn a_row_is_deleted_when_that_was_asked_for_last() {
-        let group = Arc::new(Group::default());
-        let mut coming = Coming::default();
-        coming.add(gold(1), &ticket(&group, 1));
-        coming.add(Op::Delete, &ticket(&group, 4));
-        group.settle(safe(1));
-        assert_eq!(collected(&mut coming), [(Op::Delete, 4, 1)]);
+    fn a_row_is_deleted_when_that_was_asked_for_last_and_what_comes_then_is_a_new_one() {
+        let (mut world, groups) = (World::default(), groups::<3>());
+        world.set_gold(&groups[0], 1);
+        world.set_level(&groups[0], 1);
+        world.change(&groups[0], Op::Delete, None);
+        groups[0].settle(safe(1));
+        assert_eq!(world.collect(), [(Op::Delete, 3, 1)]);
+        world.change(&groups[1], Op::Delete, None);
+        groups[1].settle(safe(2));
+        world.put(&groups[2], 7, 8);
+        groups[2].settle(safe(3));
+        let put = Op::Put(columns(&[("gold", 7), ("level", 8)]));
+        assert_eq!(world.collect(), [(Op::Delete, 4, 2), (put, 5, 3)]);
     }
 
     #[test]
     fn what_failed_is_gone_and_what_came_before_and_after_is_not() {
-        let groups: Vec<_> = (0..3).map(|_| Arc::new(Group::default())).collect();
-        let mut coming = Coming::default();
-        for (group, number) in groups.iter().zip(1..) {
-            coming.add(gold(number), &ticket(group, number as u64));
+        let (mut world, groups) = (World::default(), groups::<3>());
+        for (group, gold) in groups.iter().zip(1..) {
+            world.set_gold(group, gold);
         }
         groups[0].settle(safe(1));
-        assert!(coming.fail(&groups[1]) && !coming.fail(&groups[1]));
+        assert!(world.coming.fail(&groups[1]) && !world.coming.fail(&groups[1]));
         groups[1].settle(Fate::Failed(StoreError::Closed));
         groups[2].settle(safe(2));
-        assert_eq!(
-            collected(&mut coming),
-            [(named(gold(1)), 1, 1), (named(gold(3)), 3, 2)]
-        );
+        let gold = |gold| Op::Set(columns(&[("gold", gold)]));
+        assert_eq!(world.collect(), [(gold(1), 1, 1), (gold(3), 3, 2)]);
+    }
+
+    #[test]
+    fn columns_behind_the_last_bit_are_one() {
+        assert!(Columns::of(63).has(200) && !Columns::of(62).has(63) && Columns::of(0).has(0));
     }
 }

@@ -230,17 +230,17 @@ impl<E: Entity> Object<E> {
         decide: impl FnOnce(&Option<E>) -> Result<Option<(Op<usize>, Option<E>)>, StoreError>,
     ) -> Result<Settling, StoreError> {
         self.core.check_open()?;
-        if self.cell.is_lost() {
-            return Err(self.lost());
-        }
         // Before the entity is locked, which whoever has the backlog may wait for.
         let room = self.core.check_room(E::TABLE.name, &self.cell.key);
         let mut state = lock(&self.cell.state);
+        if self.cell.is_lost() {
+            return Err(self.lost());
+        }
         let Some((op, next)) = decide(&state.entity)? else {
             return Ok(Settling::Settled);
         };
         if E::TABLE.mode == Mode::Through {
-            let change = self.cell.change(op);
+            let change = self.cell.change(op.named(E::TABLE));
             return Ok(Settling::Through(self.write_through(change, next, gate())));
         }
         if state.coming.is_empty() {
@@ -253,8 +253,8 @@ impl<E: Entity> Object<E> {
         // While the entity is locked, so that the journal has the changes in their order.
         let put = |out: &mut Vec<u8>| self.cell.put_record(&op, out);
         let ticket = self.core.journal()?.append(put)?;
-        state.coming.add(op, &ticket);
-        state.entity = next;
+        let before = std::mem::replace(&mut state.entity, next);
+        state.coming.add(&op, &ticket, before);
         Ok(Settling::Behind(ticket))
     }
 

@@ -38,7 +38,7 @@ pub(crate) struct State<E> {
     /// `None` when there is no such row.
     pub(crate) entity: Option<E>,
     /// What the backlog does not know yet.
-    pub(crate) coming: Coming,
+    pub(crate) coming: Coming<E>,
 }
 
 impl<E: Entity> Cell<E> {
@@ -46,13 +46,13 @@ impl<E: Entity> Cell<E> {
         self.lost.load(Ordering::Acquire)
     }
 
-    pub(crate) fn change(&self, op: Op<usize>) -> Change {
+    pub(crate) fn change(&self, op: Op) -> Change {
         Change {
             table: Name::Borrowed(E::TABLE.name),
             key_column: Name::Borrowed(E::TABLE.key_column().name),
             key: self.key.clone(),
             fence: self.fence,
-            op: op.named(E::TABLE),
+            op,
         }
     }
 
@@ -70,15 +70,18 @@ impl<E: Entity> Cell<E> {
 
 impl<E: Entity> Touched for Cell<E> {
     fn collect(&self, safe: &mut Vec<Safe>) -> bool {
-        let coming = &mut lock(&self.state).coming;
-        coming.collect(|op| self.change(op), safe);
+        let State { entity, coming } = &mut *lock(&self.state);
+        coming.collect(entity.as_ref(), |op| self.change(op), safe);
         coming.listed = !coming.is_empty();
         coming.listed
     }
 
     fn fail(&self, group: &Arc<Group>) {
-        let failed = lock(&self.state).coming.fail(group);
-        self.lost.fetch_or(failed, Ordering::AcqRel);
+        let mut state = lock(&self.state);
+        if state.coming.fail(group) {
+            // While nobody can change it.
+            self.lost.store(true, Ordering::Release);
+        }
     }
 }
 
@@ -269,7 +272,8 @@ mod tests {
             group: Arc::clone(&group),
             number: 1,
         };
-        state.coming.add(op, &ticket);
+        let before = state.entity.clone();
+        state.coming.add(&op, &ticket, before);
         group
     }
 
