@@ -134,6 +134,9 @@ impl<E: Entity> Coming<E> {
             }
             last.left = before;
             self.join_safe();
+        } else {
+            // Mostly there is no third; and what each entity takes, all of them take from the processor's cache.
+            self.parts.reserve_exact(2);
         }
         self.parts.push(Part {
             what,

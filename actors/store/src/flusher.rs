@@ -48,18 +48,21 @@ pub(crate) async fn flush(core: &Core) -> Result<(), StoreError> {
     // One flush at a time: whoever comes second finds that most is done.
     let _turn = core.flushing.lock().await;
     let mut left = core.unwritten.backlog().len();
-    while left > 0 {
-        let batch = core
-            .unwritten
-            .backlog()
-            .take(Instant::now(), core.settings.journal.batch.min(left));
+    if left == 0 {
+        return Ok(());
+    }
+    let mut result = Ok(());
+    while left > 0 && result.is_ok() {
+        let size = core.settings.journal.batch.min(left);
+        let batch = core.unwritten.seen().take(Instant::now(), size);
         if batch.is_empty() {
-            return Ok(());
+            break;
         }
         left -= batch.len();
-        write_batch(core, batch).await?;
+        result = write_batch(core, batch).await;
     }
-    Ok(())
+    core.tidy();
+    result
 }
 
 async fn write_batch(core: &Core, batch: Vec<Taken>) -> Result<(), StoreError> {
@@ -116,11 +119,10 @@ fn settle(
             {
                 core.fenced(&taken.change);
             }
-            let mut backlog = core.unwritten.backlog();
+            let mut backlog = core.unwritten.seen();
             batch.iter().for_each(|taken| backlog.done(taken));
             drop(backlog);
             core.counters.written.fetch_add(count, Ordering::Relaxed);
-            core.tidy();
             core.tell_cache(&batch);
             Ok(())
         }
@@ -131,7 +133,7 @@ fn settle(
                 tell_refused(&batch[0].change, &why);
             }
             let now = Instant::now();
-            let mut backlog = core.unwritten.backlog();
+            let mut backlog = core.unwritten.seen();
             batch
                 .into_iter()
                 .for_each(|taken| backlog.failed(now, taken, refused));

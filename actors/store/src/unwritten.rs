@@ -2,7 +2,7 @@
 //! with the entities themselves.
 //!
 //! Invariants:
-//! - Whoever sees the backlog sees all that was safe when he asked for it, in the order in which it was made.
+//! - Whoever asks for the backlog sees all that was safe then, in the order in which it was made.
 //! - An entity with changes on their way to the backlog is listed before the journal gets the first of them. It is in
 //!   somebody's hands then: the list's.
 //!
@@ -55,6 +55,11 @@ impl Unwritten {
         }
         self.in_backlog.store(backlog.len(), Ordering::Relaxed);
         backlog
+    }
+
+    /// The backlog as somebody has seen it last, for those who work on what they have found there.
+    pub(crate) fn seen(&self) -> MutexGuard<'_, Backlog> {
+        lock(&self.backlog)
     }
 
     /// Lists an entity.

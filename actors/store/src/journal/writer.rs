@@ -26,7 +26,7 @@ const ROOM: u64 = 1 << 20;
 const CROWD: usize = 16;
 /// ... until so much time has gone by since the last. Else as many syncs are made as the disk can do, each for few
 /// changes, and all who take part in an update are woken for a few at a time.
-const PACE: Duration = Duration::from_millis(1);
+const PACE: Duration = Duration::from_micros(500);
 
 /// With so many full segments, what the database has refused is written once more, so that the oldest can go; ...
 const MANY: usize = 4;
