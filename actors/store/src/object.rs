@@ -87,8 +87,8 @@ impl<E: Entity> Object<E> {
     /// Changes the entity, and gives what `change` gives once the change is safe: with [`Mode::Behind`] in the
     /// journal, with [`Mode::Through`] in the database. Waits while somebody has it locked.
     ///
-    /// With [`Mode::Behind`] others see the change at once, and later changes need not wait for it. A change that
-    /// changes nothing costs nothing. The change takes place also if nobody waits for its end.
+    /// The entity is locked while `change` works on it, so that it shall ask nothing of the store. With [`Mode::Behind`]
+    /// others see the change at once, and later changes need not wait for it. A change that changes nothing costs nothing. The change takes place also if nobody waits for its end.
     ///
     /// # Errors
     /// After [`StoreError::Uncertain`] the change may have become safe all the same; the object is then

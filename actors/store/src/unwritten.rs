@@ -64,7 +64,9 @@ impl Unwritten {
 
     /// Lists an entity.
     pub(crate) fn touch(&self, entity: Arc<dyn Touched>) {
-        lock(&self.touched).push(entity);
+        let mut touched = lock(&self.touched);
+        touched.push(entity);
+        // While nobody can take it from the list, so that it is counted before it is not.
         self.listed.fetch_add(1, Ordering::Relaxed);
     }
 
