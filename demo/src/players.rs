@@ -2,7 +2,7 @@
 
 use lampyris::Node;
 use lampyris::prelude::*;
-use lampyris::store::Object;
+use lampyris::store::{Object, Unsaved};
 
 /// A row of the table `players`. A change counts when the journal has it.
 #[derive(Clone, Serialize, Entity)]
@@ -43,27 +43,31 @@ impl Actor for Players {
 }
 
 impl Handler<Ask> for Players {
-    type Result = ResponseFuture<Result<Payload, CallError>>;
+    type Result = Answer<Ask>;
 
     fn handle(&mut self, ask: Ask, _: &mut Context<Self>) -> Self::Result {
         let players = self.0.clone();
-        Box::pin(async move {
-            match ask {
-                Ask::Show(id) => json(&player(&players, &id).await?.get()?),
-                Ask::Earn(text) => {
-                    let (id, amount) = earning(&text)?;
-                    let player = player(&players, id).await?;
-                    let more = |player: &mut Player| {
-                        player.gold = player.gold.checked_add(amount).ok_or("more gold than fits")?;
-                        Ok(())
-                    };
-                    let earned = player.try_update(more).await?;
-                    json(&earned.map_err(|why: &str| CallError::bad_payload(why))?)
-                }
-                Ask::Richest => json(&players.select("ORDER BY gold DESC, id LIMIT 10", vec![]).await?),
-            }
-        })
+        match ask {
+            Ask::Show(id) => Answer::later(async move { json(&player(&players, &id).await?.get()?) }),
+            Ask::Earn(text) => Answer::once_saved(async move { earn(&players, &text).await }),
+            Ask::Richest => Answer::later(async move {
+                json(&players.select("ORDER BY gold DESC, id LIMIT 10", vec![]).await?)
+            }),
+        }
     }
+}
+
+async fn earn(players: &Entities<Player>, text: &str) -> Result<Unsaved<Payload>, CallError> {
+    let (id, amount) = earning(text)?;
+    let player = player(players, id).await?;
+    let more = |player: &mut Player| {
+        player.gold = player.gold.checked_add(amount).ok_or("more gold than fits")?;
+        Ok(())
+    };
+    let earned = player.begin_update(more, json).await?;
+    earned
+        .map_err(|why: &str| CallError::bad_payload(why))?
+        .transpose()
 }
 
 async fn player(players: &Entities<Player>, id: &str) -> Result<Object<Player>, StoreError> {

@@ -220,7 +220,7 @@ fn written(
             }
 
             fn changes(&self, before: &Self) -> ::std::vec::Vec<(usize, #krate::Value)> {
-                let mut changes = ::std::vec::Vec::new();
+                let mut changes = ::std::vec::Vec::with_capacity(4);
                 #(if !#types::same(&self.#fields, &before.#fields) {
                     changes.push((#places, #types::to_value(&self.#fields)));
                 })*

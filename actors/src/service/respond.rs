@@ -8,7 +8,7 @@ use std::future::Future;
 use std::marker::PhantomData;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 
 use actix::dev::{MessageResponse, OneshotSender};
 use actix::{
@@ -21,6 +21,7 @@ use crate::error::CallError;
 use crate::message::{Callable, Remote};
 use crate::remote::{Call, Relayed};
 use crate::scope::{self, Working};
+use crate::store::Unsaved;
 
 /// The result of a handler for `M`.
 pub type Outcome<M> = Result<<M as Callable>::Reply, CallError<<M as Callable>::Error>>;
@@ -141,6 +142,7 @@ pub struct Answer<M: Callable>(Kind<M>);
 enum Kind<M: Callable> {
     Ready(Outcome<M>),
     Later(ResponseFuture<Outcome<M>>),
+    Unsaved(Unsaved<M::Reply>),
     Relay(Relayed<Outcome<M>>),
 }
 
@@ -153,6 +155,61 @@ impl<M: Callable> Answer<M> {
     /// An answer that a future will give.
     pub fn later(future: impl Future<Output = Outcome<M>> + 'static) -> Self {
         Self(Kind::Later(Box::pin(future)))
+    }
+
+    /// The answer that a change of an entity has left, once that is safe. The future is begun at once; if it has nothing
+    /// to wait for, as the entity is in memory, this takes no task: all changes of one sync are answered in one go.
+    ///
+    /// ```
+    /// use lampyris::prelude::*;
+    ///
+    /// #[derive(Clone, Entity)]
+    /// #[entity(table = "players", mode = "behind")]
+    /// pub struct Player {
+    ///     #[entity(key)]
+    ///     id: i64,
+    ///     gold: i64,
+    /// }
+    ///
+    /// /// Gold for a player; answers how much he has.
+    /// #[derive(Serialize, Deserialize, Remote)]
+    /// #[remote(name = "players.earn", reply = i64)]
+    /// pub struct Earn(i64, i64);
+    ///
+    /// #[derive(Service)]
+    /// #[service(name = "players", serves(Earn))]
+    /// pub struct Players(Entities<Player>);
+    ///
+    /// impl Actor for Players {
+    ///     type Context = Context<Self>;
+    /// }
+    ///
+    /// impl Handler<Earn> for Players {
+    ///     type Result = Answer<Earn>;
+    ///
+    ///     fn handle(&mut self, Earn(id, amount): Earn, _: &mut Context<Self>) -> Self::Result {
+    ///         let players = self.0.clone();
+    ///         Answer::once_saved(async move {
+    ///             let player = players.load(id).await?.ok_or("no such player")?;
+    ///             let more = |player: &mut Player| {
+    ///                 player.gold = player.gold.checked_add(amount).ok_or("more gold than fits")?;
+    ///                 Ok::<_, &str>(())
+    ///             };
+    ///             Ok(player.begin_update(more, |player| player.gold).await??)
+    ///         })
+    ///     }
+    /// }
+    /// ```
+    pub fn once_saved(
+        future: impl Future<Output = Result<Unsaved<M::Reply>, CallError<M::Error>>> + 'static,
+    ) -> Self {
+        let mut future = Box::pin(future);
+        // Whoever is to be woken is told when the future is polled again, by its task.
+        match future.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(Ok(unsaved)) => Self(Kind::Unsaved(unsaved)),
+            Poll::Ready(Err(why)) => Self::ready(Err(why)),
+            Poll::Pending => Self::later(async move { Ok(future.await?.saved().await?) }),
+        }
     }
 }
 
@@ -177,6 +234,7 @@ where
         match self.0 {
             Kind::Ready(outcome) => responder.send(outcome),
             Kind::Later(future) => Respond::<A, M>::respond(future, ctx, responder),
+            Kind::Unsaved(unsaved) => unsaved.then(|saved| responder.send(saved.map_err(Into::into))),
             Kind::Relay(call) => call.relay(responder.working.reply.relayed(M::RELAY)),
         }
     }
@@ -189,6 +247,7 @@ impl<A: Actor, M: Callable> MessageResponse<A, M> for Answer<M> {
         match self.0 {
             Kind::Ready(outcome) => local(sender, outcome),
             Kind::Later(future) => drop(actix::spawn(async move { local(sender, future.await) })),
+            Kind::Unsaved(unsaved) => unsaved.then(|saved| local(sender, saved.map_err(Into::into))),
             Kind::Relay(call) => drop(actix::spawn(async move { local(sender, call.wait().await) })),
         }
     }

@@ -1,6 +1,6 @@
 //! A map by entity: its table and its key. Knows nothing of what it keeps.
 
-use std::collections::HashMap;
+use foldhash::{HashMap, HashMapExt};
 
 use crate::change::Name;
 use crate::value::Key;

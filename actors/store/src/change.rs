@@ -5,13 +5,14 @@
 
 use std::borrow::Cow;
 
+use crate::entity::Table;
 use crate::value::{Key, Value};
 
 /// The name of a table or column.
 pub(crate) type Name = Cow<'static, str>;
 
 /// A column and its new value.
-pub(crate) type Assignment = (Name, Value);
+pub(crate) type Assignment<C = Name> = (C, Value);
 
 /// A change that is to reach the database.
 #[derive(Debug, Clone, PartialEq)]
@@ -24,17 +25,19 @@ pub(crate) struct Change {
     pub(crate) op: Op,
 }
 
+/// What becomes of a row. Its columns are named, or, while it is known which table they are of, given by their places
+/// in that.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) enum Op {
+pub(crate) enum Op<C = Name> {
     /// The whole row but for its key, whether there is one or not.
-    Put(Vec<Assignment>),
+    Put(Vec<Assignment<C>>),
     /// Some columns of a row that is there.
-    Set(Vec<Assignment>),
+    Set(Vec<Assignment<C>>),
     /// The row is gone.
     Delete,
 }
 
-impl Op {
+impl<C: PartialEq> Op<C> {
     /// What both together do, `later` having come second.
     pub(crate) fn then(self, later: Self) -> Self {
         match (self, later) {
@@ -44,7 +47,24 @@ impl Op {
             (_, later) => later,
         }
     }
+}
 
+impl Op<usize> {
+    /// The same with the names of a table's columns.
+    pub(crate) fn named(self, table: &Table) -> Op {
+        let named = |columns: Vec<Assignment<usize>>| {
+            let name = |(at, value): Assignment<usize>| (Name::Borrowed(table.columns[at].name), value);
+            columns.into_iter().map(name).collect()
+        };
+        match self {
+            Self::Put(columns) => Op::Put(named(columns)),
+            Self::Set(columns) => Op::Set(named(columns)),
+            Self::Delete => Op::Delete,
+        }
+    }
+}
+
+impl Op {
     /// The row as it is after this change; `None` for none.
     pub(crate) fn overlay(
         &self,
@@ -71,7 +91,7 @@ impl Op {
     }
 }
 
-fn assigned(mut columns: Vec<Assignment>, new: Vec<Assignment>) -> Vec<Assignment> {
+fn assigned<C: PartialEq>(mut columns: Vec<Assignment<C>>, new: Vec<Assignment<C>>) -> Vec<Assignment<C>> {
     for (name, value) in new {
         match columns.iter_mut().find(|(known, _)| *known == name) {
             Some((_, old)) => *old = value,

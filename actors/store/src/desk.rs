@@ -13,7 +13,6 @@ use tokio::time::{MissedTickBehavior, interval};
 use crate::database::rows::{self, Outcome};
 use crate::database::{leases, tx::Tx};
 use crate::error::StoreError;
-use crate::lock;
 use crate::shared::Core;
 use crate::shelf::AnyShelf;
 use crate::value::Key;
@@ -124,6 +123,8 @@ async fn load(
         .loads
         .fetch_add(keys.len() as u64, Ordering::Relaxed);
     let columns: Vec<&str> = table.columns.iter().map(|column| column.name).collect();
+    // The database may lack something that this node has acknowledged.
+    let backlog = core.unwritten.backlog();
     let place = |(key, outcome): (&Key, Outcome)| match outcome {
         Outcome::OwnedElsewhere(owner) => Err(StoreError::OwnedElsewhere {
             table: table.name,
@@ -131,8 +132,6 @@ async fn load(
             owner,
         }),
         Outcome::Loaded((fence, row)) => {
-            // The database may lack something that this node has acknowledged.
-            let backlog = lock(&core.backlog);
             let unwritten = backlog.of(table.name, key).into_iter().flatten();
             // Under an earlier lease, which was taken away: the row is as others have left it.
             let valid = unwritten.filter(|change| change.fence == fence);

@@ -13,7 +13,6 @@ use crate::database::health::Health;
 use crate::database::rows::{self, Written};
 use crate::database::tx::Database;
 use crate::error::StoreError;
-use crate::lock;
 use crate::shared::Core;
 
 /// Longest pause after failures. The database is looked after by others, so this is only for what it refuses.
@@ -48,16 +47,22 @@ pub(crate) async fn run(core: Arc<Core>) {
 pub(crate) async fn flush(core: &Core) -> Result<(), StoreError> {
     // One flush at a time: whoever comes second finds that most is done.
     let _turn = core.flushing.lock().await;
-    let mut left = lock(&core.backlog).len();
-    while left > 0 {
-        let batch = lock(&core.backlog).take(Instant::now(), core.settings.journal.batch.min(left));
+    let mut left = core.unwritten.backlog().len();
+    if left == 0 {
+        return Ok(());
+    }
+    let mut result = Ok(());
+    while left > 0 && result.is_ok() {
+        let size = core.settings.journal.batch.min(left);
+        let batch = core.unwritten.seen().take(Instant::now(), size);
         if batch.is_empty() {
-            return Ok(());
+            break;
         }
         left -= batch.len();
-        write_batch(core, batch).await?;
+        result = write_batch(core, batch).await;
     }
-    Ok(())
+    core.tidy();
+    result
 }
 
 async fn write_batch(core: &Core, batch: Vec<Taken>) -> Result<(), StoreError> {
@@ -107,14 +112,17 @@ fn settle(
     let count = batch.len() as u64;
     match result {
         Ok(written) => {
-            for (taken, written) in batch.iter().zip(written) {
-                if written == Written::Fenced {
-                    core.fenced(&taken.change);
-                }
-                lock(&core.backlog).done(taken);
+            for (taken, _) in batch
+                .iter()
+                .zip(written)
+                .filter(|(_, written)| *written == Written::Fenced)
+            {
+                core.fenced(&taken.change);
             }
+            let mut backlog = core.unwritten.seen();
+            batch.iter().for_each(|taken| backlog.done(taken));
+            drop(backlog);
             core.counters.written.fetch_add(count, Ordering::Relaxed);
-            core.tidy();
             core.tell_cache(&batch);
             Ok(())
         }
@@ -125,7 +133,7 @@ fn settle(
                 tell_refused(&batch[0].change, &why);
             }
             let now = Instant::now();
-            let mut backlog = lock(&core.backlog);
+            let mut backlog = core.unwritten.seen();
             batch
                 .into_iter()
                 .for_each(|taken| backlog.failed(now, taken, refused));

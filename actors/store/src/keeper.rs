@@ -22,7 +22,6 @@ use crate::error::StoreError;
 use crate::flusher;
 use crate::journal::files::Folder;
 use crate::journal::writer::Journal;
-use crate::lock;
 use crate::shared::{Core, Opened};
 
 /// How often a folder is tried that another process has.
@@ -106,23 +105,14 @@ async fn open(core: &Arc<Core>, folder: &Arc<Folder>) -> Result<(), StoreError> 
             folder.remove(segment).map_err(disk)?;
         }
     }
+    let unwritten = &core.unwritten;
     // The thread ends with the last handle to it, which the core has.
-    let keeper = Arc::downgrade(core);
-    let journal = Journal::start(
-        Arc::clone(folder),
-        &core.settings.journal,
-        Arc::clone(&core.backlog),
-        Box::new(move |change| {
-            if let Some(core) = keeper.upgrade() {
-                core.lose(change);
-            }
-        }),
-    );
+    let journal = Journal::start(Arc::clone(folder), &core.settings.journal, Arc::clone(unwritten));
     let journal = journal.map_err(disk)?;
     let now = Instant::now();
     for taken in refused {
         let segment = taken.segment();
-        lock(&core.backlog).add(now, taken.change, segment);
+        unwritten.backlog().add(now, taken.change, segment);
     }
     let opened = Opened {
         me,

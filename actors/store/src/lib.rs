@@ -4,9 +4,10 @@
 //! | --- | --- |
 //! | `store`, `shared`, `keeper` | opening and closing; what tasks and handles share; the tasks |
 //! | `entities`, `object`, `shelf` | what a handler uses: a table's entities, one entity, those in memory |
+//! | `unsaved` | what a change has left, until it is safe |
 //! | `entity`, `value` | what an entity is: a row with a key; columns |
 //! | `desk` | loads entities and gives them up, many at once |
-//! | `change`, `backlog`, `counted`, `flusher` | from a change to the database |
+//! | `change`, `coming`, `unwritten`, `backlog`, `counted`, `flusher` | from a change to the database |
 //! | `journal` | changes that are acknowledged, and that the database may lack |
 //! | `lease` | who may write an entity |
 //! | `database` | pools, statements, transactions of SQLite, MySQL and PostgreSQL |
@@ -15,7 +16,7 @@
 //!
 //! ```text
 //! update ─> journal ─> acknowledged
-//!              └─> backlog ─> flusher ─> database (in one transaction with the leases) ─> cache
+//!    └─> coming, once acknowledged ─> backlog ─> flusher ─> database (in one transaction with the leases) ─> cache
 //! load ─> shelf, else desk ─> lease and row
 //! view ─> shelf, else cache, else database
 //! ```
@@ -29,6 +30,7 @@ mod breaker;
 mod by_id;
 mod cache;
 mod change;
+mod coming;
 mod counted;
 mod database;
 mod desk;
@@ -45,6 +47,8 @@ mod shared;
 mod shelf;
 mod snapshot;
 mod store;
+mod unsaved;
+mod unwritten;
 mod value;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -61,6 +65,7 @@ pub use settings::{
 };
 pub use snapshot::Snapshot;
 pub use store::Store;
+pub use unsaved::Unsaved;
 pub use value::{Field, Key, Kind, MAX_KEY, Value};
 
 /// The content of a mutex; a panic elsewhere has left it whole, as nothing here panics half-way.

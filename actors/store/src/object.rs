@@ -5,17 +5,14 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use tokio::runtime::Handle;
-use tokio::sync::OwnedMutexGuard;
-
-use crate::change::{Assignment, Change, Name, Op};
+use crate::change::{Assignment, Change, Op};
 use crate::database::rows::{self, Written};
 use crate::entity::{Entity, Mode};
 use crate::error::StoreError;
-use crate::journal::group::Ticket;
 use crate::lock;
 use crate::shared::{Core, Working};
 use crate::shelf::Cell;
+use crate::unsaved::{Settling, Unsaved};
 use crate::value::{Key, Value};
 
 /// An entity that this node owns. All objects of one key are the same entity; cheap to clone.
@@ -41,29 +38,17 @@ impl<E: Entity> fmt::Debug for Object<E> {
     }
 }
 
-/// How a change becomes safe, once it is on its way. Small, as it is part of handlers' futures.
-enum Settling {
-    Settled,
-    Behind(Ticket),
-    Through(Working<()>),
-}
+/// The right to change an entity, until it is dropped.
+struct Turn<E>(Arc<Cell<E>>);
 
-impl Settling {
-    /// Waits for it; `other` is a runtime for when the caller has none.
-    async fn done(self, other: &Handle) -> Result<(), StoreError> {
-        match self {
-            Self::Settled => Ok(()),
-            Self::Behind(ticket) => ticket.safe(other).await,
-            Self::Through(writing) => writing.await,
-        }
+impl<E> Drop for Turn<E> {
+    fn drop(&mut self) {
+        self.0.gate.add_permits(1);
     }
 }
 
-/// What the closure gave, what was seen of the entity as it left it, and how that becomes safe.
-type Outcome<R, L> = (R, L, Settling);
-
 /// Shared with the task that writes, so that a change that nobody waits for is not overtaken.
-type Gate = Arc<OwnedMutexGuard<()>>;
+type Gate<E> = Arc<Turn<E>>;
 
 impl<E: Entity> Object<E> {
     /// The primary key.
@@ -84,7 +69,8 @@ impl<E: Entity> Object<E> {
         if self.cell.is_lost() {
             return Err(self.lost());
         }
-        lock(&self.cell.entity)
+        lock(&self.cell.state)
+            .entity
             .as_ref()
             .map(look)
             .ok_or_else(|| self.absent())
@@ -101,8 +87,8 @@ impl<E: Entity> Object<E> {
     /// Changes the entity, and gives what `change` gives once the change is safe: with [`Mode::Behind`] in the
     /// journal, with [`Mode::Through`] in the database. Waits while somebody has it locked.
     ///
-    /// With [`Mode::Behind`] others see the change at once, and later changes need not wait for it. A change that
-    /// changes nothing costs nothing. The change takes place also if nobody waits for its end.
+    /// The entity is locked while `change` works on it, so that it shall ask nothing of the store. With [`Mode::Behind`]
+    /// others see the change at once, and later changes need not wait for it. A change that changes nothing costs nothing. The change takes place also if nobody waits for its end.
     ///
     /// # Errors
     /// After [`StoreError::Uncertain`] the change may have become safe all the same; the object is then
@@ -110,8 +96,8 @@ impl<E: Entity> Object<E> {
     pub async fn update<R>(&self, change: impl FnOnce(&mut E) -> R) -> Result<R, StoreError> {
         let gate = self.gate().await;
         let change = |entity: &mut E| Ok::<R, Infallible>(change(entity));
-        let Ok((result, (), settling)) = self.change(|| Arc::new(gate), change, |_| ())?;
-        settling.done(&self.core.handle).await.map(|()| result)
+        let Ok(unsaved) = self.change(|| Arc::new(gate), change, |_| ())?;
+        unsaved.saved().await.map(|(result, ())| result)
     }
 
     /// As [`Object::update`], with a change that may decide otherwise: after its `Err` nothing has changed. Gives the
@@ -123,12 +109,25 @@ impl<E: Entity> Object<E> {
         &self,
         change: impl FnOnce(&mut E) -> Result<(), X>,
     ) -> Result<Result<E, X>, StoreError> {
+        match self.begin_update(change, E::clone).await? {
+            Ok(unsaved) => unsaved.saved().await.map(Ok),
+            Err(otherwise) => Ok(Err(otherwise)),
+        }
+    }
+
+    /// As [`Object::try_update`], but does not wait until the change is safe. Gives what `look` sees of the entity as
+    /// this change has left it.
+    ///
+    /// # Errors
+    /// As [`Object::update`], but for those that its [`Unsaved`] has.
+    pub async fn begin_update<R, X>(
+        &self,
+        change: impl FnOnce(&mut E) -> Result<(), X>,
+        look: impl FnOnce(&E) -> R,
+    ) -> Result<Result<Unsaved<R>, X>, StoreError> {
         let gate = self.gate().await;
-        let (after, settling) = match self.change(|| Arc::new(gate), change, E::clone)? {
-            Err(otherwise) => return Ok(Err(otherwise)),
-            Ok(((), after, settling)) => (after, settling),
-        };
-        settling.done(&self.core.handle).await.map(|()| Ok(after))
+        let begun = self.change(|| Arc::new(gate), change, look)?;
+        Ok(begun.map(|unsaved| unsaved.map(|((), seen)| seen)))
     }
 
     /// Deletes the row. The object stays, and is absent.
@@ -142,7 +141,7 @@ impl<E: Entity> Object<E> {
             None => Ok(None),
         };
         let settling = self.replace(|| Arc::new(gate), decide)?;
-        settling.done(&self.core.handle).await
+        self.unsaved((), settling).saved().await
     }
 
     /// Keeps everybody else from changing the entity, until what is returned is dropped.
@@ -164,25 +163,28 @@ impl<E: Entity> Object<E> {
             None => Ok(Some((Op::Put(assignments::<E>(entity.to_row())), Some(entity)))),
         };
         let settling = self.replace(|| Arc::new(gate), decide)?;
-        settling.done(&self.core.handle).await
+        self.unsaved((), settling).saved().await
     }
 
     /// Waits while somebody has it locked, or writes it through.
-    async fn gate(&self) -> OwnedMutexGuard<()> {
-        match Arc::clone(&self.cell.gate).try_lock_owned() {
-            Ok(gate) => gate,
+    async fn gate(&self) -> Turn<E> {
+        let gate = &self.cell.gate;
+        let permit = match gate.try_acquire() {
+            Ok(permit) => Ok(permit),
             // In a box: few need it, and all would have it in their futures.
-            Err(_) => Box::pin(Arc::clone(&self.cell.gate).lock_owned()).await,
-        }
+            Err(_) => Box::pin(gate.acquire()).await,
+        };
+        permit.expect("because nobody closes it").forget();
+        Turn(Arc::clone(&self.cell))
     }
 
     /// Has `change` done to a copy, and the difference on its way; `look` is shown what it has left.
     fn change<R, L, X>(
         &self,
-        gate: impl FnOnce() -> Gate,
+        gate: impl FnOnce() -> Gate<E>,
         change: impl FnOnce(&mut E) -> Result<R, X>,
         look: impl FnOnce(&E) -> L,
-    ) -> Result<Result<Outcome<R, L>, X>, StoreError> {
+    ) -> Result<Result<Unsaved<(R, L)>, X>, StoreError> {
         let (mut outcome, mut left) = (None, None);
         let settling = self.replace(gate, |entity| {
             let before = entity.as_ref().ok_or_else(|| self.absent())?;
@@ -190,70 +192,79 @@ impl<E: Entity> Object<E> {
             let changed = change(&mut after);
             let wanted = changed.is_ok();
             outcome = Some(changed);
-            let changes = after.changes(before);
-            if !wanted || changes.is_empty() {
+            let mut columns = after.changes(before);
+            if !wanted || columns.is_empty() {
                 left = Some(look(&after));
                 return Ok(None);
             }
-            if changes.iter().any(|(at, _)| *at == E::TABLE.key) {
+            if columns.iter().any(|(at, _)| *at == E::TABLE.key) {
                 return Err(StoreError::BadKey(format!(
                     "an update may not change {}",
                     self.cell.key
                 )));
             }
-            let version = after.touch();
+            if let Some(version) = after.touch() {
+                columns.retain(|(at, _)| *at != version.0);
+                columns.push(version);
+            }
             left = Some(look(&after));
-            let counted = version.as_ref().map(|(at, _)| *at);
-            let others = changes.into_iter().filter(|(at, _)| Some(*at) != counted);
-            let named = |(at, value): (usize, Value)| (Name::Borrowed(E::TABLE.columns[at].name), value);
-            let columns = others.chain(version).map(named).collect();
             Ok(Some((Op::Set(columns), Some(after))))
         })?;
         let (outcome, left) = outcome.zip(left).expect("because replace has called the closure");
-        Ok(outcome.map(|result| (result, left, settling)))
+        Ok(outcome.map(|result| self.unsaved((result, left), settling)))
+    }
+
+    fn unsaved<T>(&self, value: T, settling: Settling) -> Unsaved<T> {
+        Unsaved {
+            value,
+            settling,
+            other: self.core.handle.clone(),
+        }
     }
 
     /// Has `decide` say what becomes of the entity. Behind, it becomes so at once; `gate` is only needed by what is
     /// written through.
     fn replace(
         &self,
-        gate: impl FnOnce() -> Gate,
-        decide: impl FnOnce(&Option<E>) -> Result<Option<(Op, Option<E>)>, StoreError>,
+        gate: impl FnOnce() -> Gate<E>,
+        decide: impl FnOnce(&Option<E>) -> Result<Option<(Op<usize>, Option<E>)>, StoreError>,
     ) -> Result<Settling, StoreError> {
         self.core.check_open()?;
+        // Before the entity is locked, which whoever has the backlog may wait for.
+        let room = self.core.check_room(E::TABLE.name, &self.cell.key);
+        let mut state = lock(&self.cell.state);
         if self.cell.is_lost() {
             return Err(self.lost());
         }
-        let mut entity = lock(&self.cell.entity);
-        let Some((op, next)) = decide(&entity)? else {
+        let Some((op, next)) = decide(&state.entity)? else {
             return Ok(Settling::Settled);
         };
-        let table = E::TABLE;
-        let change = Change {
-            table: Name::Borrowed(table.name),
-            key_column: Name::Borrowed(table.key_column().name),
-            key: self.cell.key.clone(),
-            fence: self.cell.fence.load(Ordering::Acquire),
-            op,
-        };
-        if table.mode == Mode::Through {
+        if E::TABLE.mode == Mode::Through {
+            let change = self.cell.change(op.named(E::TABLE));
             return Ok(Settling::Through(self.write_through(change, next, gate())));
         }
-        self.core.check_backlog(table.name, &self.cell.key)?;
+        if state.coming.is_empty() {
+            room?;
+        }
+        if !state.coming.listed {
+            state.coming.listed = true;
+            self.core.unwritten.touch(Arc::<Cell<E>>::clone(&self.cell));
+        }
         // While the entity is locked, so that the journal has the changes in their order.
-        let ticket = self.core.journal()?.append(change)?;
-        self.cell.last_change.store(ticket.number, Ordering::Relaxed);
-        *entity = next;
+        let put = |out: &mut Vec<u8>| self.cell.put_record(&op, out);
+        let ticket = self.core.journal()?.append(put)?;
+        let before = std::mem::replace(&mut state.entity, next);
+        state.coming.add(&op, &ticket, before);
         Ok(Settling::Behind(ticket))
     }
 
-    fn write_through(&self, change: Change, next: Option<E>, gate: Gate) -> Working<()> {
+    fn write_through(&self, change: Change, next: Option<E>, gate: Gate<E>) -> Working<()> {
         let (core, cell) = (Arc::clone(&self.core), Arc::clone(&self.cell));
         self.core.run(async move {
             let _gate = gate;
             match rows::write(&core.db, core.me(), &[&change]).await.as_deref() {
                 Ok([Written::Yes]) => {
-                    *lock(&cell.entity) = next;
+                    lock(&cell.state).entity = next;
                     core.tell_cache_of(&change);
                     Ok(())
                 }
@@ -292,7 +303,7 @@ impl<E: Entity> Object<E> {
 /// An entity that nobody else can change. Others can look at it.
 pub struct Locked<E> {
     object: Object<E>,
-    gate: Gate,
+    gate: Gate<E>,
 }
 
 impl<E: Entity> Locked<E> {
@@ -308,16 +319,13 @@ impl<E: Entity> Locked<E> {
     pub async fn update<R>(&self, change: impl FnOnce(&mut E) -> R) -> Result<R, StoreError> {
         let change = |entity: &mut E| Ok::<R, Infallible>(change(entity));
         let gate = || Arc::clone(&self.gate);
-        let Ok((result, (), settling)) = self.object.change(gate, change, |_| ())?;
-        settling.done(&self.object.core.handle).await.map(|()| result)
+        let Ok(unsaved) = self.object.change(gate, change, |_| ())?;
+        unsaved.saved().await.map(|(result, ())| result)
     }
 }
 
 /// The columns of a row but for its key.
-fn assignments<E: Entity>(row: Vec<Value>) -> Vec<Assignment> {
-    let columns = E::TABLE.columns.iter().enumerate().zip(row);
-    columns
-        .filter(|((at, _), _)| *at != E::TABLE.key)
-        .map(|((_, column), value)| (Name::Borrowed(column.name), value))
-        .collect()
+fn assignments<E: Entity>(row: Vec<Value>) -> Vec<Assignment<usize>> {
+    let columns = row.into_iter().enumerate();
+    columns.filter(|(at, _)| *at != E::TABLE.key).collect()
 }

@@ -132,7 +132,7 @@ impl JournalSettings {
         Self {
             folder: folder.into(),
             sync: Sync::Always,
-            interval: Duration::from_millis(500),
+            interval: Duration::from_secs(1),
             batch: 500,
             max_backlog: 100_000,
             segment_size: 16 << 20,

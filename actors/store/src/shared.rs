@@ -4,7 +4,7 @@ use std::any::{Any, TypeId};
 use std::collections::HashMap;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
@@ -14,7 +14,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
-use crate::backlog::{Backlog, Taken};
+use crate::backlog::Taken;
 use crate::cache::Cache;
 use crate::change::Change;
 use crate::database::health::Health;
@@ -29,6 +29,7 @@ use crate::lock;
 use crate::settings::Settings;
 use crate::shelf::AnyShelf;
 use crate::snapshot::Snapshot;
+use crate::unwritten::Unwritten;
 use crate::value::{Key, Value};
 
 /// Least time between two lines of the log about batches that are refused.
@@ -78,8 +79,7 @@ pub(crate) struct Core {
     pub(crate) settings: Settings,
     pub(crate) db: Database,
     pub(crate) opened: OnceLock<Opened>,
-    pub(crate) backlog: Arc<Mutex<Backlog>>,
-    pub(crate) backlog_count: Arc<AtomicUsize>,
+    pub(crate) unwritten: Arc<Unwritten>,
     pub(crate) counters: Counters,
     /// Held by who flushes.
     pub(crate) flushing: tokio::sync::Mutex<()>,
@@ -129,14 +129,16 @@ impl Core {
     }
 
     /// Refuses a change of an entity when too many others wait to be written.
-    pub(crate) fn check_backlog(&self, table: &'static str, key: &Key) -> Result<(), StoreError> {
-        let full = self.backlog_count.load(Ordering::Relaxed) >= self.settings.journal.max_backlog;
-        if full && !lock(&self.backlog).has(table, key) {
-            return Err(StoreError::Overloaded(
-                "too many entities wait to be written to the database",
-            ));
+    pub(crate) fn check_room(&self, table: &'static str, key: &Key) -> Result<(), StoreError> {
+        if self
+            .unwritten
+            .has_room(self.settings.journal.max_backlog, table, key)
+        {
+            return Ok(());
         }
-        Ok(())
+        Err(StoreError::Overloaded(
+            "too many entities wait to be written to the database",
+        ))
     }
 
     /// Waits for the store to open, as long as nothing speaks against it.
@@ -270,7 +272,7 @@ impl Core {
         let refused = loop {
             // In this order, as changes go from the journal to the backlog.
             let is_settled = !self.has_waiting();
-            let left = lock(&self.backlog).only_refused();
+            let left = self.unwritten.backlog().only_refused();
             match left.filter(|_| is_settled) {
                 Some(refused) => break refused,
                 None => flusher::flush(self).await?,
@@ -292,9 +294,7 @@ impl Core {
 
     /// Has entities leave a shelf, see [`AnyShelf::evict`].
     pub(crate) fn evict(&self, shelf: &dyn AnyShelf, idle: Duration, only: Option<&Key>) -> Vec<Key> {
-        // Before the backlog is looked at, into which everything up to this number has gone.
-        let settled = self.opened.get().map_or(0, |opened| opened.journal.settled());
-        shelf.evict(Instant::now(), idle, settled, &self.backlog, only)
+        shelf.evict(Instant::now(), idle, &self.unwritten, only)
     }
 
     pub(crate) fn has_waiting(&self) -> bool {
@@ -309,7 +309,7 @@ impl Core {
             health => (health == Health::Up, None),
         };
         let (backlog, oldest, overtaken) = {
-            let backlog = lock(&self.backlog);
+            let backlog = self.unwritten.backlog();
             (backlog.len(), backlog.oldest(), backlog.overtaken())
         };
         let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);

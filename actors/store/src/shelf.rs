@@ -1,36 +1,87 @@
 //! The entities of one table that this node has: one cell for each, however often it is loaded.
 
-use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering, fence};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use crate::backlog::Backlog;
+use foldhash::HashMap;
+use tokio::sync::Semaphore;
+
+use crate::change::{Change, Name, Op};
+use crate::coming::{Coming, Safe};
 use crate::entity::{Entity, Table};
 use crate::error::StoreError;
+use crate::journal::body::Of;
+use crate::journal::codec::put_record_of;
+use crate::journal::group::Group;
 use crate::lock;
+use crate::unwritten::{Touched, Unwritten};
 use crate::value::{Key, Value};
 
 /// One entity: the row that there is or is not, and the right to write it.
 pub(crate) struct Cell<E> {
     pub(crate) key: Key,
-    pub(crate) fence: AtomicI64,
-    /// `None` when there is no such row.
-    pub(crate) entity: Mutex<Option<E>>,
+    pub(crate) fence: i64,
+    pub(crate) state: Mutex<State<E>>,
     /// What is here is not what was acknowledged, or not this node's any more.
     pub(crate) lost: AtomicBool,
-    /// The journal's number of its last change. Not the journal's own mark on it, so that its thread need not touch
-    /// the memory that handlers work on.
-    pub(crate) last_change: AtomicU64,
     /// Held by who changes it; by a lock for as long as it lasts.
-    pub(crate) gate: Arc<tokio::sync::Mutex<()>>,
-    /// When it was last used, in milliseconds since the shelf was made.
-    used: AtomicU64,
+    pub(crate) gate: Semaphore,
+    /// Whether it was used since it was last looked for idle ones.
+    used: AtomicBool,
+    /// When it was last found used, in milliseconds since the shelf was made.
+    seen: AtomicU64,
 }
 
-impl<E> Cell<E> {
+/// What becomes of an entity with a change.
+pub(crate) struct State<E> {
+    /// `None` when there is no such row.
+    pub(crate) entity: Option<E>,
+    /// What the backlog does not know yet.
+    pub(crate) coming: Coming<E>,
+}
+
+impl<E: Entity> Cell<E> {
     pub(crate) fn is_lost(&self) -> bool {
         self.lost.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn change(&self, op: Op) -> Change {
+        Change {
+            table: Name::Borrowed(E::TABLE.name),
+            key_column: Name::Borrowed(E::TABLE.key_column().name),
+            key: self.key.clone(),
+            fence: self.fence,
+            op,
+        }
+    }
+
+    /// Appends the journal's record of a change.
+    pub(crate) fn put_record(&self, op: &Op<usize>, out: &mut Vec<u8>) -> Result<(), &'static str> {
+        let of = Of {
+            table: E::TABLE.name,
+            key_column: E::TABLE.key_column().name,
+            key: &self.key,
+            fence: self.fence,
+        };
+        put_record_of(&of, op, |at| E::TABLE.columns[*at].name, out)
+    }
+}
+
+impl<E: Entity> Touched for Cell<E> {
+    fn collect(&self, safe: &mut Vec<Safe>) -> bool {
+        let State { entity, coming } = &mut *lock(&self.state);
+        coming.collect(entity.as_ref(), |op| self.change(op), safe);
+        coming.listed = !coming.is_empty();
+        coming.listed
+    }
+
+    fn fail(&self, group: &Arc<Group>) {
+        let mut state = lock(&self.state);
+        if state.coming.fail(group) {
+            // While nobody can change it.
+            self.lost.store(true, Ordering::Release);
+        }
     }
 }
 
@@ -51,13 +102,14 @@ impl<E: Entity> Shelf<E> {
         }
     }
 
-    /// The cell of a key, which counts as used now.
+    /// The cell of a key, which counts as used now. When that is, is for the next look: to read the clock would take
+    /// longer than all else here.
     pub(crate) fn get(&self, key: &Key) -> Option<Arc<Cell<E>>> {
         let cell = lock(&self.cells)
             .get(key)
             .filter(|cell| !cell.is_lost())
             .cloned()?;
-        cell.used.store(self.millis(Instant::now()), Ordering::Relaxed);
+        cell.used.store(true, Ordering::Relaxed);
         Some(cell)
     }
 
@@ -79,15 +131,8 @@ pub(crate) trait AnyShelf: Send + Sync {
     fn place(&self, key: &Key, fence: i64, row: Option<Vec<Value>>) -> Result<(), StoreError>;
 
     /// Takes those off the shelf that nobody has used for `idle`: not in anybody's hands, and not to be written.
-    /// Or only one of them. `settled` is the journal's number up to which changes have had their outcome.
-    fn evict(
-        &self,
-        now: Instant,
-        idle: Duration,
-        settled: u64,
-        backlog: &Mutex<Backlog>,
-        only: Option<&Key>,
-    ) -> Vec<Key>;
+    /// Or only one of them. They are idle since the first look after they were used.
+    fn evict(&self, now: Instant, idle: Duration, unwritten: &Unwritten, only: Option<&Key>) -> Vec<Key>;
 
     /// Takes an entity off the shelf, as this node does not own it any more under `fence`; not one that it has loaded
     /// anew since.
@@ -120,37 +165,33 @@ impl<E: Entity> AnyShelf for Shelf<E> {
         let entity = row.map(E::from_row).transpose().map_err(bad)?;
         let cell = Cell {
             key: key.clone(),
-            fence: AtomicI64::new(fence),
-            entity: Mutex::new(entity),
+            fence,
+            state: Mutex::new(State {
+                entity,
+                coming: Coming::default(),
+            }),
             lost: AtomicBool::new(false),
-            last_change: AtomicU64::new(0),
-            gate: Arc::default(),
-            used: AtomicU64::new(self.millis(Instant::now())),
+            gate: Semaphore::new(1),
+            used: AtomicBool::new(true),
+            seen: AtomicU64::new(0),
         };
         lock(&self.cells).insert(key.clone(), Arc::new(cell));
         Ok(())
     }
 
-    fn evict(
-        &self,
-        now: Instant,
-        idle: Duration,
-        settled: u64,
-        backlog: &Mutex<Backlog>,
-        only: Option<&Key>,
-    ) -> Vec<Key> {
+    fn evict(&self, now: Instant, idle: Duration, unwritten: &Unwritten, only: Option<&Key>) -> Vec<Key> {
         let now = self.millis(now);
         let idle = u64::try_from(idle.as_millis()).unwrap_or(u64::MAX);
+        let backlog = unwritten.backlog();
         let mut cells = lock(&self.cells);
-        let backlog = lock(backlog);
         let leaves = |cell: &Arc<Cell<E>>| {
-            if now.saturating_sub(cell.used.load(Ordering::Relaxed)) < idle || Arc::strong_count(cell) > 1 {
-                return false;
+            if cell.used.swap(false, Ordering::Relaxed) {
+                cell.seen.store(now, Ordering::Relaxed);
             }
-            // Nobody can come by a cell while the map is locked, unless he has it in his hands. What whoever had it
-            // has done is seen from here on.
-            fence(Ordering::Acquire);
-            cell.last_change.load(Ordering::Relaxed) <= settled && !backlog.has(E::TABLE.name, &cell.key)
+            let is_idle = now.saturating_sub(cell.seen.load(Ordering::Relaxed)) >= idle;
+            // Nobody can come by a cell while the map is locked, unless he has it in his hands: a handler, or the list
+            // of those with changes for the backlog, which grows no more while that is locked and nobody has it.
+            is_idle && Arc::strong_count(cell) == 1 && !backlog.has(E::TABLE.name, &cell.key)
         };
         let left: Vec<Key> = match only {
             Some(key) => cells
@@ -173,7 +214,7 @@ impl<E: Entity> AnyShelf for Shelf<E> {
 
     fn lose(&self, key: &Key, fence: i64) {
         let mut cells = lock(&self.cells);
-        let is_meant = |cell: &Arc<Cell<E>>| cell.fence.load(Ordering::Relaxed) <= fence;
+        let is_meant = |cell: &Arc<Cell<E>>| cell.fence <= fence;
         if cells.get(key).is_some_and(is_meant)
             && let Some(cell) = cells.remove(key)
         {
@@ -186,7 +227,7 @@ impl<E: Entity> AnyShelf for Shelf<E> {
             .get(key)
             .filter(|cell| !cell.is_lost())
             .cloned()?;
-        let row = lock(&cell.entity).as_ref().map(E::to_row);
+        let row = lock(&cell.state).entity.as_ref().map(E::to_row);
         Some(row)
     }
 
@@ -198,7 +239,7 @@ impl<E: Entity> AnyShelf for Shelf<E> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::change::{Change, Op};
+    use crate::journal::group::{Fate, Ticket};
 
     #[derive(Clone, crate::Entity)]
     #[entity(table = "players", mode = "behind", crate = crate)]
@@ -210,57 +251,80 @@ mod tests {
 
     const IDLE: Duration = Duration::from_secs(1800);
 
-    fn shelf() -> (Shelf<Player>, Mutex<Backlog>) {
+    fn shelf() -> (Shelf<Player>, Unwritten) {
         let shelf = Shelf::new();
         for id in 1..=3 {
             shelf
                 .place(&Key::Int(id), 1, Some(vec![Value::Int(id), Value::Int(5)]))
                 .unwrap();
         }
-        (shelf, Mutex::default())
+        (shelf, Unwritten::default())
     }
 
-    #[test]
-    fn the_idle_leave_but_neither_the_dirty_nor_those_in_use() {
-        let (shelf, backlog) = shelf();
-        let now = Instant::now();
-        let op = Op::Set(vec![("gold".into(), Value::Int(6))]);
-        let change = Change {
-            table: "players".into(),
-            key_column: "id".into(),
-            key: Key::Int(1),
-            fence: 1,
-            op,
+    /// A change of an entity that is given to the journal.
+    fn touch(cell: &Arc<Cell<Player>>, unwritten: &Unwritten) -> Arc<Group> {
+        let op = Op::Set(vec![(1, Value::Int(6))]);
+        let group = Arc::<Group>::default();
+        let mut state = lock(&cell.state);
+        state.coming.listed = true;
+        unwritten.touch(Arc::<Cell<Player>>::clone(cell));
+        let ticket = Ticket {
+            group: Arc::clone(&group),
+            number: 1,
         };
-        lock(&backlog).add(now, change, 1);
-        let held = shelf.get(&Key::Int(2)).unwrap();
-        assert_eq!(shelf.evict(now + IDLE / 2, IDLE, 0, &backlog, None), []);
-        assert_eq!(
-            shelf.evict(now + IDLE * 2, IDLE, 0, &backlog, None),
-            [Key::Int(3)]
-        );
-        held.last_change.store(7, Ordering::Relaxed);
-        drop(held);
-        assert_eq!(
-            shelf.evict(now + IDLE * 9, IDLE, 6, &backlog, None),
-            [],
-            "its change waits for the journal"
-        );
-        assert!(shelf.has(&Key::Int(1)) && shelf.has(&Key::Int(2)) && !shelf.has(&Key::Int(3)));
-        assert_eq!(
-            shelf.evict(now + IDLE * 9, IDLE, 7, &backlog, None),
-            [Key::Int(2)]
-        );
+        let before = state.entity.clone();
+        state.coming.add(&op, &ticket, before);
+        group
+    }
+
+    fn safe(since: Instant) -> Fate {
+        Fate::Safe { segment: 1, since }
     }
 
     #[test]
-    fn use_keeps_an_entity() {
-        let (shelf, backlog) = shelf();
-        let later = Instant::now() + IDLE * 2;
-        for cell in lock(&shelf.cells).values() {
-            cell.used.store(shelf.millis(later - IDLE / 2), Ordering::Relaxed);
-        }
-        assert_eq!(shelf.evict(later, IDLE, 0, &backlog, None), []);
+    fn the_idle_leave_but_neither_those_to_be_written_nor_those_in_use() {
+        let (shelf, unwritten) = shelf();
+        let now = Instant::now();
+        let evicted = |looks: u32, only| shelf.evict(now + IDLE * looks, IDLE, &unwritten, only);
+        let group = touch(&shelf.get(&Key::Int(1)).unwrap(), &unwritten);
+        let held = shelf.get(&Key::Int(2)).unwrap();
+        assert_eq!(evicted(0, None), []);
+        assert_eq!(evicted(1, None), [Key::Int(3)]);
+        group.settle(safe(now));
+        assert_eq!(evicted(2, None), [], "its change is in the backlog");
+        let batch = unwritten.backlog().take(now, 9);
+        assert_eq!(evicted(2, Some(&Key::Int(1))), [], "its change is on its way");
+        unwritten.backlog().done(&batch[0]);
+        assert_eq!(evicted(2, Some(&Key::Int(1))), [Key::Int(1)]);
+        assert!(shelf.has(&Key::Int(2)), "it is in somebody's hands");
+        drop(held);
+        assert_eq!(evicted(2, None), [Key::Int(2)]);
+    }
+
+    #[test]
+    fn what_was_used_is_idle_from_the_next_look_on() {
+        let (shelf, unwritten) = shelf();
+        let now = Instant::now();
+        let evicted = |late: Duration| shelf.evict(now + late, IDLE, &unwritten, None).len();
+        assert_eq!(evicted(Duration::ZERO), 0);
+        drop(shelf.get(&Key::Int(1)));
+        assert_eq!(evicted(IDLE / 2), 0);
+        assert_eq!(evicted(IDLE), 2);
+        assert_eq!((evicted(IDLE * 3 / 2), shelf.len()), (1, 0));
+    }
+
+    #[test]
+    fn an_entity_is_lost_with_the_group_that_has_its_change_alone() {
+        let (shelf, unwritten) = shelf();
+        let [ann, bob] = [1, 2].map(|id| shelf.get(&Key::Int(id)).unwrap());
+        let group = touch(&ann, &unwritten);
+        let other = touch(&bob, &unwritten);
+        unwritten.fail(&group);
+        group.settle(Fate::Failed(StoreError::Closed));
+        other.settle(safe(Instant::now()));
+        assert_eq!((ann.is_lost(), bob.is_lost()), (true, false));
+        let backlog = unwritten.backlog();
+        assert!(backlog.len() == 1 && backlog.has("players", &Key::Int(2)));
     }
 
     #[test]

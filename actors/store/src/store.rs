@@ -9,7 +9,6 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::sync::{mpsc, watch};
 use tokio::time::timeout;
 
-use crate::backlog::Backlog;
 use crate::cache::Cache;
 use crate::database::health::{Health, HealthBoard};
 use crate::database::tx::Database;
@@ -68,7 +67,6 @@ impl Store {
             health: HealthBoard::new(),
             timeout: settings.database.timeout,
         };
-        let backlog = Backlog::default();
         let (desk, wanted) = mpsc::channel(desk::QUEUE);
         let (for_cache, cached) = mpsc::channel(CACHE_QUEUE);
         let core = Arc::new(Core {
@@ -76,8 +74,7 @@ impl Store {
             settings,
             db,
             opened: OnceLock::new(),
-            backlog_count: backlog.count(),
-            backlog: Arc::new(Mutex::new(backlog)),
+            unwritten: Arc::default(),
             counters: Counters::default(),
             flushing: tokio::sync::Mutex::default(),
             shelves: Mutex::default(),

@@ -140,3 +140,43 @@ async fn a_node_without_a_store_says_so() {
     assert_eq!(all.load("ann").await.unwrap_err(), StoreError::NotConfigured);
     assert!(all.held("ann").is_none());
 }
+
+#[tokio::test]
+async fn a_change_that_begins_is_seen_at_once_and_told_once_it_is_safe() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, all) = players(lazy("game1", folder.path()));
+    let ann = all.insert(player("ann")).await.unwrap();
+    let guild = store.entities::<Guild>().insert(guild("owls")).await.unwrap();
+    let (told, mut news) = tokio::sync::mpsc::channel(9);
+    let work = async {
+        for gold in 1..=3 {
+            let (told, more) = (told.clone(), |ann: &mut Player| {
+                ann.gold = gold;
+                Ok::<_, ()>(())
+            });
+            let begun = ann
+                .begin_update(more, |ann| (ann.gold, ann.version))
+                .await
+                .unwrap();
+            begun
+                .unwrap()
+                .then(move |saved| told.try_send(saved.unwrap()).unwrap());
+            assert_eq!(ann.read(|ann| ann.gold), Ok(gold));
+        }
+        let refused = ann.begin_update(|_| Err("no"), |_| ()).await.unwrap();
+        assert_eq!(refused.err(), Some("no"));
+        // Written through it is seen once the database has it.
+        let close = |guild: &mut Guild| {
+            guild.open = false;
+            Ok::<_, ()>(())
+        };
+        let begun = guild.begin_update(close, |guild| guild.open).await.unwrap();
+        assert!(guild.get().unwrap().open);
+        assert_eq!(begun.unwrap().saved().await, Ok(false));
+        assert!(!guild.get().unwrap().open);
+        for seen in [(1, 1), (2, 2), (3, 3)] {
+            assert_eq!(news.recv().await, Some(seen));
+        }
+    };
+    tokio::task::LocalSet::new().run_until(work).await;
+}

@@ -134,7 +134,7 @@ impl Default for JournalConfig {
     fn default() -> Self {
         Self {
             sync: true,
-            interval: Duration::from_millis(500),
+            interval: Duration::from_secs(1),
             batch: 500,
             max_backlog: 100_000,
             segment_size: 16 * MIB,

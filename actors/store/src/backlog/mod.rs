@@ -1,4 +1,4 @@
-//! What is in the journal and not yet in the database. A pure machine: it is told the time, and does no work itself.
+//! What is in the journal and not yet in the database, as far as it has been collected. A pure machine: it is told the time, and does no work itself.
 //!
 //! Invariants:
 //! - There is at most one waiting change for each entity, with the newest value of each column.
@@ -12,8 +12,6 @@
 mod tests;
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::backoff::delay;
@@ -70,8 +68,6 @@ pub(crate) struct Backlog {
     segments: Counted<u64>,
     /// Since when changes wait: few moments, as those that were safe together came together.
     ages: Counted<Instant>,
-    /// How many changes there are, for those who do not want to wait for the backlog.
-    count: Arc<AtomicUsize>,
     turns: u64,
     /// Changes that came to nothing, as one under a later lease took their place.
     overtaken: u64,
@@ -133,13 +129,11 @@ impl Backlog {
         self.turns = self.turns.max(waiting.turn + 1);
         self.queue.insert(waiting.turn, id.clone());
         self.waiting.insert(id, waiting);
-        self.count.store(self.len(), Ordering::Relaxed);
     }
 
     fn leave(&mut self, segment: u64, since: Instant) {
         self.segments.remove(segment);
         self.ages.remove(since);
-        self.count.store(self.len(), Ordering::Relaxed);
     }
 
     /// Up to `size` changes whose time has come, oldest first.
@@ -233,11 +227,6 @@ impl Backlog {
     /// Changes that wait or are on their way.
     pub(crate) fn len(&self) -> usize {
         self.waiting.len() + self.flying.len()
-    }
-
-    /// Where this number stands at any time, without the lock of whoever keeps the backlog.
-    pub(crate) fn count(&self) -> Arc<AtomicUsize> {
-        Arc::clone(&self.count)
     }
 
     /// What waits, once there is nothing else than what the database has refused several times; empty when nothing waits.

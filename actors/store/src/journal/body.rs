@@ -18,16 +18,30 @@ use crate::value::{Key, Kind, Value};
 /// Types by their numbers.
 pub(super) const KINDS: [Kind; 5] = [Kind::Int, Kind::Real, Kind::Bool, Kind::Text, Kind::Blob];
 
-pub(super) fn put_change(change: &Change, out: &mut Vec<u8>) -> Option<()> {
-    let (kind, columns): (u8, &[_]) = match &change.op {
+/// Whose change a record is.
+pub(crate) struct Of<'a> {
+    pub(crate) table: &'a str,
+    pub(crate) key_column: &'a str,
+    pub(crate) key: &'a Key,
+    pub(crate) fence: i64,
+}
+
+/// Appends a change, `name` giving the names of its columns; `None` when something is too long.
+pub(super) fn put_change<C>(
+    of: &Of<'_>,
+    op: &Op<C>,
+    name: impl Fn(&C) -> &str,
+    out: &mut Vec<u8>,
+) -> Option<()> {
+    let (kind, columns): (u8, &[_]) = match op {
         Op::Put(columns) => (1, columns),
         Op::Set(columns) => (2, columns),
         Op::Delete => (3, &[]),
     };
     out.push(kind);
-    put_text(&change.table, out)?;
-    put_text(&change.key_column, out)?;
-    match &change.key {
+    put_text(of.table, out)?;
+    put_text(of.key_column, out)?;
+    match of.key {
         Key::Int(number) => {
             out.push(1);
             out.extend(number.to_le_bytes());
@@ -37,10 +51,10 @@ pub(super) fn put_change(change: &Change, out: &mut Vec<u8>) -> Option<()> {
             put_text(text, out)?;
         }
     }
-    out.extend(change.fence.to_le_bytes());
+    out.extend(of.fence.to_le_bytes());
     out.extend(u16::try_from(columns.len()).ok()?.to_le_bytes());
-    for (name, value) in columns {
-        put_text(name, out)?;
+    for (column, value) in columns {
+        put_text(name(column), out)?;
         put_value(value, out)?;
     }
     Some(())

@@ -15,8 +15,8 @@
 //! The number of the segment in the checksum keeps a record of an older file, whose blocks the file system gave to
 //! this one, from being read as one of it. A record that is not whole ends the segment: see [`Rest`].
 
-use super::body::{Reader, put_change, take_change};
-use crate::change::Change;
+use super::body::{Of, Reader, put_change, take_change};
+use crate::change::{Change, Op};
 
 /// Length of a segment's head in bytes.
 pub(crate) const HEAD: usize = 20;
@@ -38,21 +38,45 @@ pub(crate) fn head(segment: u64) -> [u8; HEAD] {
     head
 }
 
-/// Appends a record, or leaves `out` as it was and says why it cannot be written.
-pub(crate) fn put_record(change: &Change, segment: u64, out: &mut Vec<u8>) -> Result<(), &'static str> {
+/// Appends a record, as yet without its sum, or leaves `out` as it was and says why it cannot be written.
+pub(crate) fn put_record(change: &Change, out: &mut Vec<u8>) -> Result<(), &'static str> {
+    let of = Of {
+        table: &change.table,
+        key_column: &change.key_column,
+        key: &change.key,
+        fence: change.fence,
+    };
+    put_record_of(&of, &change.op, |name| name, out)
+}
+
+/// The same, `name` giving the names of the columns.
+pub(crate) fn put_record_of<C>(
+    of: &Of<'_>,
+    op: &Op<C>,
+    name: impl Fn(&C) -> &str,
+    out: &mut Vec<u8>,
+) -> Result<(), &'static str> {
     let start = out.len();
     out.extend([0; FRAME]);
-    let written = put_change(change, out);
+    let written = put_change(of, op, name, out);
     let body = out.len() - start - FRAME;
     if written.is_none() || body > MAX_BODY {
         out.truncate(start);
         return Err("the row is too large for the journal");
     }
-    let sum = checksum(&out[start + FRAME..], segment);
     // The cast cannot cut: MAX_BODY is far below.
     out[start..start + 4].copy_from_slice(&(body as u32).to_le_bytes());
-    out[start + 4..start + FRAME].copy_from_slice(&sum.to_le_bytes());
     Ok(())
+}
+
+/// Makes records those of a segment: fills in their sums.
+pub(crate) fn seal(mut records: &mut [u8], segment: u64) {
+    while let Some((frame, rest)) = records.split_first_chunk_mut::<FRAME>() {
+        let [a, b, c, d, sum @ ..] = frame;
+        let (body, behind) = rest.split_at_mut(u32::from_le_bytes([*a, *b, *c, *d]) as usize);
+        *sum = checksum(body, segment).to_le_bytes();
+        records = behind;
+    }
 }
 
 fn checksum(body: &[u8], segment: u64) -> u32 {
@@ -150,7 +174,7 @@ fn take_record(bytes: &[u8], segment: u64) -> Option<(Change, &[u8])> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::change::{Name, Op};
+    use crate::change::Name;
     use crate::journal::body::KINDS;
     use crate::value::{Key, Value};
 
@@ -203,9 +227,10 @@ mod tests {
         let mut bytes = head(3).to_vec();
         let mut ends = Vec::new();
         for change in changes {
-            put_record(change, 3, &mut bytes).unwrap();
+            put_record(change, &mut bytes).unwrap();
             ends.push(bytes.len());
         }
+        seal(&mut bytes[HEAD..], 3);
         (bytes, ends)
     }
 
@@ -290,7 +315,7 @@ mod tests {
         let mut out = vec![1, 2, 3];
         let mut change = Dice(3).change();
         change.op = Op::Put(vec![("big".into(), Value::Blob(vec![0; MAX_BODY]))]);
-        assert!(put_record(&change, 1, &mut out).is_err());
+        assert!(put_record(&change, &mut out).is_err());
         assert_eq!(out, [1, 2, 3]);
     }
 }

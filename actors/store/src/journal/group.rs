@@ -6,6 +6,7 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
+use std::time::Instant;
 
 use tokio::runtime::Handle;
 use tokio::sync::Notify;
@@ -14,11 +15,13 @@ use crate::error::StoreError;
 
 /// What has become of a group.
 #[derive(Debug)]
-pub(super) enum Outcome {
-    /// It is in the journal, but for those at these places.
-    Written {
-        /// Ascending.
-        refused: Vec<(usize, StoreError)>,
+pub(crate) enum Fate {
+    /// It is in the journal.
+    Safe {
+        /// The segment.
+        segment: u64,
+        /// Since when.
+        since: Instant,
     },
     /// None of it is known to be there.
     Failed(StoreError),
@@ -26,30 +29,46 @@ pub(super) enum Outcome {
 
 /// Changes with one fate.
 #[derive(Debug, Default)]
-pub(super) struct Group {
-    outcome: OnceLock<Outcome>,
-    /// For the herald: there is an outcome.
+pub(crate) struct Group {
+    fate: OnceLock<Fate>,
+    /// There is a fate.
     settled: Notify,
-    /// From the herald: there is an outcome, or he is gone.
+    /// From the herald: there is a fate, or he is gone.
     told: Notify,
     has_herald: AtomicBool,
 }
 
 impl Group {
     /// Says what has become of it. Only the first word counts.
-    pub(super) fn settle(&self, outcome: Outcome) {
-        self.outcome.get_or_init(|| outcome);
-        self.settled.notify_one();
+    pub(crate) fn settle(&self, fate: Fate) {
+        self.fate.get_or_init(|| fate);
+        self.settled.notify_waiters();
     }
 
-    fn of(&self, at: usize) -> Option<Result<(), StoreError>> {
-        Some(match self.outcome.get()? {
-            Outcome::Failed(why) => Err(why.clone()),
-            Outcome::Written { refused } => match refused.binary_search_by_key(&at, |(at, _)| *at) {
-                Ok(found) => Err(refused[found].1.clone()),
-                Err(_) => Ok(()),
-            },
+    /// What has become of it, once that is known.
+    pub(crate) fn fate(&self) -> Option<&Fate> {
+        self.fate.get()
+    }
+
+    pub(crate) fn is_safe(&self) -> bool {
+        matches!(self.fate(), Some(Fate::Safe { .. }))
+    }
+
+    /// The same for those who wait.
+    pub(super) fn outcome(&self) -> Option<Result<(), StoreError>> {
+        self.fate().map(|fate| match fate {
+            Fate::Safe { .. } => Ok(()),
+            Fate::Failed(why) => Err(why.clone()),
         })
+    }
+
+    /// Waits for it.
+    pub(super) async fn settled(&self) {
+        // Before the look, so that nothing is missed in between.
+        let settled = self.settled.notified();
+        if self.fate().is_none() {
+            settled.await;
+        }
     }
 
     /// Sees to it that there is a herald, on the runtime of whoever asks, or on another one.
@@ -58,7 +77,7 @@ impl Group {
             return;
         }
         let herald = Herald(Arc::clone(self));
-        let work = async move { herald.0.settled.notified().await };
+        let work = async move { herald.0.settled().await };
         match Handle::try_current() {
             Ok(own) => own.spawn(work),
             Err(_) => other.spawn(work),
@@ -79,9 +98,7 @@ impl Drop for Herald {
 /// The way to learn what has become of one change.
 #[derive(Debug)]
 pub(crate) struct Ticket {
-    pub(super) group: Arc<Group>,
-    /// The change's place in the group.
-    pub(super) at: usize,
+    pub(crate) group: Arc<Group>,
     /// The change's number among all.
     pub(crate) number: u64,
 }
@@ -95,7 +112,7 @@ impl Ticket {
         loop {
             // Before the look, so that nothing is missed in between.
             let told = self.group.told.notified();
-            if let Some(outcome) = self.group.of(self.at) {
+            if let Some(outcome) = self.group.outcome() {
                 return outcome;
             }
             self.group.call_herald(other);
@@ -108,12 +125,16 @@ impl Ticket {
 mod tests {
     use super::*;
 
-    fn ticket(group: &Arc<Group>, at: usize) -> Ticket {
+    fn ticket(group: &Arc<Group>) -> Ticket {
         Ticket {
             group: Arc::clone(group),
-            at,
             number: 0,
         }
+    }
+
+    fn safe() -> Fate {
+        let since = Instant::now();
+        Fate::Safe { segment: 1, since }
     }
 
     fn runtime() -> tokio::runtime::Runtime {
@@ -121,30 +142,28 @@ mod tests {
     }
 
     #[test]
-    fn everybody_learns_of_his_own_change_on_whichever_runtime_and_before_or_after() {
+    fn everybody_learns_of_it_on_whichever_runtime_and_before_or_after() {
         let (here, there) = (runtime(), runtime());
         let group = Arc::new(Group::default());
         let other = there.handle().clone();
         let waiting: Vec<_> = (0..100)
             .map(|at| {
-                let (ticket, other) = (ticket(&group, at), other.clone());
+                let (ticket, other) = (ticket(&group), other.clone());
                 let on = if at % 2 == 0 { &here } else { &there };
-                on.spawn(async move { (at, ticket.safe(&other).await) })
+                on.spawn(async move { ticket.safe(&other).await })
             })
             .collect();
         here.block_on(tokio::task::yield_now());
         there.block_on(tokio::task::yield_now());
-        let refused = vec![(3, StoreError::Closed), (50, StoreError::Closed)];
-        group.settle(Outcome::Written { refused });
-        group.settle(Outcome::Failed(StoreError::NotConfigured));
+        group.settle(safe());
+        group.settle(Fate::Failed(StoreError::NotConfigured));
         for (at, task) in waiting.into_iter().enumerate() {
             let on = if at % 2 == 0 { &here } else { &there };
             // The herald lives on one of them only.
             here.block_on(tokio::task::yield_now());
-            let (at, outcome) = on.block_on(task).unwrap();
-            assert_eq!(outcome.is_err(), [3, 50].contains(&at), "{at}");
+            assert_eq!(on.block_on(task).unwrap(), Ok(()), "{at}");
         }
-        assert!(here.block_on(ticket(&group, 4).safe(&other)).is_ok());
+        assert!(here.block_on(ticket(&group).safe(&other)).is_ok());
     }
 
     #[test]
@@ -152,7 +171,7 @@ mod tests {
         let (short, long) = (runtime(), runtime());
         let group = Arc::new(Group::default());
         let other = long.handle().clone();
-        let (first, second) = (ticket(&group, 0), ticket(&group, 1));
+        let (first, second) = (ticket(&group), ticket(&group));
         let lost = other.clone();
         short.spawn(async move { first.safe(&lost).await });
         short.block_on(tokio::task::yield_now());
@@ -160,7 +179,7 @@ mod tests {
         long.block_on(tokio::task::yield_now());
         drop(short);
         long.block_on(tokio::task::yield_now());
-        group.settle(Outcome::Written { refused: Vec::new() });
+        group.settle(safe());
         assert!(long.block_on(waits).unwrap().is_ok());
     }
 
@@ -171,7 +190,7 @@ mod tests {
             .build()
             .unwrap();
         let group = Arc::new(Group::default());
-        let ticket = ticket(&group, 0);
+        let ticket = ticket(&group);
         let handle = other.handle().clone();
         let waits = std::thread::spawn(move || {
             let mut waiting = std::pin::pin!(ticket.safe(&handle));
@@ -185,7 +204,7 @@ mod tests {
                 }
             }
         });
-        group.settle(Outcome::Failed(StoreError::Closed));
+        group.settle(Fate::Failed(StoreError::Closed));
         assert!(matches!(waits.join().unwrap(), Err(StoreError::Closed)));
     }
 

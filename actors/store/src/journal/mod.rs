@@ -4,7 +4,7 @@
 //! | --- | --- |
 //! | `codec`, `body` | the bytes: segments and records; changes and values; pure |
 //! | `files` | the folder with the segments |
-//! | `queue`, `group` | changes on their way, and those who wait for them |
+//! | `queue`, `group`, `crowd` | changes on their way, and those who wait for them |
 //! | `writer` | the thread that writes and syncs |
 //!
 //! A change is acknowledged once it is synced. One sync serves all changes that came while the last one was under
@@ -12,6 +12,7 @@
 
 pub(crate) mod body;
 pub(crate) mod codec;
+mod crowd;
 pub(crate) mod files;
 pub(crate) mod group;
 mod queue;

@@ -6,8 +6,7 @@
 use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 
-use super::group::{Group, Outcome, Ticket};
-use crate::change::Change;
+use super::group::{Fate, Group, Ticket};
 use crate::error::StoreError;
 use crate::lock;
 
@@ -19,14 +18,17 @@ const GROUP: usize = 8192;
 /// Changes that are to be written together.
 #[derive(Default)]
 pub(super) struct Batch {
-    pub(super) changes: Vec<Change>,
+    /// Their records, as yet without their sums.
+    pub(super) records: Vec<u8>,
+    /// How many they are.
+    pub(super) count: usize,
     pub(super) group: Arc<Group>,
 }
 
 impl Drop for Batch {
     /// Whoever drops it without a word about it did not write it.
     fn drop(&mut self) {
-        self.group.settle(Outcome::Failed(StoreError::Closed));
+        self.group.settle(Fate::Failed(StoreError::Closed));
     }
 }
 
@@ -98,11 +100,15 @@ pub(super) fn queue() -> (Sender, Receiver) {
 }
 
 impl Sender {
-    /// Adds a change.
+    /// Adds a change, whose record `put` appends.
     ///
     /// # Errors
-    /// [`StoreError::Overloaded`] when too many wait, [`StoreError::Closed`] when nobody takes them.
-    pub(super) fn append(&self, change: Change) -> Result<Ticket, StoreError> {
+    /// [`StoreError::Overloaded`] when too many wait, [`StoreError::Refused`] for a row that is too large,
+    /// [`StoreError::Closed`] when nobody takes them.
+    pub(super) fn append(
+        &self,
+        put: impl FnOnce(&mut Vec<u8>) -> Result<(), &'static str>,
+    ) -> Result<Ticket, StoreError> {
         self.0.0.change(|waiting| {
             if waiting.closed || waiting.sealed {
                 return Err(StoreError::Closed);
@@ -110,20 +116,17 @@ impl Sender {
             if waiting.count >= MOST {
                 return Err(StoreError::Overloaded("too many changes wait for the journal"));
             }
-            waiting.count += 1;
-            waiting.came += 1;
-            if waiting
-                .batches
-                .back()
-                .is_none_or(|last| last.changes.len() >= GROUP)
-            {
+            if waiting.batches.back().is_none_or(|last| last.count >= GROUP) {
                 waiting.batches.push_back(Batch::default());
             }
             let last = waiting.batches.back_mut().ok_or(StoreError::Closed)?;
-            last.changes.push(change);
+            put(&mut last.records).map_err(|why| StoreError::Refused(why.into()))?;
+            last.count += 1;
+            let group = Arc::clone(&last.group);
+            waiting.count += 1;
+            waiting.came += 1;
             Ok(Ticket {
-                group: Arc::clone(&last.group),
-                at: last.changes.len() - 1,
+                group,
                 number: waiting.came,
             })
         })
@@ -165,7 +168,7 @@ impl Receiver {
     pub(super) fn take(&self) -> (Option<Batch>, bool) {
         let mut waiting = lock(&self.0.waiting);
         let batch = waiting.batches.pop_front();
-        waiting.count -= batch.as_ref().map_or(0, |batch| batch.changes.len());
+        waiting.count -= batch.as_ref().map_or(0, |batch| batch.count);
         (batch, std::mem::take(&mut waiting.tidy))
     }
 }

@@ -8,19 +8,17 @@
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use super::codec::put_record;
+use super::codec::{put_record, seal};
 use super::files::{EMPTY, Folder};
-use super::group::{Outcome, Ticket};
+use super::group::{Fate, Group, Ticket};
 use super::queue::{Batch, Receiver, Sender, queue};
-use crate::backlog::Backlog;
-use crate::change::Change;
 use crate::error::StoreError;
-use crate::lock;
 use crate::settings::{JournalSettings, Sync};
+use crate::unwritten::Unwritten;
 
 /// Room that is made for records at once, in bytes, if not as much as there is already.
 const ROOM: u64 = 1 << 20;
@@ -34,9 +32,6 @@ const PACE: Duration = Duration::from_micros(500);
 const MANY: usize = 4;
 /// ... looked at no more often than this.
 const LOOK: Duration = Duration::from_millis(250);
-
-/// Told of a change that did not get into the journal, or of which that is not known.
-pub(crate) type OnLost = Box<dyn Fn(&Change) + Send>;
 
 /// Numbers for people.
 #[derive(Debug, Default)]
@@ -62,8 +57,7 @@ impl Journal {
     pub(crate) fn start(
         folder: Arc<Folder>,
         settings: &JournalSettings,
-        backlog: Arc<Mutex<Backlog>>,
-        on_lost: OnLost,
+        unwritten: Arc<Unwritten>,
     ) -> io::Result<Self> {
         let (queue, taken) = queue();
         let counters = Arc::new(Counters::default());
@@ -74,14 +68,13 @@ impl Journal {
             .store(segments.iter().map(|(_, length)| length).sum(), Ordering::Relaxed);
         let writer = Writer {
             folder,
-            backlog,
+            unwritten,
             counters: Arc::clone(&counters),
             segment_size: settings.segment_size,
             sync: settings.sync,
             next,
             current: None,
             old: segments,
-            on_lost,
             looked: None,
         };
         std::thread::Builder::new()
@@ -94,8 +87,11 @@ impl Journal {
         })
     }
 
-    /// Sends a change on its way, at once or never.
-    pub(crate) fn append(&self, change: Change) -> Result<Ticket, StoreError> {
+    /// Sends a change on its way, at once or never; `put` appends its record.
+    pub(crate) fn append(
+        &self,
+        put: impl FnOnce(&mut Vec<u8>) -> Result<(), &'static str>,
+    ) -> Result<Ticket, StoreError> {
         if self.counters.bytes.load(Ordering::Relaxed) >= self.max_size {
             // Nothing else may come to pass after which a look is asked for.
             self.tidy();
@@ -103,7 +99,7 @@ impl Journal {
                 "the journal is full, as the database does not take what is in it",
             ));
         }
-        self.queue.append(change)
+        self.queue.append(put)
     }
 
     /// Takes no more changes in.
@@ -111,8 +107,8 @@ impl Journal {
         self.queue.seal();
     }
 
-    /// The number up to which all changes have had their outcome: what became safe of them is in the backlog.
-    pub(crate) fn settled(&self) -> u64 {
+    /// How many changes have had their outcome.
+    fn settled(&self) -> u64 {
         self.counters.settled.load(Ordering::Acquire)
     }
 
@@ -165,7 +161,7 @@ impl Current {
 
 struct Writer {
     folder: Arc<Folder>,
-    backlog: Arc<Mutex<Backlog>>,
+    unwritten: Arc<Unwritten>,
     counters: Arc<Counters>,
     segment_size: u64,
     sync: Sync,
@@ -173,23 +169,20 @@ struct Writer {
     current: Option<Current>,
     /// Segments that are full, with their lengths.
     old: Vec<(u64, u64)>,
-    on_lost: OnLost,
     /// When it was last looked for what is to be written once more.
     looked: Option<Instant>,
 }
 
 impl Writer {
     fn run(mut self, queue: &Receiver) {
-        let mut bytes = Vec::new();
         let mut next = Instant::now();
         while queue.wait() {
             wait_until(next);
             let began = Instant::now();
             let (batch, tidy) = queue.take();
             if let Some(batch) = batch {
-                let crowd = batch.changes.len() >= CROWD;
-                next = if crowd { began + PACE } else { began };
-                self.write_batch(batch, &mut bytes);
+                next = if batch.count >= CROWD { began + PACE } else { began };
+                self.write_batch(batch);
             }
             if tidy {
                 self.carry();
@@ -199,84 +192,60 @@ impl Writer {
     }
 
     /// Writes, syncs and settles a batch.
-    fn write_batch(&mut self, mut batch: Batch, bytes: &mut Vec<u8>) {
-        let mut refused = Vec::new();
-        let written = self.segment().and_then(|number| {
-            bytes.clear();
-            for (at, change) in batch.changes.iter().enumerate() {
-                if let Err(why) = put_record(change, number, bytes) {
-                    refused.push((at, StoreError::Refused(why.into())));
-                }
+    fn write_batch(&mut self, mut batch: Batch) {
+        let count = batch.count as u64;
+        let written = self.write(&mut batch.records);
+        match written {
+            Ok(segment) => {
+                self.counters.appended.fetch_add(count, Ordering::Relaxed);
+                let since = Instant::now();
+                batch.group.settle(Fate::Safe { segment, since });
             }
-            self.write(bytes)?;
-            Ok(number)
-        });
-        let changes = std::mem::take(&mut batch.changes);
-        let count = changes.len() as u64;
-        let outcome = match written {
-            Ok(number) => {
-                let written = count - refused.len() as u64;
-                self.counters.appended.fetch_add(written, Ordering::Relaxed);
-                self.keep(changes, &refused, number);
-                Outcome::Written { refused }
-            }
-            Err(why) => {
-                self.counters.failures.fetch_add(1, Ordering::Relaxed);
-                tracing::error!(%why, changes = count, "the journal cannot be written");
-                changes.iter().for_each(&self.on_lost);
-                let why = format!("the journal cannot be written: {why}");
-                Outcome::Failed(StoreError::Uncertain(why.into()))
-            }
-        };
+            Err(why) => self.fail(&batch.group, count, &why),
+        }
         self.counters.settled.fetch_add(count, Ordering::Release);
-        batch.group.settle(outcome);
     }
 
-    /// What is in the journal is to reach the database.
-    fn keep(&self, changes: Vec<Change>, refused: &[(usize, StoreError)], segment: u64) {
-        let now = Instant::now();
-        refused.iter().for_each(|(at, _)| (self.on_lost)(&changes[*at]));
-        let mut refused = refused.iter().map(|(at, _)| *at).peekable();
-        let mut backlog = lock(&self.backlog);
-        for (at, change) in changes.into_iter().enumerate() {
-            if refused.next_if_eq(&at).is_none() {
-                backlog.add(now, change, segment);
+    fn fail(&self, group: &Arc<Group>, changes: u64, why: &io::Error) {
+        self.counters.failures.fetch_add(1, Ordering::Relaxed);
+        tracing::error!(%why, changes, "the journal cannot be written");
+        // Before anybody is told, so that he finds his entity lost.
+        self.unwritten.fail(group);
+        let why = format!("the journal cannot be written: {why}");
+        group.settle(Fate::Failed(StoreError::Uncertain(why.into())));
+    }
+
+    /// Takes out the segment to write to.
+    fn segment(&mut self) -> io::Result<Current> {
+        if let Some(mut current) = self.current.take() {
+            if current.length < self.segment_size {
+                return Ok(current);
             }
-        }
-    }
-
-    /// The segment to write to.
-    fn segment(&mut self) -> io::Result<u64> {
-        if let Some(current) = &mut self.current
-            && current.length >= self.segment_size
-        {
             // What comes will stand behind it, so that it has to be found whole.
-            current.cut()?;
+            if let Err(why) = current.cut() {
+                self.current = Some(current);
+                return Err(why);
+            }
             self.old.push((current.number, current.length));
-            self.current = None;
-        }
-        if let Some(current) = &self.current {
-            return Ok(current.number);
         }
         let number = self.next;
         // A number is used once, also when the file cannot be made whole.
         self.next += 1;
         let file = self.folder.begin(number)?;
         self.counters.bytes.fetch_add(EMPTY, Ordering::Relaxed);
-        self.current = Some(Current {
+        Ok(Current {
             number,
             file,
             length: EMPTY,
             room: EMPTY,
-        });
-        Ok(number)
+        })
     }
 
-    fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
-        let Some(mut current) = self.current.take() else {
-            return Ok(());
-        };
-        if let Err(why) = current.append(bytes, self.sync, self.segment_size) {
+    /// Writes records to a segment, which they will be on stable storage in if that is wanted; gives its number.
+    fn write(&mut self, records: &mut [u8]) -> io::Result<u64> {
+        let mut current = self.segment()?;
+        seal(records, current.number);
+        if let Err(why) = current.append(records, self.sync, self.segment_size) {
             // What was not acknowledged shall not stand before what will be.
             if let Err(why) = current.cut() {
                 tracing::error!(%why, segment = current.number, "the unfinished end of the journal cannot be cut off");
@@ -287,13 +256,15 @@ impl Writer {
         self.counters.syncs.fetch_add(1, Ordering::Relaxed);
         self.counters
             .bytes
-            .fetch_add(bytes.len() as u64, Ordering::Relaxed);
+            .fetch_add(records.len() as u64, Ordering::Relaxed);
+        let number = current.number;
         self.current = Some(current);
-        Ok(())
+        Ok(number)
     }
 
     /// Writes once more what holds the oldest segment, if the database has refused it: else the journal would grow for
-    /// as long as that lasts. All that the journal has of such a change is in the backlog, as nobody else adds to it.
+    /// as long as that lasts. All that the journal has of such a change is in the backlog, as nothing becomes safe while
+    /// this thread is here.
     fn carry(&mut self) {
         let now = Instant::now();
         let is_early = |looked: Instant| now.saturating_duration_since(looked) < LOOK;
@@ -304,19 +275,18 @@ impl Writer {
             return;
         }
         self.looked = Some(now);
-        let Some(changes) = lock(&self.backlog).refused_of(oldest) else {
+        let refused = self.unwritten.backlog().refused_of(oldest);
+        let Some(changes) = refused else {
             return;
         };
-        let written = self.segment().and_then(|number| {
-            let mut bytes = Vec::new();
-            for change in &changes {
-                put_record(change, number, &mut bytes).map_err(io::Error::other)?;
-            }
-            self.write(&bytes)?;
-            Ok(number)
-        });
-        match written {
-            Ok(number) => lock(&self.backlog).carried(&changes, oldest, number),
+        let mut records = Vec::new();
+        let put = |change| put_record(change, &mut records).map_err(io::Error::other);
+        match changes
+            .iter()
+            .try_for_each(put)
+            .and_then(|()| self.write(&mut records))
+        {
+            Ok(number) => self.unwritten.backlog().carried(&changes, oldest, number),
             Err(why) => tracing::warn!(%why, segment = oldest, "a segment of the journal cannot be spared"),
         }
     }
@@ -326,8 +296,8 @@ impl Writer {
         if self.old.is_empty() {
             return;
         }
-        // While this thread is here nothing is added to the backlog.
-        let needed = lock(&self.backlog).oldest_segment().unwrap_or(u64::MAX);
+        // While this thread is here nothing becomes safe.
+        let needed = self.unwritten.backlog().oldest_segment().unwrap_or(u64::MAX);
         let (folder, counters) = (&self.folder, &self.counters);
         self.old.retain(|(number, length)| {
             if *number >= needed {
