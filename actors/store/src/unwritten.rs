@@ -8,7 +8,7 @@
 //!
 //! Locks are taken in this order: the backlog, an entity, the list.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use crate::backlog::Backlog;
@@ -35,12 +35,17 @@ pub(crate) struct Unwritten {
     /// Entities in the list, and changes in the backlog, when they were last counted.
     listed: AtomicUsize,
     in_backlog: AtomicUsize,
+    /// The segment of the journal that is written to, and which one it was when the backlog was last asked for.
+    segment: AtomicU64,
+    collected: AtomicU64,
 }
 
 impl Unwritten {
     /// The backlog, with all that is safe by now.
     pub(crate) fn backlog(&self) -> MutexGuard<'_, Backlog> {
         let mut backlog = lock(&self.backlog);
+        // Before the visit: all that stands in earlier ones is safe, and found by it.
+        let segment = self.segment.load(Ordering::Acquire);
         let mut safe = Vec::new();
         self.visit(|entity| entity.collect(&mut safe));
         safe.sort_unstable_by_key(|safe| safe.number);
@@ -54,12 +59,27 @@ impl Unwritten {
             backlog.add(since, change, segment);
         }
         self.in_backlog.store(backlog.len(), Ordering::Relaxed);
+        self.collected.store(segment, Ordering::Relaxed);
         backlog
     }
 
     /// The backlog as somebody has seen it last, for those who work on what they have found there.
     pub(crate) fn seen(&self) -> MutexGuard<'_, Backlog> {
         lock(&self.backlog)
+    }
+
+    /// The journal goes on in another segment; what stands in earlier ones has been settled.
+    pub(crate) fn begin_segment(&self, number: u64) {
+        self.segment.store(number, Ordering::Release);
+    }
+
+    /// The oldest segment of the journal that may be needed. Visits nobody.
+    pub(crate) fn oldest_segment(&self) -> u64 {
+        let backlog = lock(&self.backlog);
+        let collected = self.collected.load(Ordering::Relaxed);
+        backlog
+            .oldest_segment()
+            .map_or(collected, |oldest| oldest.min(collected))
     }
 
     /// Lists an entity.
@@ -157,6 +177,22 @@ mod tests {
         let batch = unwritten.backlog().take(Instant::now(), 9);
         assert_eq!(keys(batch), [2, 1].map(Key::Int));
         assert_eq!(lock(&unwritten.touched).len(), 1);
+    }
+
+    #[test]
+    fn a_segment_is_needed_until_what_is_in_it_was_collected_and_written() {
+        let unwritten = Unwritten::default();
+        unwritten.begin_segment(1);
+        touch(&unwritten, 1, &[1], false);
+        unwritten.begin_segment(2);
+        assert_eq!(unwritten.oldest_segment(), 0);
+        let batch = unwritten.backlog().take(Instant::now(), 9);
+        unwritten.begin_segment(3);
+        assert_eq!(unwritten.oldest_segment(), 1);
+        unwritten.seen().done(&batch[0]);
+        assert_eq!(unwritten.oldest_segment(), 2);
+        drop(unwritten.backlog());
+        assert_eq!(unwritten.oldest_segment(), 3);
     }
 
     #[test]

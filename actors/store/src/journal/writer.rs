@@ -233,6 +233,7 @@ impl Writer {
         self.next += 1;
         let file = self.folder.begin(number)?;
         self.counters.bytes.fetch_add(EMPTY, Ordering::Relaxed);
+        self.unwritten.begin_segment(number);
         Ok(Current {
             number,
             file,
@@ -296,8 +297,7 @@ impl Writer {
         if self.old.is_empty() {
             return;
         }
-        // While this thread is here nothing becomes safe.
-        let needed = self.unwritten.backlog().oldest_segment().unwrap_or(u64::MAX);
+        let needed = self.unwritten.oldest_segment();
         let (folder, counters) = (&self.folder, &self.counters);
         self.old.retain(|(number, length)| {
             if *number >= needed {
