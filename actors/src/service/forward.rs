@@ -96,14 +96,11 @@ where
         } = responder.into_working();
         // Never more than what the caller still waits. If that decides, the time is not read anew, which would take as
         // long as all else that is done here.
-        let mut term = Term {
-            now: started,
-            until: deadline,
-        };
-        if started + self.timeout < deadline {
+        let mut term = Term::new(started, self.timeout);
+        if term.until < deadline {
             term = Term::new(clock::now(), self.timeout);
-            term.until = term.until.min(deadline);
         }
+        term.until = term.until.min(deadline);
         self.send(term, reply.relayed(M::RELAY));
     }
 }

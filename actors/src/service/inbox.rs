@@ -240,14 +240,14 @@ impl Inbox {
     }
 
     /// Takes what waits: one invocation for a thread of a pool, all for a single actor, who gives back what it does not
-    /// come to.
+    /// come to. Until then it needs no other wake.
     pub(crate) fn take(&self, into: &mut VecDeque<Invocation>) {
         let mut queue = self.lock();
         queue.worked |= !queue.waiting.is_empty();
         match self.taking {
             Taking::Batch => {
                 std::mem::swap(&mut queue.waiting, into);
-                queue.woken = false;
+                queue.woken = true;
             }
             Taking::Single => into.extend(queue.waiting.pop_front()),
         }
@@ -259,16 +259,22 @@ impl Inbox {
     }
 
     /// Puts back, in front, what was taken and not started; and the memory that it was taken in. Says whether anything
-    /// waits that no wake is under way for: its actor then must have another.
+    /// waits for a single actor, which then must have another wake.
     pub(crate) fn put_back(&self, mut rest: VecDeque<Invocation>) -> bool {
         let mut queue = self.lock();
-        let left = !rest.is_empty();
-        if left || queue.waiting.capacity() < rest.capacity() {
+        if queue.closed {
+            drop(queue);
+            rest.into_iter().for_each(refuse_as_stopping);
+            return false;
+        }
+        if !rest.is_empty() || queue.waiting.capacity() < rest.capacity() {
             rest.append(&mut queue.waiting);
             queue.waiting = rest;
         }
-        let wakes = left && !queue.woken;
-        queue.woken |= wakes;
+        let wakes = self.taking == Taking::Batch && !queue.waiting.is_empty();
+        if self.taking == Taking::Batch {
+            queue.woken = wakes;
+        }
         wakes
     }
 

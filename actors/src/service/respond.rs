@@ -17,6 +17,7 @@ use actix::{
 };
 
 use super::drain::{Ended, panicked};
+use super::outgoing;
 use crate::error::CallError;
 use crate::message::{Callable, Remote};
 use crate::remote::{Call, Relayed};
@@ -47,6 +48,8 @@ impl<M: Callable> Responder<M> {
 
     /// Sends the answer.
     pub fn send(self, outcome: Outcome<M>) {
+        // What the handler has sent before is there before its answer.
+        outgoing::flush();
         match outcome {
             Err(error) => self.working.reply.fault(error.into_fault()),
             Ok(reply) => {

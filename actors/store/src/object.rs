@@ -88,7 +88,8 @@ impl<E: Entity> Object<E> {
     /// journal, with [`Mode::Through`] in the database. Waits while somebody has it locked.
     ///
     /// The entity is locked while `change` works on it, so that it shall ask nothing of the store. With [`Mode::Behind`]
-    /// others see the change at once, and later changes need not wait for it. A change that changes nothing costs nothing. The change takes place also if nobody waits for its end.
+    /// others see the change at once, and later changes need not wait for it. A change that changes nothing costs
+    /// nothing. The change takes place also if nobody waits for its end.
     ///
     /// # Errors
     /// After [`StoreError::Uncertain`] the change may have become safe all the same; the object is then
@@ -193,7 +194,10 @@ impl<E: Entity> Object<E> {
             let wanted = changed.is_ok();
             outcome = Some(changed);
             let mut columns = after.changes(before);
-            if !wanted || columns.is_empty() {
+            if !wanted {
+                return Ok(None);
+            }
+            if columns.is_empty() {
                 left = Some(look(&after));
                 return Ok(None);
             }
@@ -210,8 +214,11 @@ impl<E: Entity> Object<E> {
             left = Some(look(&after));
             Ok(Some((Op::Set(columns), Some(after))))
         })?;
-        let (outcome, left) = outcome.zip(left).expect("because replace has called the closure");
-        Ok(outcome.map(|result| self.unsaved((result, left), settling)))
+        let outcome = outcome.expect("because replace has called the closure");
+        Ok(outcome.map(|result| {
+            let left = left.expect("because what was wanted was looked at");
+            self.unsaved((result, left), settling)
+        }))
     }
 
     fn unsaved<T>(&self, value: T, settling: Settling) -> Unsaved<T> {

@@ -112,7 +112,7 @@ impl Unwritten {
     /// Whether one more entity may wait to be written, `most` being how many may; or this one, which does already.
     pub(crate) fn has_room(&self, most: usize, table: &'static str, key: &Key) -> bool {
         let count = || self.listed.load(Ordering::Relaxed) + self.in_backlog.load(Ordering::Relaxed);
-        if count() < most {
+        if count() < most || self.seen().has(table, key) {
             return true;
         }
         // Some of those listed may be in the backlog as well, and have been counted twice.

@@ -70,7 +70,7 @@ fn explain<T: DeserializeOwned>(body: &Bytes) -> Fault {
     Fault::new(ErrorKind::BadPayload, text)
 }
 
-/// Appends one value.
+/// Appends one value. Unless it is nothing but bytes it is asked twice to serialize itself, the first time in vain.
 ///
 /// # Errors
 /// [`ErrorKind::BadPayload`] when the value cannot be written as MessagePack, such as a map that does not know

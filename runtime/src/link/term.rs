@@ -41,3 +41,17 @@ impl Term {
             .max(1)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_timeout_is_too_long_and_none_is_over_at_once() {
+        let now = Instant::now();
+        let longest = Term::new(now, Duration::MAX);
+        assert_eq!((longest.length(), longest.millis()), (Term::LONGEST, u32::MAX));
+        assert!(Term::new(now, Duration::ZERO).is_over() && !longest.is_over());
+        assert_eq!(Term::new(now, Duration::from_micros(1)).millis(), 1);
+    }
+}

@@ -117,8 +117,9 @@ pub trait Dialect: fmt::Debug + Send + Sync {
 
 /// Fewer bytes are copied out of the buffer that they arrived in.
 ///
-/// A slice would keep the whole read buffer (8 KiB and more) alive for as long as a handler keeps its few bytes, and
-/// the buffer could not be used again; a copy this small costs less than another buffer.
+/// A slice would keep the whole read buffer (8 KiB and more) alive for as long as a handler keeps any of its bytes, and
+/// the buffer could not be used again; a copy this small costs less than another buffer. What is cut out together stays together: the
+/// payload of one packet keeps what came with it.
 pub const COPIED_BELOW: usize = 4096;
 
 /// Takes bytes from the front of a buffer, one frame or several: a copy if they are few, else a slice that shares the buffer's

@@ -6,7 +6,7 @@ use lampyris_runtime::link::{Conn, Inbound, Intake, LinkId, LinkSettings, Peer, 
 use lampyris_runtime::name::HandlerId;
 
 use super::*;
-use crate::service::outgoing;
+use crate::service::{Responder, outgoing};
 
 struct Side;
 
@@ -62,6 +62,21 @@ async fn calls_of_a_slice_leave_at_its_end_or_before_anything_else_does() {
     assert_eq!((one.held().0, other.held().0), (4, 1));
     call(&other, &mut byte);
     assert_eq!(other.held().0, 2, "nobody gathers any more");
+}
+
+#[tokio::test]
+async fn an_answer_does_not_overtake_what_was_sent_before_it() {
+    let one = peer();
+    let gathering = outgoing::gather();
+    call(&one, &mut byte);
+    let working = crate::scope::Working {
+        deadline: Instant::now() + PATIENCE,
+        started: Instant::now(),
+        reply: ReplyTo::nobody(),
+    };
+    Responder::<Add>::new(working).send(Ok(7));
+    assert_eq!(one.held().0, 1);
+    drop(gathering);
 }
 
 #[tokio::test]

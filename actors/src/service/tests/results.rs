@@ -106,6 +106,54 @@ async fn a_service_that_stops_takes_nothing_more() {
 }
 
 #[actix::test]
+async fn what_was_taken_and_not_started_when_a_service_stops_is_answered() {
+    let bench = Bench::new(100);
+    let asked = [bench.ask(Add { n: 1 }), bench.ask(Add { n: 2 })];
+    let mut taken = VecDeque::new();
+    bench.inbox.take(&mut taken);
+    assert_eq!(taken.len(), 2);
+    bench.hosted.stop();
+    assert!(!bench.inbox.put_back(taken), "nobody is to be woken");
+    for asked in asked {
+        asked.fails_with(ErrorKind::Draining).await;
+    }
+    assert!(bench.inbox.is_idle());
+}
+
+#[actix::test]
+async fn what_comes_while_a_slice_is_worked_on_is_woken_for_at_its_end() {
+    let inbox = Inbox::new("none", 100, Taking::Batch);
+    let wakes = Arc::new(AtomicUsize::new(0));
+    let seen = Arc::clone(&wakes);
+    inbox.attach(Arc::new(move |_| {
+        seen.fetch_add(1, Ordering::Relaxed);
+    }));
+    let invocation = || Invocation {
+        entry: 0,
+        body: Bytes::new(),
+        deadline: Instant::now() + PATIENCE,
+        reply: ReplyTo::nobody(),
+    };
+    let mut taken = VecDeque::new();
+    inbox.take(&mut taken);
+    let before = wakes.load(Ordering::Relaxed);
+    inbox.push_all(&mut VecDeque::from([invocation(), invocation()]));
+    assert_eq!(wakes.load(Ordering::Relaxed), before, "the actor is at work");
+    assert!(inbox.put_back(taken));
+    let mut taken = VecDeque::new();
+    inbox.take(&mut taken);
+    assert_eq!(taken.len(), 2);
+    taken.pop_front();
+    assert!(inbox.put_back(taken), "one is left");
+    let mut taken = VecDeque::new();
+    inbox.take(&mut taken);
+    taken.clear();
+    assert!(!inbox.put_back(taken), "nothing is");
+    inbox.push_all(&mut VecDeque::from([invocation()]));
+    assert_eq!(wakes.load(Ordering::Relaxed), before + 1);
+}
+
+#[actix::test]
 async fn a_handler_and_its_future_know_whose_call_they_work_on() {
     let bench = Bench::new(100);
     assert_eq!(bench.ask(Scoped).reply().await, (true, true));

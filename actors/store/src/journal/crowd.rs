@@ -1,6 +1,7 @@
 //! Those of one thread who wait for the same group without a task of their own: they are told in one go.
 
 use std::cell::RefCell;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
 
@@ -52,7 +53,13 @@ impl Crowd {
         self.group.settled().await;
         let waiting = self.waiting.take();
         if let Some(outcome) = self.group.outcome() {
-            waiting.into_iter().for_each(|told| told(outcome.clone()));
+            for told in waiting {
+                // A panic of one would strike all behind it.
+                let told = AssertUnwindSafe(|| told(outcome.clone()));
+                if catch_unwind(told).is_err() {
+                    tracing::error!("what was to be done once a change is saved has panicked");
+                }
+            }
         }
     }
 }

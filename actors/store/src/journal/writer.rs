@@ -2,8 +2,8 @@
 //!
 //! It is a thread because a sync blocks. A sync is cheap where it has nothing to tell the file system: no new blocks, no
 //! new length. So room is made in a segment long before it is needed, as zeros, in few and large steps; a group
-//! overwrites them. A segment that is full is cut to its length before the next one begins. After a failure everything that waits is refused; the next write begins a
-//! new segment, as the state of the old one is not known.
+//! overwrites them. A segment that is full is cut to its length before the next one begins. After a failure all of the
+//! group is refused; the next write begins a new segment, as the state of the old one is not known.
 
 use std::fs::File;
 use std::io;
@@ -66,6 +66,8 @@ impl Journal {
         counters
             .bytes
             .store(segments.iter().map(|(_, length)| length).sum(), Ordering::Relaxed);
+        // What stands in earlier segments was replayed.
+        unwritten.begin_segment(next);
         let writer = Writer {
             folder,
             unwritten,

@@ -66,7 +66,6 @@ impl Conn {
         let waiting = inner.outbox.waiting() >= self.settings.max_queue;
         let places = self.settings.max_calls.saturating_sub(inner.calls.len());
         let refused = batch.split_off(if waiting { 0 } else { places });
-        let full = (!refused.is_empty()).then(|| self.full(&inner));
         let begin = inner.outbox.mark();
         let mut calls = std::mem::take(&mut batch.calls);
         let messages = calls.len();
@@ -81,6 +80,7 @@ impl Conn {
         batch.calls = calls;
         inner.outbox.put_frames(&batch.frames, messages);
         batch.clear();
+        let full = (!refused.is_empty()).then(|| self.full(&inner));
         wake_with_calls(inner);
         if let Some(full) = full {
             for call in refused {
