@@ -16,7 +16,7 @@ use lampyris_runtime::codec;
 use lampyris_runtime::error::{ErrorKind, Fault};
 use lampyris_runtime::link::{Peer, Term};
 use lampyris_runtime::name::NodeName;
-use lampyris_runtime::reply::{ReplySink, ReplyTo, Write, Wrote};
+use lampyris_runtime::reply::{ReplySink, ReplyTo, Write, Wrote, as_it_is};
 use lampyris_runtime::trace::Traced;
 
 use crate::clock;
@@ -279,12 +279,9 @@ pub(crate) async fn call_traced(
     codec::scan(&body).map_err(|why| Fault::new(ErrorKind::BadPayload, format!("no MessagePack: {why}")))?;
     let slot = Arc::new(Slot::default());
     let id = lampyris_runtime::name::HandlerId::of(handler);
-    let mut write = |out: &mut BytesMut| {
-        out.extend_from_slice(&body);
-        Ok(Wrote::Reply)
-    };
     let reply = ReplyTo::new(slot.clone(), 0).traced(trace);
-    peer.call(id, Term::new(clock::now(), timeout), &mut write, reply);
+    let term = Term::new(clock::now(), timeout);
+    outgoing::call(peer, id, term, &mut as_it_is(&body), reply);
     std::future::poll_fn(move |task| {
         let mut state = slot.lock();
         match std::mem::take(&mut *state) {

@@ -66,13 +66,13 @@ impl FromLink {
 
 impl Intake for FromLink {
     fn request(&mut self, request: Request) {
-        if !matches!(self.last, Some((of, _)) if of == request.handler) {
-            let Some(route) = self.router.remote(request.handler) else {
-                return self.refuse(&request);
-            };
-            self.last = Some((request.handler, route.clone()));
-        }
-        let Some((_, route)) = &self.last else { return };
+        let route = match &self.last {
+            Some((of, route)) if *of == request.handler => route,
+            _ => match self.router.remote(request.handler) {
+                Some(route) => &self.last.insert((request.handler, route.clone())).1,
+                None => return self.refuse(&request),
+            },
+        };
         let Request {
             call,
             body,

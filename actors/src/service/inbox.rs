@@ -271,11 +271,8 @@ impl Inbox {
             rest.append(&mut queue.waiting);
             queue.waiting = rest;
         }
-        let wakes = self.taking == Taking::Batch && !queue.waiting.is_empty();
-        if self.taking == Taking::Batch {
-            queue.woken = wakes;
-        }
-        wakes
+        queue.woken = !queue.waiting.is_empty();
+        queue.woken && self.taking == Taking::Batch
     }
 
     /// Wakes the actor once more, after a slice that left something.

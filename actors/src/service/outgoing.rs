@@ -8,10 +8,9 @@
 
 use std::cell::Cell;
 
-use bytes::BytesMut;
 use lampyris_runtime::link::{Batch, Peer, Term, TooLong};
 use lampyris_runtime::name::HandlerId;
-use lampyris_runtime::reply::{ReplyTo, Write, Wrote};
+use lampyris_runtime::reply::{ReplyTo, Write, as_it_is};
 
 /// When so many bytes have gathered, they leave.
 const MOST: usize = 64 * 1024;
@@ -107,11 +106,7 @@ impl Outgoing {
             self.send();
         }
         if let Err(TooLong { body, reply }) = added {
-            let mut write = |out: &mut BytesMut| {
-                out.extend_from_slice(&body);
-                Ok(Wrote::Reply)
-            };
-            peer.call(handler, term, &mut write, reply);
+            peer.call(handler, term, &mut as_it_is(&body), reply);
         }
     }
 

@@ -213,10 +213,7 @@ mod tests {
             let after = after.map(|(gold, level)| Player { id: 1, gold, level });
             let before = std::mem::replace(&mut self.entity, after);
             self.number += 1;
-            let ticket = Ticket {
-                group: Arc::clone(group),
-                number: self.number,
-            };
+            let ticket = Ticket::of(group, self.number);
             self.coming.add(&op, &ticket, before);
         }
 

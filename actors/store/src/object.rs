@@ -193,10 +193,10 @@ impl<E: Entity> Object<E> {
             let changed = change(&mut after);
             let wanted = changed.is_ok();
             outcome = Some(changed);
-            let mut columns = after.changes(before);
             if !wanted {
                 return Ok(None);
             }
+            let mut columns = after.changes(before);
             if columns.is_empty() {
                 left = Some(look(&after));
                 return Ok(None);

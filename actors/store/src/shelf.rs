@@ -268,10 +268,7 @@ mod tests {
         let mut state = lock(&cell.state);
         state.coming.listed = true;
         unwritten.touch(Arc::<Cell<Player>>::clone(cell));
-        let ticket = Ticket {
-            group: Arc::clone(&group),
-            number: 1,
-        };
+        let ticket = Ticket::of(&group, 1);
         let before = state.entity.clone();
         state.coming.add(&op, &ticket, before);
         group

@@ -8,14 +8,14 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 
 use super::LinkSettings;
 use super::conn::{Conn, Refused};
 use super::term::Term;
 use crate::error::{ErrorKind, Fault};
 use crate::name::{HandlerId, NodeName};
-use crate::reply::{ReplyTo, Wrote};
+use crate::reply::{ReplyTo, as_it_is};
 
 /// The queue of one peer.
 #[derive(Default)]
@@ -113,10 +113,7 @@ impl HeldCall {
 
     /// Puts it on its way, with the time that is left.
     pub(super) fn send(self, conn: &Arc<Conn>, now: Instant) {
-        let mut write = |out: &mut BytesMut| {
-            out.extend_from_slice(&self.body);
-            Ok(Wrote::Reply)
-        };
+        let mut write = as_it_is(&self.body);
         let Some(reply) = self.reply else {
             if let Err(fault) = conn.notify(self.handler, &mut write) {
                 tracing::warn!(%fault, "a notification that waited was dropped");

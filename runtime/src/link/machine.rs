@@ -190,11 +190,7 @@ impl Machine {
     }
 
     fn on_request(&mut self, (call, budget, handler): (u64, u32, HandlerId), body: Bytes, now: Instant) {
-        let trace = if self.trace.is_some() {
-            self.trace.take()
-        } else {
-            None
-        };
+        let trace = self.trace.take();
         if budget == 0 {
             let fault = Fault::new(ErrorKind::Expired, "no time was left when it arrived");
             return self.seated.conn.fault(call, fault);

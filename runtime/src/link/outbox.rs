@@ -11,7 +11,7 @@ use std::collections::VecDeque;
 use bytes::{Bytes, BytesMut};
 
 use crate::error::Fault;
-use crate::reply::Write;
+use crate::reply::{Write, as_it_is};
 use crate::wire::{self, CHUNK, Frame, Head};
 
 /// About how many bytes are handed to the socket before heartbeats get their turn.
@@ -119,14 +119,7 @@ impl Outbox {
     /// Adds a message whose body stands already; a long one is not copied.
     pub(crate) fn put_bytes(&mut self, head: Head, body: &Bytes, limit: usize) -> Result<(), Fault> {
         if body.len() <= CHUNK || body.len() > limit {
-            return self.put(
-                head,
-                &mut |out| {
-                    out.extend_from_slice(body);
-                    Ok(crate::reply::Wrote::Reply)
-                },
-                limit,
-            );
+            return self.put(head, &mut as_it_is(body), limit);
         }
         self.put_long(head, body);
         Ok(())

@@ -21,7 +21,7 @@ const HEADER: usize = 17;
 const UNCOUNTED: usize = 13;
 /// Where the length stands, a number of four bytes.
 const LENGTH: usize = 9;
-/// Where the command id stands, behind the length.
+/// Where the command id stands, the first of what the length counts.
 const COMMAND: usize = UNCOUNTED;
 /// The least length: a command id without a payload.
 const LEAST: usize = 4;
@@ -85,15 +85,12 @@ impl Dialect for Firefly {
             return Err(Refused::TooLarge { length, limit });
         }
         let frame = UNCOUNTED + length;
-        if bytes.len() < frame {
+        let Some(command) = number(bytes, COMMAND).filter(|_| bytes.len() >= frame) else {
             return Ok(Found::Partial(Some(frame)));
-        }
-        Ok(match number(bytes, COMMAND) {
-            Some(command) => Found::Frame {
-                command,
-                payload: HEADER..frame,
-            },
-            None => Found::Partial(Some(frame)),
+        };
+        Ok(Found::Frame {
+            command,
+            payload: HEADER..frame,
         })
     }
 

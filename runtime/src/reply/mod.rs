@@ -30,6 +30,14 @@ pub enum Wrote {
 /// Writes a body behind whatever the buffer holds already; on an error the sink cuts the buffer back.
 pub type Write<'a> = &'a mut dyn FnMut(&mut BytesMut) -> Result<Wrote, Fault>;
 
+/// A [`Write`] of a body that stands already.
+pub fn as_it_is(body: &[u8]) -> impl FnMut(&mut BytesMut) -> Result<Wrote, Fault> {
+    move |out| {
+        out.extend_from_slice(body);
+        Ok(Wrote::Reply)
+    }
+}
+
 /// Turns the body of a reply, as it came over a link, into what the next one in the chain is sent.
 pub type Relay = fn(&[u8], &mut BytesMut) -> Result<Wrote, Fault>;
 
@@ -41,10 +49,7 @@ pub trait ReplySink: Send + Sync {
 
     /// The same with a reply whose body stands already.
     fn reply_bytes(&self, id: u64, body: Bytes) -> Option<ErrorKind> {
-        self.reply(id, &mut |out| {
-            out.extend_from_slice(&body);
-            Ok(Wrote::Reply)
-        })
+        self.reply(id, &mut as_it_is(&body))
     }
 
     /// Several replies of other calls that came together over a link, in their order. Notes of each what the caller is

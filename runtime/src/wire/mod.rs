@@ -203,10 +203,7 @@ impl Head {
             return Err(Broken::Short(kind));
         }
         let head = match kind {
-            Self::REQUEST => match from.first_chunk() {
-                Some(fields) => Self::request(fields),
-                None => return Err(Broken::Short(kind)),
-            },
+            Self::REQUEST => Self::request(from.first_chunk().ok_or(Broken::Short(kind))?),
             Self::NOTIFY => Self::Notify {
                 handler: HandlerId(from.get_u32()),
             },

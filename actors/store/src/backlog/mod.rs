@@ -1,4 +1,5 @@
-//! What is in the journal and not yet in the database, as far as it has been collected. A pure machine: it is told the time, and does no work itself.
+//! What is in the journal and not yet in the database, as far as it has been collected. A pure machine: it is told the
+//! time, and does no work itself.
 //!
 //! Invariants:
 //! - There is at most one waiting change for each entity, with the newest value of each column.

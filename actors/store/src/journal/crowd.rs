@@ -73,13 +73,6 @@ mod tests {
     use super::*;
     use crate::journal::group::Fate;
 
-    fn ticket(group: &Arc<Group>) -> Ticket {
-        Ticket {
-            group: Arc::clone(group),
-            number: 0,
-        }
-    }
-
     fn local(work: impl Future<Output = ()>) {
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         LocalSet::new().block_on(&runtime, work);
@@ -92,7 +85,8 @@ mod tests {
             let told = Rc::new(RefCell::new(Vec::new()));
             let wait = |group: usize, number: usize| {
                 let told = Rc::clone(&told);
-                ticket(&groups[group]).then(move |outcome| told.borrow_mut().push((number, outcome.is_ok())));
+                Ticket::of(&groups[group], 0)
+                    .then(move |outcome| told.borrow_mut().push((number, outcome.is_ok())));
             };
             (0..3).for_each(|number| wait(0, number));
             (3..5).for_each(|number| wait(1, number));
@@ -116,7 +110,7 @@ mod tests {
         let (group, kept) = (Arc::default(), Rc::new(()));
         local(async {
             let kept = Rc::clone(&kept);
-            ticket(&group).then(move |_| drop(kept));
+            Ticket::of(&group, 0).then(move |_| drop(kept));
             assert_eq!(Rc::strong_count(&NEWEST.with_borrow(Weak::upgrade).unwrap()), 2);
         });
         assert_eq!(Rc::strong_count(&kept), 1);

@@ -103,6 +103,15 @@ pub(crate) struct Ticket {
     pub(crate) number: u64,
 }
 
+#[cfg(test)]
+impl Ticket {
+    /// That of a change of this number in a group.
+    pub(crate) fn of(group: &Arc<Group>, number: u64) -> Self {
+        let group = Arc::clone(group);
+        Self { group, number }
+    }
+}
+
 impl Ticket {
     /// Waits until the change is safe; `other` is a runtime for when the caller has none.
     ///
@@ -125,13 +134,6 @@ impl Ticket {
 mod tests {
     use super::*;
 
-    fn ticket(group: &Arc<Group>) -> Ticket {
-        Ticket {
-            group: Arc::clone(group),
-            number: 0,
-        }
-    }
-
     fn safe() -> Fate {
         let since = Instant::now();
         Fate::Safe { segment: 1, since }
@@ -148,7 +150,7 @@ mod tests {
         let other = there.handle().clone();
         let waiting: Vec<_> = (0..100)
             .map(|at| {
-                let (ticket, other) = (ticket(&group), other.clone());
+                let (ticket, other) = (Ticket::of(&group, 0), other.clone());
                 let on = if at % 2 == 0 { &here } else { &there };
                 on.spawn(async move { ticket.safe(&other).await })
             })
@@ -163,7 +165,7 @@ mod tests {
             here.block_on(tokio::task::yield_now());
             assert_eq!(on.block_on(task).unwrap(), Ok(()), "{at}");
         }
-        assert!(here.block_on(ticket(&group).safe(&other)).is_ok());
+        assert!(here.block_on(Ticket::of(&group, 0).safe(&other)).is_ok());
     }
 
     #[test]
@@ -171,7 +173,7 @@ mod tests {
         let (short, long) = (runtime(), runtime());
         let group = Arc::new(Group::default());
         let other = long.handle().clone();
-        let (first, second) = (ticket(&group), ticket(&group));
+        let (first, second) = (Ticket::of(&group, 0), Ticket::of(&group, 0));
         let lost = other.clone();
         short.spawn(async move { first.safe(&lost).await });
         short.block_on(tokio::task::yield_now());
@@ -190,7 +192,7 @@ mod tests {
             .build()
             .unwrap();
         let group = Arc::new(Group::default());
-        let ticket = ticket(&group);
+        let ticket = Ticket::of(&group, 0);
         let handle = other.handle().clone();
         let waits = std::thread::spawn(move || {
             let mut waiting = std::pin::pin!(ticket.safe(&handle));

@@ -30,13 +30,10 @@ impl Conn {
             reply.fault(fault);
             return Err(Refused::Answered);
         }
-        if inner.budget.0 != term {
-            inner.budget = (term, term.millis());
-        }
         let call = inner.calls.next_id();
         let head = Head::Request {
             call,
-            budget: inner.budget.1,
+            budget: term.millis(),
             handler,
         };
         let mark = inner.outbox.mark();
@@ -129,11 +126,7 @@ impl Conn {
 
 /// Wakes the task, also if it has slept because there was no call whose deadline had to be looked after.
 fn wake_with_calls(mut inner: MutexGuard<'_, Inner>) {
-    let at_ease = if inner.at_ease.is_some() {
-        inner.at_ease.take()
-    } else {
-        None
-    };
+    let at_ease = inner.at_ease.take();
     wake(inner);
     if let Some(task) = at_ease {
         task.wake();

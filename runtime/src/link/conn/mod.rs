@@ -22,7 +22,6 @@ use super::LinkSettings;
 use super::calls::Calls;
 use super::handshake::Identity;
 use super::outbox::{Outbox, Stage};
-use super::term::Term;
 use crate::reply::ReplyTo;
 use crate::wire::{Frame, Goodbye};
 pub use counters::Counters;
@@ -56,8 +55,6 @@ pub struct Conn {
 struct Inner {
     outbox: Outbox,
     calls: Calls,
-    /// The milliseconds of the last call's time: calls that are made together often have the same.
-    budget: (Term, u32),
     /// The task, when it waits for something to write.
     waker: Option<Waker>,
     /// The task, when it has no deadline to look after.
@@ -98,7 +95,6 @@ impl Conn {
             inner: Mutex::new(Inner {
                 outbox: Outbox::default(),
                 calls: Calls::new(now),
-                budget: (Term { now, until: now }, 0),
                 waker: None,
                 at_ease: None,
                 ending: None,

@@ -34,7 +34,7 @@ use crate::link::held::{Held, HeldCall};
 use crate::link::task::clock;
 use crate::link::term::Term;
 use crate::name::{HandlerId, NodeName};
-use crate::reply::{ReplyTo, Write, Wrote};
+use crate::reply::{ReplyTo, Write, Wrote, as_it_is};
 use crate::trace::Traced;
 #[cfg(test)]
 pub(crate) use asked::Asked;
@@ -232,11 +232,7 @@ impl Peer {
             return;
         }
         for (call, body) in batch.take() {
-            let mut write = |out: &mut BytesMut| {
-                out.extend_from_slice(&body);
-                Ok(Wrote::Reply)
-            };
-            self.call(call.handler, call.term, &mut write, call.reply);
+            self.call(call.handler, call.term, &mut as_it_is(&body), call.reply);
         }
     }
 
