@@ -1,16 +1,19 @@
 //! Guests: thousands of clients in a process of their own, as no process may open as many files as there are to be
 //! clients. They connect, each asks for one thing and has its answer, and then they do what their host says.
 //!
+//! Each has a port of its own, at an address that no other process of guests has: were the system to choose, it would look for
+//! one among all that are taken or were of late, which takes it longer than all else that a guest does.
+//!
 //! The process says `served COUNT in NANOS`; told `ask`, each guest asks once more, and told `push`, the first of them asks for a
 //! push to all. It leaves when its standard input ends.
 
 use std::cell::{Cell, RefCell};
 use std::io;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio::sync::{Notify, Semaphore};
 use tokio::task::LocalSet;
 
@@ -27,6 +30,9 @@ const PUSHED: u32 = 9000;
 
 /// What a guest asks for, and what is pushed.
 const TEXT: &str = "a text of a length that pushes have, neither long nor quite short";
+
+/// The port of the first guest.
+const FIRST_PORT: u16 = 10_000;
 
 /// Guests that are on their way at the same time.
 const AT_ONCE: usize = 128;
@@ -124,6 +130,8 @@ impl Guests {
 struct House {
     to: SocketAddr,
     count: usize,
+    /// That of the next guest.
+    port: Cell<u16>,
     question: Vec<u8>,
     command: u32,
     /// Frames of the kind that is waited for, since somebody began to count.
@@ -144,6 +152,7 @@ pub fn attend(to: SocketAddr, count: usize, command: u32) -> io::Result<()> {
     let house = Rc::new(House {
         to,
         count,
+        port: Cell::new(FIRST_PORT),
         question: encode(command, TEXT),
         command,
         came: Cell::new(0),
@@ -179,7 +188,7 @@ impl House {
     /// One guest: comes, asks, and then listens.
     async fn be_guest(&self) -> io::Result<()> {
         let coming = self.on_the_way.acquire().await.map_err(io::Error::other)?;
-        let stream = Rc::new(TcpStream::connect(self.to).await?);
+        let stream = Rc::new(self.socket()?.connect(self.to).await?);
         stream.set_nodelay(true)?;
         stream.try_write(&self.question)?;
         self.streams.borrow_mut().push(Rc::clone(&stream));
@@ -197,6 +206,17 @@ impl House {
             // The first that came was its answer: the next may come.
             drop(coming.take());
         }
+    }
+
+    /// That of the next guest.
+    fn socket(&self) -> io::Result<TcpSocket> {
+        let [_, low, middle, high] = std::process::id().to_be_bytes();
+        let port = self.port.get();
+        self.port.set(port + 1);
+        let socket = TcpSocket::new_v4()?;
+        // 127.0.0.0/16 is everybody's.
+        socket.bind((Ipv4Addr::new(127, low.wrapping_add(1), middle, high), port).into())?;
+        Ok(socket)
     }
 
     fn frame(&self, command: u32) {

@@ -11,6 +11,10 @@ use cluster_tests::experiments::report::{Results, Setting, Status};
 use cluster_tests::experiments::{Experiment, Strength, all, find, run};
 use cluster_tests::{bare, guests};
 
+/// As the nodes have it that the bare servers are compared with.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// What is promised, and whether it holds.
 #[derive(Parser)]
 #[command(name = "cluster-tests")]

@@ -51,6 +51,11 @@ pub fn processor_time(pid: u32) -> Option<Duration> {
     Some(TICK * ticks)
 }
 
+/// How many files a process has open, connections among them.
+pub fn open_files(pid: u32) -> usize {
+    fs::read_dir(format!("/proc/{pid}/fd")).map_or(0, Iterator::count)
+}
+
 /// The dead children of these processes whose end nobody has taken.
 pub fn zombies_of(parents: &[u32]) -> Vec<u32> {
     let Ok(processes) = fs::read_dir("/proc") else {

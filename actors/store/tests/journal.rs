@@ -7,40 +7,81 @@
 
 mod stage;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use lampyris_store::{Health, StoreError};
+use lampyris_store::{Health, Object, Store, StoreError};
 
-use stage::{LIMIT, lazy, player, players};
+use stage::{LIMIT, Player, lazy, player, players};
 
 /// The segments of a node's journal, oldest first.
-fn segments(folder: &Path) -> Vec<std::path::PathBuf> {
+fn segments(folder: &Path) -> Vec<PathBuf> {
+    files(folder, "journal")
+}
+
+fn files(folder: &Path, ending: &str) -> Vec<PathBuf> {
     let files = std::fs::read_dir(folder.join("game1-journal")).unwrap();
     let mut paths: Vec<_> = files.map(|file| file.unwrap().path()).collect();
-    paths.retain(|path| path.extension().is_some_and(|ending| ending == "journal"));
+    paths.retain(|path| path.extension().is_some_and(|found| found == ending));
     paths.sort();
     paths
 }
 
+/// Adds so much gold one by one, has it written, and waits until the journal has put its full segments away.
+async fn earn_and_flush(store: &Store, ann: &Object<Player>, gold: i64, folder: &Path) {
+    for _ in 0..gold {
+        ann.update(|ann| ann.gold += 1).await.unwrap();
+    }
+    assert!(segments(folder).len() > 3);
+    store.flush().await.unwrap();
+    let begun = Instant::now();
+    while segments(folder).len() > 1 {
+        assert!(begun.elapsed() < LIMIT, "{:?}", segments(folder));
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
 #[tokio::test]
-async fn full_segments_are_deleted_once_the_database_has_what_is_in_them() {
+async fn full_segments_are_put_away_once_the_database_has_what_is_in_them() {
     let folder = tempfile::tempdir().unwrap();
     let mut settings = lazy("game1", folder.path());
     settings.journal.segment_size = 4096;
     let (store, all) = players(settings);
     let ann = all.load_or_insert("ann", || player("ann")).await.unwrap();
-    for _ in 0..400 {
-        ann.update(|ann| ann.gold += 1).await.unwrap();
-    }
-    assert!(segments(folder.path()).len() > 3);
-    store.flush().await.unwrap();
-    let begun = Instant::now();
-    while segments(folder.path()).len() > 1 {
-        assert!(begun.elapsed() < LIMIT, "{:?}", segments(folder.path()));
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    earn_and_flush(&store, &ann, 400, folder.path()).await;
     assert!(store.snapshot().unwrap().journal_bytes < 8192);
+    assert_eq!(files(folder.path(), "spare").len(), 4);
+}
+
+#[tokio::test]
+async fn a_spared_file_holds_what_was_written_to_it_last_and_may_be_missing() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut settings = lazy("game1", folder.path());
+    settings.journal.segment_size = 4096;
+    for life in 1..=4 {
+        let (store, all) = players(settings.clone());
+        let ann = all.load_or_insert("ann", || player("ann")).await.unwrap();
+        earn_and_flush(&store, &ann, 300, folder.path()).await;
+        let spares = files(folder.path(), "spare");
+        if life == 3 {
+            // As somebody might who is short of room.
+            spares
+                .iter()
+                .for_each(|spare| std::fs::remove_file(spare).unwrap());
+        }
+        // Over what they held, and not to their ends.
+        for _ in 0..130 {
+            ann.update(|ann| ann.gold += 1).await.unwrap();
+        }
+        let newest = segments(folder.path()).pop().unwrap().with_extension("");
+        assert!(spares.iter().all(|spare| spare.with_extension("") < newest));
+        // As after a kill: what is not in the database is in the journal.
+        drop((ann, all, store));
+        let (store, all) = players(settings.clone());
+        let ann = all.load("ann").await.unwrap().unwrap();
+        assert_eq!(ann.read(|ann| ann.gold), Ok(430 * life));
+        drop((ann, all, store));
+    }
 }
 
 #[tokio::test]

@@ -193,7 +193,12 @@ impl Line {
         state.close(reason);
         state.out = BytesMut::new();
         state.say_end();
-        state.socket = None;
+        if let Some(socket) = state.socket.take()
+            && reason == Reason::Left
+        {
+            // Who has said that he leaves learns by the end of the connection itself: one call to the system less.
+            socket.forget();
+        }
         state.task = None;
     }
 

@@ -12,8 +12,9 @@
 //!
 //! The body is a change, see [`super::body`].
 //!
-//! The number of the segment in the checksum keeps a record of an older file, whose blocks the file system gave to
-//! this one, from being read as one of it. A record that is not whole ends the segment: see [`Rest`].
+//! Behind the last record of a segment that is being written stand eight zeros ([`END`]), and then whatever the file
+//! held before: zeros, or records of the segment that it was. The number of the segment in the checksum keeps those from
+//! being read as its own. A record that is not whole ends the segment: see [`Rest`].
 
 use super::body::{Of, Reader, put_change, take_change};
 use crate::change::{Change, Op};
@@ -26,6 +27,8 @@ pub(crate) const MAX_BODY: usize = 16 << 20;
 const MAGIC: [u8; 4] = *b"LMPJ";
 const VERSION: u8 = 1;
 const FRAME: usize = 8;
+/// Stands behind the last record, until there is another one.
+pub(crate) const END: [u8; FRAME] = [0; FRAME];
 
 /// The head of a segment.
 pub(crate) fn head(segment: u64) -> [u8; HEAD] {
@@ -102,7 +105,7 @@ pub(crate) struct Scan {
 pub(crate) enum Rest {
     /// Nothing.
     None,
-    /// Zeros: room that was made for records to come. Only the newest segment has it.
+    /// The mark of the end, and room for records to come. Only the newest segment has it.
     Room,
     /// Something else. In the newest segment that is a write which was cut off by a crash, and was never
     /// acknowledged; in an older one it is damage.
@@ -113,7 +116,7 @@ impl Rest {
     fn of(bytes: &[u8]) -> Self {
         match bytes {
             [] => Self::None,
-            bytes if bytes.iter().all(|byte| *byte == 0) => Self::Room,
+            bytes if bytes.iter().take(FRAME).all(|byte| *byte == 0) => Self::Room,
             _ => Self::Torn,
         }
     }
@@ -290,8 +293,11 @@ mod tests {
         let (bytes, ends) = segment(&[Dice(1).change()]);
         let noise = bytes[HEAD..].iter().map(|byte| byte ^ 9).collect();
         let half_a_record_in_its_room = [&bytes[HEAD..HEAD + 9], &[0; 4096]].concat();
+        let an_older_segments = [&END, &bytes[HEAD..]].concat();
         for (tail, rest) in [
             (vec![0; 4096], Rest::Room),
+            (vec![0; 3], Rest::Room),
+            (an_older_segments, Rest::Room),
             (vec![255; 100], Rest::Torn),
             (noise, Rest::Torn),
             (half_a_record_in_its_room, Rest::Torn),

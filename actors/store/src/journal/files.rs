@@ -5,15 +5,17 @@
 //! | `lock` | held by the process that writes |
 //! | `id` | sixteen hexadecimal digits, drawn when the folder was made; part of the owner's name in leases |
 //! | `0000000000000001.journal` | a segment; the number is hexadecimal and never used again |
+//! | `0000000000000001.spare` | what was a segment, and will be another one: its blocks are there already |
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
-use super::codec::{HEAD, Rest, head, scan};
+use super::codec::{END, HEAD, Rest, head, scan};
 use crate::change::Change;
 
-const ENDING: &str = "journal";
+const SEGMENT: &str = "journal";
+const SPARE: &str = "spare";
 
 /// The folder, while this process has it.
 pub(crate) struct Folder {
@@ -51,19 +53,28 @@ impl Folder {
 
     /// The segments and their lengths, oldest first.
     pub(crate) fn segments(&self) -> io::Result<Vec<(u64, u64)>> {
-        let mut segments = Vec::new();
+        self.numbered(SEGMENT)
+    }
+
+    /// What were segments, and their lengths, oldest first.
+    pub(crate) fn spares(&self) -> io::Result<Vec<(u64, u64)>> {
+        self.numbered(SPARE)
+    }
+
+    fn numbered(&self, wanted: &str) -> io::Result<Vec<(u64, u64)>> {
+        let mut numbered = Vec::new();
         for entry in fs::read_dir(&self.path)? {
             let entry = entry?;
             let path = entry.path();
             let number = path
                 .file_stem()
                 .and_then(|stem| u64::from_str_radix(stem.to_str()?, 16).ok());
-            if let Some(number) = number.filter(|_| path.extension().is_some_and(|ending| ending == ENDING)) {
-                segments.push((number, entry.metadata()?.len()));
+            if let Some(number) = number.filter(|_| path.extension().is_some_and(|ending| ending == wanted)) {
+                numbered.push((number, entry.metadata()?.len()));
             }
         }
-        segments.sort_unstable();
-        Ok(segments)
+        numbered.sort_unstable();
+        Ok(numbered)
     }
 
     /// Reads all changes with the numbers of their segments, oldest first. What is behind the records of the newest
@@ -72,7 +83,7 @@ impl Folder {
         let segments = self.segments()?;
         let mut changes = Vec::new();
         for (at, (number, _)) in segments.iter().enumerate() {
-            let path = self.path_of(*number);
+            let path = self.path_of(*number, SEGMENT);
             let bytes = fs::read(&path)?;
             let damaged =
                 |why: &str| io::Error::new(io::ErrorKind::InvalidData, format!("{}: {why}", path.display()));
@@ -99,20 +110,37 @@ impl Folder {
         let mut file = OpenOptions::new()
             .create_new(true)
             .write(true)
-            .open(self.path_of(number))?;
+            .open(self.path_of(number, SEGMENT))?;
         file.write_all(&head(number))?;
         file.sync_all()?;
         self.sync()?;
         Ok(file)
     }
 
-    /// Deletes a segment.
-    pub(crate) fn remove(&self, number: u64) -> io::Result<()> {
-        fs::remove_file(self.path_of(number))
+    /// The same with the file of a segment that was spared. It is none of this number's until it has its head and the
+    /// end of its records.
+    pub(crate) fn begin_with(&self, spare: u64, number: u64) -> io::Result<File> {
+        let path = self.path_of(spare, SPARE);
+        let mut file = OpenOptions::new().write(true).open(&path)?;
+        file.write_all(&[&head(number)[..], &END].concat())?;
+        file.sync_all()?;
+        fs::rename(path, self.path_of(number, SEGMENT))?;
+        self.sync()?;
+        Ok(file)
     }
 
-    fn path_of(&self, number: u64) -> PathBuf {
-        self.path.join(format!("{number:016x}.{ENDING}"))
+    /// Keeps the file of a segment for another one.
+    pub(crate) fn spare(&self, number: u64) -> io::Result<()> {
+        fs::rename(self.path_of(number, SEGMENT), self.path_of(number, SPARE))
+    }
+
+    /// Deletes a segment.
+    pub(crate) fn remove(&self, number: u64) -> io::Result<()> {
+        fs::remove_file(self.path_of(number, SEGMENT))
+    }
+
+    fn path_of(&self, number: u64, ending: &str) -> PathBuf {
+        self.path.join(format!("{number:016x}.{ending}"))
     }
 
     fn sync(&self) -> io::Result<()> {

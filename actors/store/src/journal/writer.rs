@@ -1,9 +1,10 @@
 //! The thread that writes the journal: takes what has come, writes it in one go, syncs, acknowledges.
 //!
 //! It is a thread because a sync blocks. A sync is cheap where it has nothing to tell the file system: no new blocks, no
-//! new length. So room is made in a segment long before it is needed, as zeros, in few and large steps; a group
-//! overwrites them. A segment that is full is cut to its length before the next one begins. After a failure all of the
-//! group is refused; the next write begins a new segment, as the state of the old one is not known.
+//! new length. So groups overwrite what is there: the file of a segment that nobody needs is spared for a later one, and
+//! where there is none, room is made long before it is needed, as zeros, in few and large steps. A segment that is full
+//! is cut to its length before the next one begins. After a failure all of the group is refused; the next write begins
+//! a new segment, as the state of the old one is not known.
 
 use std::fs::File;
 use std::io;
@@ -12,7 +13,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use super::codec::{put_record, seal};
+use super::codec::{END, put_record, seal};
 use super::files::{EMPTY, Folder};
 use super::group::{Fate, Group, Ticket};
 use super::queue::{Batch, Receiver, Sender, queue};
@@ -32,6 +33,9 @@ const PACE: Duration = Duration::from_micros(500);
 const MANY: usize = 4;
 /// ... looked at no more often than this.
 const LOOK: Duration = Duration::from_millis(250);
+
+/// Most files of segments that are spared for later ones.
+const SPARES: usize = 4;
 
 /// Numbers for people.
 #[derive(Debug, Default)]
@@ -61,8 +65,10 @@ impl Journal {
     ) -> io::Result<Self> {
         let (queue, taken) = queue();
         let counters = Arc::new(Counters::default());
-        let segments = folder.segments()?;
-        let next = segments.last().map_or(1, |(number, _)| number + 1);
+        let (segments, spares) = (folder.segments()?, folder.spares()?);
+        // Above all that records were ever summed with, in whatever file they still stand.
+        let newest = segments.last().max(spares.last());
+        let next = newest.map_or(1, |(number, _)| number + 1);
         counters
             .bytes
             .store(segments.iter().map(|(_, length)| length).sum(), Ordering::Relaxed);
@@ -77,6 +83,7 @@ impl Journal {
             next,
             current: None,
             old: segments,
+            spares,
             looked: None,
         };
         std::thread::Builder::new()
@@ -131,25 +138,28 @@ struct Current {
     file: File,
     /// Bytes of its head and its records.
     length: u64,
-    /// Bytes of the file: behind the records there are zeros.
+    /// Bytes of the file. Behind the records there is the mark of their end, and whatever will be overwritten.
     room: u64,
 }
 
 impl Current {
-    /// Writes records behind the others; they are on stable storage if that is wanted.
-    fn append(&mut self, bytes: &[u8], sync: Sync, segment_size: u64) -> io::Result<()> {
-        let end = self.length + bytes.len() as u64;
+    /// Writes records behind the others, and the mark of the end behind them; they are on stable storage if that is
+    /// wanted.
+    fn append(&mut self, records: &mut Vec<u8>, sync: Sync, segment_size: u64) -> io::Result<()> {
+        let length = self.length + records.len() as u64;
+        records.extend(END);
+        let end = self.length + records.len() as u64;
         if sync == Sync::Always && end > self.room {
             let room = segment_size.min(ROOM.max(self.room * 2)).max(end);
             let zeros = usize::try_from(room - self.room).map_err(io::Error::other)?;
             self.file.write_all_at(&vec![0; zeros], self.room)?;
             self.room = room;
         }
-        self.file.write_all_at(bytes, self.length)?;
+        self.file.write_all_at(records, self.length)?;
         if sync == Sync::Always {
             self.file.sync_data()?;
         }
-        self.length = end;
+        self.length = length;
         Ok(())
     }
 
@@ -171,6 +181,8 @@ struct Writer {
     current: Option<Current>,
     /// Segments that are full, with their lengths.
     old: Vec<(u64, u64)>,
+    /// Files that are spared, with their lengths.
+    spares: Vec<(u64, u64)>,
     /// When it was last looked for what is to be written once more.
     looked: Option<Instant>,
 }
@@ -233,21 +245,33 @@ impl Writer {
         let number = self.next;
         // A number is used once, also when the file cannot be made whole.
         self.next += 1;
-        let file = self.folder.begin(number)?;
+        let (file, room) = self.begin(number)?;
         self.counters.bytes.fetch_add(EMPTY, Ordering::Relaxed);
         self.unwritten.begin_segment(number);
         Ok(Current {
             number,
             file,
             length: EMPTY,
-            room: EMPTY,
+            room,
         })
     }
 
+    /// The file of a new segment, and how long it is.
+    fn begin(&mut self, number: u64) -> io::Result<(File, u64)> {
+        if let Some((spare, length)) = self.spares.pop() {
+            match self.folder.begin_with(spare, number) {
+                Ok(file) => return Ok((file, length)),
+                Err(why) => tracing::warn!(%why, file = spare, "a spared file of the journal cannot be used"),
+            }
+        }
+        Ok((self.folder.begin(number)?, EMPTY))
+    }
+
     /// Writes records to a segment, which they will be on stable storage in if that is wanted; gives its number.
-    fn write(&mut self, records: &mut [u8]) -> io::Result<u64> {
+    fn write(&mut self, records: &mut Vec<u8>) -> io::Result<u64> {
         let mut current = self.segment()?;
         seal(records, current.number);
+        let length = current.length;
         if let Err(why) = current.append(records, self.sync, self.segment_size) {
             // What was not acknowledged shall not stand before what will be.
             if let Err(why) = current.cut() {
@@ -259,7 +283,7 @@ impl Writer {
         self.counters.syncs.fetch_add(1, Ordering::Relaxed);
         self.counters
             .bytes
-            .fetch_add(records.len() as u64, Ordering::Relaxed);
+            .fetch_add(current.length - length, Ordering::Relaxed);
         let number = current.number;
         self.current = Some(current);
         Ok(number)
@@ -294,22 +318,31 @@ impl Writer {
         }
     }
 
-    /// Deletes the segments that nobody needs.
+    /// Puts the segments away that nobody needs.
     fn retire(&mut self) {
         if self.old.is_empty() {
             return;
         }
         let needed = self.unwritten.oldest_segment();
-        let (folder, counters) = (&self.folder, &self.counters);
-        self.old.retain(|(number, length)| {
-            if *number >= needed {
+        let (folder, counters, spares) = (&self.folder, &self.counters, &mut self.spares);
+        self.old.retain(|&(number, length)| {
+            if number >= needed {
                 return true;
             }
-            if let Err(why) = folder.remove(*number) {
-                tracing::warn!(%why, segment = number, "a segment of the journal cannot be deleted");
+            let is_spared = spares.len() < SPARES;
+            let put_away = if is_spared {
+                folder.spare(number)
+            } else {
+                folder.remove(number)
+            };
+            if let Err(why) = put_away {
+                tracing::warn!(%why, segment = number, "a segment of the journal cannot be put away");
                 return true;
             }
-            counters.bytes.fetch_sub(*length, Ordering::Relaxed);
+            if is_spared {
+                spares.push((number, length));
+            }
+            counters.bytes.fetch_sub(length, Ordering::Relaxed);
             false
         });
     }

@@ -18,6 +18,10 @@ mod net;
 
 use std::process::ExitCode;
 
+/// As the demo has it.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     let apps = [gate::app(), net::app(), game::app(), exit::app()];
     lampyris::main(apps.into_iter().chain(many::apps()))

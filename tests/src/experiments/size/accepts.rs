@@ -6,9 +6,11 @@ use super::{ECHO, Experiment, Record, Strength, apart, median, must, pids, used}
 use crate::Cluster;
 use crate::bare::Bare;
 use crate::guests::Guests;
+use crate::vitals::open_files;
+use crate::wait::{PATIENCE, within};
 
 /// Each client connects, asks for an echo and stays; 128 are on their way at a time. Each server has a processor of its
-/// own, beside that of the clients.
+/// own, beside that of the clients, and a round begins when those of the one before have left.
 pub(super) const ACCEPTS: Experiment = Experiment {
     id: "R-81",
     title: "10,000 clients come as fast as they can (500 in the short form), here and at a bare accept loop",
@@ -67,6 +69,13 @@ fn round(addr: SocketAddr, pid: u32, count: usize) -> Round {
     apart(&[pid], &[guests.pid()]);
     let time = guests.served();
     let cost = used(&[pid]) - before;
+    let files = open_files(pid);
+    drop(guests);
+    let left = within(4 * PATIENCE, || (open_files(pid) + count <= files).then_some(()));
+    assert!(
+        left.is_some(),
+        "the server keeps connections whose clients are gone"
+    );
     Round {
         rate: count as f64 / time.as_secs_f64(),
         cost: cost.as_secs_f64() * 1e6 / count as f64,
