@@ -31,8 +31,10 @@ use crate::message::Origin;
 use crate::service::{Invocation, Route, Visits};
 use admission::Pause;
 
-/// Room that is made for one read, in bytes.
+/// Room that is made for one read, in bytes: for twice what the last one has brought, within these bounds. Long frames come
+/// in few reads then, and clients that say little hold little.
 const READ_STEP: usize = 8 * 1024;
+const MOST_READ: usize = 64 * 1024;
 
 /// News of a session are for whenever its service has time: nobody waits for an answer.
 const NEWS_LIFE: Duration = Duration::from_secs(24 * 3600);
@@ -51,6 +53,8 @@ pub(super) struct Connection {
     read: OwnedReadHalf,
     /// How many calls came together the last time.
     usual: usize,
+    /// How many bytes the last read has brought.
+    last_read: usize,
     /// What was read and not yet decoded.
     buffer: BytesMut,
     /// With TLS, what was read and is no whole record yet.
@@ -85,6 +89,7 @@ impl Connection {
             session,
             read,
             usual: 0,
+            last_read: 0,
             buffer: BytesMut::new(),
             raw,
             shaking: false,
@@ -176,7 +181,7 @@ impl Connection {
             self.buffer = self.net.lend_room();
         }
         let into = self.raw.as_mut().unwrap_or(&mut self.buffer);
-        into.reserve(READ_STEP);
+        into.reserve((2 * self.last_read).clamp(READ_STEP, MOST_READ));
         match pin!(self.read.read_buf(into)).poll(task) {
             Poll::Pending => Ok(()),
             Poll::Ready(Ok(0)) => {
@@ -184,6 +189,7 @@ impl Connection {
                 Ok(())
             }
             Poll::Ready(Ok(bytes)) => {
+                self.last_read = bytes;
                 self.line.received(bytes);
                 self.decipher()
             }
