@@ -210,13 +210,21 @@ impl House {
 
     /// That of the next guest.
     fn socket(&self) -> io::Result<TcpSocket> {
-        let [_, low, middle, high] = std::process::id().to_be_bytes();
-        let port = self.port.get();
-        self.port.set(port + 1);
-        let socket = TcpSocket::new_v4()?;
+        let [_, high, middle, low] = std::process::id().to_be_bytes();
         // 127.0.0.0/16 is everybody's.
-        socket.bind((Ipv4Addr::new(127, low.wrapping_add(1), middle, high), port).into())?;
-        Ok(socket)
+        let own = Ipv4Addr::new(127, high.wrapping_add(1), middle, low);
+        loop {
+            let port = self.port.get();
+            self.port
+                .set(port.checked_add(1).ok_or(io::ErrorKind::AddrNotAvailable)?);
+            let socket = TcpSocket::new_v4()?;
+            match socket.bind((own, port).into()) {
+                Ok(()) => return Ok(socket),
+                // Somebody has it at all addresses.
+                Err(why) if why.kind() == io::ErrorKind::AddrInUse => {}
+                Err(why) => return Err(why),
+            }
+        }
     }
 
     fn frame(&self, command: u32) {

@@ -8,17 +8,12 @@
 
 use std::cell::Cell;
 
-use bytes::BytesMut;
 use lampyris_runtime::link::{Batch, Peer, Term, TooLong};
 use lampyris_runtime::name::HandlerId;
 use lampyris_runtime::reply::{ReplyTo, Write, as_it_is};
 
 /// When so many bytes have gathered, they leave.
 const MOST: usize = 64 * 1024;
-
-/// Behind a message of so many bytes the next one leaves on its own: it is likely to be as long, and to gather it would mean
-/// to copy it once more, which takes longer than all that is saved.
-const LONG: usize = 4 * 1024;
 
 thread_local! {
     /// In a box that is taken out while it is worked on: a type of the user's that sends while it is written sends at once.
@@ -30,8 +25,6 @@ thread_local! {
 struct Outgoing {
     to: To,
     calls: Batch,
-    /// Bytes of the last message.
-    last: usize,
 }
 
 /// To whom calls go.
@@ -108,21 +101,7 @@ impl Outgoing {
             self.send();
             self.to = To::Peer(peer.clone());
         }
-        let mut length = 0;
-        let mut write = |out: &mut BytesMut| {
-            let start = out.len();
-            let wrote = write(out)?;
-            length = out.len() - start;
-            Ok(wrote)
-        };
-        if self.last >= LONG {
-            self.send();
-            peer.call(handler, term, &mut write, reply);
-            self.last = length;
-            return;
-        }
-        let added = self.calls.add(handler, term, peer.longest(), &mut write, reply);
-        self.last = length;
+        let added = self.calls.add(handler, term, peer.longest(), write, reply);
         if added.is_err() || self.calls.bytes() >= MOST {
             self.send();
         }

@@ -122,7 +122,7 @@ pub struct JournalSettings {
     pub max_backlog: usize,
     /// A segment that has grown so large is followed by another one, in bytes.
     pub segment_size: u64,
-    /// Most bytes in the journal; more is overloaded.
+    /// Most bytes in the journal; more is overloaded. Room for records to come and up to four spared files are not counted.
     pub max_size: u64,
 }
 

@@ -54,7 +54,7 @@ async fn full_segments_are_put_away_once_the_database_has_what_is_in_them() {
 }
 
 #[tokio::test]
-async fn a_spared_file_holds_what_was_written_to_it_last_and_may_be_missing() {
+async fn a_spared_file_holds_what_was_written_to_it_last_and_may_be_empty_or_missing() {
     let folder = tempfile::tempdir().unwrap();
     let mut settings = lazy("game1", folder.path());
     settings.journal.segment_size = 4096;

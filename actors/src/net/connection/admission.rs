@@ -16,11 +16,11 @@ use tokio::time::Instant;
 use super::super::answers::Call;
 use super::super::counters::Reason;
 use super::super::line::Opening;
-use super::{Connection, READ_STEP};
+use super::Connection;
 use crate::service::{Arrival, Route, Router};
 
 /// A beginning of a frame below this is kept in a buffer of its own size, so that a client that stops in the middle
-/// of a header does not hold [`READ_STEP`] bytes. Above it, copying costs more than it saves.
+/// of a header does not hold the room of a read. Above it, copying costs more than it saves.
 const KEEP_SMALL: usize = 2 * 1024;
 
 /// Bytes of a refused frame that are logged.
@@ -173,7 +173,7 @@ impl Connection {
     fn await_rest(&mut self, size: Option<usize>, now: Instant) {
         self.limits.frame_goes_on(size, &self.line.settings, now);
         for buffer in self.raw.iter_mut().chain([&mut self.buffer]) {
-            if buffer.len() < KEEP_SMALL && buffer.capacity() >= READ_STEP / 2 {
+            if buffer.len() < KEEP_SMALL {
                 let own = BytesMut::from(&buffer[..]);
                 self.net.take_room(std::mem::replace(buffer, own));
             }

@@ -31,8 +31,8 @@ use crate::message::Origin;
 use crate::service::{Invocation, Route, Visits};
 use admission::Pause;
 
-/// Room that is made for one read, in bytes: for twice what the last one has brought, within these bounds. Long frames come
-/// in few reads then, and clients that say little hold little.
+/// Room that is made for one read, in bytes: for twice what the last one has brought, within these bounds, or what was lent and
+/// is more. Long frames come in few reads then, and clients that say little hold little.
 const READ_STEP: usize = 8 * 1024;
 const MOST_READ: usize = 64 * 1024;
 
@@ -172,7 +172,7 @@ impl Connection {
         }
     }
 
-    /// Reads what has come, up to one step. There is room for it only now that there is something.
+    /// Reads what has come, as far as it has room, which is made only now that there is something.
     ///
     /// A read by the task, unlike a plain `try_read`, tells tokio that the socket is empty when it does not fill the buffer,
     /// which saves the system call that would find it so.

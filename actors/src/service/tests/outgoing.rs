@@ -123,24 +123,3 @@ async fn much_leaves_before_the_end_of_the_slice() {
     drop(gathering);
     assert_eq!(one.held().0, 4);
 }
-
-#[tokio::test]
-async fn behind_a_long_message_the_next_leaves_on_its_own_and_in_its_turn() {
-    let one = peer();
-    let long = |out: &mut BytesMut| {
-        out.resize(out.len() + 4096, 0);
-        Ok(Wrote::Reply)
-    };
-    let gathering = outgoing::gather();
-    call(&one, &mut byte);
-    call(&one, &mut { long });
-    assert_eq!(one.held(), (0, 0), "nobody knew that it is long");
-    call(&one, &mut { long });
-    assert_eq!(one.held(), (3, 8193));
-    call(&one, &mut byte);
-    assert_eq!(one.held(), (4, 8194));
-    call(&one, &mut byte);
-    assert_eq!(one.held().0, 4, "what is short is gathered again");
-    drop(gathering);
-    assert_eq!(one.held().0, 5);
-}

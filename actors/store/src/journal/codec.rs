@@ -105,7 +105,7 @@ pub(crate) struct Scan {
 pub(crate) enum Rest {
     /// Nothing.
     None,
-    /// The mark of the end, and room for records to come. Only the newest segment has it.
+    /// The mark of the end, and room for records to come. Only the newest segment may have it.
     Room,
     /// Something else. In the newest segment that is a write which was cut off by a crash, and was never
     /// acknowledged; in an older one it is damage.
@@ -293,11 +293,14 @@ mod tests {
         let (bytes, ends) = segment(&[Dice(1).change()]);
         let noise = bytes[HEAD..].iter().map(|byte| byte ^ 9).collect();
         let half_a_record_in_its_room = [&bytes[HEAD..HEAD + 9], &[0; 4096]].concat();
-        let an_older_segments = [&END, &bytes[HEAD..]].concat();
+        let behind_the_mark = [&END, &bytes[HEAD..]].concat();
+        let mut of_an_older_segment = bytes[HEAD..].to_vec();
+        seal(&mut of_an_older_segment, 2);
         for (tail, rest) in [
             (vec![0; 4096], Rest::Room),
             (vec![0; 3], Rest::Room),
-            (an_older_segments, Rest::Room),
+            (behind_the_mark, Rest::Room),
+            (of_an_older_segment, Rest::Torn),
             (vec![255; 100], Rest::Torn),
             (noise, Rest::Torn),
             (half_a_record_in_its_room, Rest::Torn),

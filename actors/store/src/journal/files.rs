@@ -4,7 +4,7 @@
 //! | --- | --- |
 //! | `lock` | held by the process that writes |
 //! | `id` | sixteen hexadecimal digits, drawn when the folder was made; part of the owner's name in leases |
-//! | `0000000000000001.journal` | a segment; the number is hexadecimal and never used again |
+//! | `0000000000000001.journal` | a segment; the number is hexadecimal, and above all that are in the folder when it begins |
 //! | `0000000000000001.spare` | what was a segment, and will be another one: its blocks are there already |
 
 use std::fs::{self, File, OpenOptions, TryLockError};
@@ -56,9 +56,10 @@ impl Folder {
         self.numbered(SEGMENT)
     }
 
-    /// What were segments, and their lengths, oldest first.
-    pub(crate) fn spares(&self) -> io::Result<Vec<(u64, u64)>> {
-        self.numbered(SPARE)
+    /// What were segments, oldest first.
+    pub(crate) fn spares(&self) -> io::Result<Vec<u64>> {
+        let spares = self.numbered(SPARE)?;
+        Ok(spares.into_iter().map(|(number, _)| number).collect())
     }
 
     fn numbered(&self, wanted: &str) -> io::Result<Vec<(u64, u64)>> {
@@ -117,21 +118,41 @@ impl Folder {
         Ok(file)
     }
 
-    /// The same with the file of a segment that was spared. It is none of this number's until it has its head and the
+    /// The same with a file that was spared; also how long it is. It is none of the new number's until it has its head and the
     /// end of its records.
-    pub(crate) fn begin_with(&self, spare: u64, number: u64) -> io::Result<File> {
+    pub(crate) fn begin_with(&self, spare: u64, number: u64) -> io::Result<(File, u64)> {
+        // What has another head shall not have the name of a segment, also after a loss of power.
+        self.sync()?;
         let path = self.path_of(spare, SPARE);
         let mut file = OpenOptions::new().write(true).open(&path)?;
         file.write_all(&[&head(number)[..], &END].concat())?;
         file.sync_all()?;
         fs::rename(path, self.path_of(number, SEGMENT))?;
         self.sync()?;
-        Ok(file)
+        let length = file.metadata()?.len();
+        Ok((file, length))
+    }
+
+    /// Deletes what is left of an attempt at that.
+    pub(crate) fn give_up(&self, spare: u64, number: u64) {
+        for path in [self.path_of(spare, SPARE), self.path_of(number, SEGMENT)] {
+            match fs::remove_file(&path) {
+                Err(why) if why.kind() != io::ErrorKind::NotFound => {
+                    tracing::warn!(%why, file = %path.display(), "a file of the journal cannot be deleted");
+                }
+                _ => {}
+            }
+        }
     }
 
     /// Keeps the file of a segment for another one.
     pub(crate) fn spare(&self, number: u64) -> io::Result<()> {
         fs::rename(self.path_of(number, SEGMENT), self.path_of(number, SPARE))
+    }
+
+    /// Deletes what was spared.
+    pub(crate) fn remove_spare(&self, number: u64) -> io::Result<()> {
+        fs::remove_file(self.path_of(number, SPARE))
     }
 
     /// Deletes a segment.

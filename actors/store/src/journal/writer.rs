@@ -65,10 +65,13 @@ impl Journal {
     ) -> io::Result<Self> {
         let (queue, taken) = queue();
         let counters = Arc::new(Counters::default());
-        let (segments, spares) = (folder.segments()?, folder.spares()?);
-        // Above all that records were ever summed with, in whatever file they still stand.
-        let newest = segments.last().max(spares.last());
-        let next = newest.map_or(1, |(number, _)| number + 1);
+        let (segments, mut spares) = (folder.segments()?, folder.spares()?);
+        // Above all that records were summed with, in whatever file they still stand.
+        let newest = segments.last().map(|(number, _)| number).max(spares.last());
+        let next = newest.map_or(1, |number| number + 1);
+        while spares.len() > SPARES {
+            folder.remove_spare(spares.remove(0))?;
+        }
         counters
             .bytes
             .store(segments.iter().map(|(_, length)| length).sum(), Ordering::Relaxed);
@@ -82,7 +85,7 @@ impl Journal {
             sync: settings.sync,
             next,
             current: None,
-            old: segments,
+            old: segments.into_iter().map(Full::sound).collect(),
             spares,
             looked: None,
         };
@@ -126,7 +129,7 @@ impl Journal {
         self.queue.came() > self.settled()
     }
 
-    /// Has segments deleted that are needed no more.
+    /// Has segments put away that are needed no more.
     pub(crate) fn tidy(&self) {
         self.queue.tidy();
     }
@@ -171,6 +174,25 @@ impl Current {
     }
 }
 
+/// A segment that nothing is written to any more.
+struct Full {
+    number: u64,
+    /// Bytes of its head and its records.
+    length: u64,
+    /// Nothing that was written to it has failed.
+    is_sound: bool,
+}
+
+impl Full {
+    fn sound((number, length): (u64, u64)) -> Self {
+        Self {
+            number,
+            length,
+            is_sound: true,
+        }
+    }
+}
+
 struct Writer {
     folder: Arc<Folder>,
     unwritten: Arc<Unwritten>,
@@ -179,10 +201,10 @@ struct Writer {
     sync: Sync,
     next: u64,
     current: Option<Current>,
-    /// Segments that are full, with their lengths.
-    old: Vec<(u64, u64)>,
-    /// Files that are spared, with their lengths.
-    spares: Vec<(u64, u64)>,
+    /// The others, oldest first.
+    old: Vec<Full>,
+    /// Files that are spared, oldest first.
+    spares: Vec<u64>,
     /// When it was last looked for what is to be written once more.
     looked: Option<Instant>,
 }
@@ -240,7 +262,7 @@ impl Writer {
                 self.current = Some(current);
                 return Err(why);
             }
-            self.old.push((current.number, current.length));
+            self.old.push(Full::sound((current.number, current.length)));
         }
         let number = self.next;
         // A number is used once, also when the file cannot be made whole.
@@ -258,10 +280,14 @@ impl Writer {
 
     /// The file of a new segment, and how long it is.
     fn begin(&mut self, number: u64) -> io::Result<(File, u64)> {
-        if let Some((spare, length)) = self.spares.pop() {
+        if !self.spares.is_empty() {
+            let spare = self.spares.remove(0);
             match self.folder.begin_with(spare, number) {
-                Ok(file) => return Ok((file, length)),
-                Err(why) => tracing::warn!(%why, file = spare, "a spared file of the journal cannot be used"),
+                Ok(begun) => return Ok(begun),
+                Err(why) => {
+                    tracing::warn!(%why, file = spare, "a spared file of the journal cannot be used");
+                    self.folder.give_up(spare, number);
+                }
             }
         }
         Ok((self.folder.begin(number)?, EMPTY))
@@ -277,7 +303,11 @@ impl Writer {
             if let Err(why) = current.cut() {
                 tracing::error!(%why, segment = current.number, "the unfinished end of the journal cannot be cut off");
             }
-            self.old.push((current.number, current.length));
+            self.old.push(Full {
+                number: current.number,
+                length: current.length,
+                is_sound: false,
+            });
             return Err(why);
         }
         self.counters.syncs.fetch_add(1, Ordering::Relaxed);
@@ -295,7 +325,7 @@ impl Writer {
     fn carry(&mut self) {
         let now = Instant::now();
         let is_early = |looked: Instant| now.saturating_duration_since(looked) < LOOK;
-        let Some(&(oldest, _)) = self.old.first() else {
+        let Some(&Full { number: oldest, .. }) = self.old.first() else {
             return;
         };
         if self.old.len() < MANY || self.looked.is_some_and(is_early) {
@@ -314,37 +344,41 @@ impl Writer {
             .and_then(|()| self.write(&mut records))
         {
             Ok(number) => self.unwritten.backlog().carried(&changes, oldest, number),
-            Err(why) => tracing::warn!(%why, segment = oldest, "a segment of the journal cannot be spared"),
+            Err(why) => {
+                tracing::warn!(%why, segment = oldest, "what holds a segment of the journal cannot be written once more")
+            }
         }
     }
 
-    /// Puts the segments away that nobody needs.
+    /// Puts the segments away that nobody needs, up to the first one that stays: what is replayed in the end has no gaps.
     fn retire(&mut self) {
         if self.old.is_empty() {
             return;
         }
         let needed = self.unwritten.oldest_segment();
-        let (folder, counters, spares) = (&self.folder, &self.counters, &mut self.spares);
-        self.old.retain(|&(number, length)| {
-            if number >= needed {
-                return true;
-            }
-            let is_spared = spares.len() < SPARES;
+        while let Some(&Full {
+            number,
+            length,
+            is_sound,
+        }) = self.old.first()
+            && number < needed
+        {
+            let is_spared = is_sound && self.spares.len() < SPARES;
             let put_away = if is_spared {
-                folder.spare(number)
+                self.folder.spare(number)
             } else {
-                folder.remove(number)
+                self.folder.remove(number)
             };
             if let Err(why) = put_away {
                 tracing::warn!(%why, segment = number, "a segment of the journal cannot be put away");
-                return true;
+                return;
             }
             if is_spared {
-                spares.push((number, length));
+                self.spares.push(number);
             }
-            counters.bytes.fetch_sub(length, Ordering::Relaxed);
-            false
-        });
+            self.counters.bytes.fetch_sub(length, Ordering::Relaxed);
+            self.old.remove(0);
+        }
     }
 }
 
