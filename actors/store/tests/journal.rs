@@ -63,11 +63,13 @@ async fn a_spared_file_holds_what_was_written_to_it_last_and_may_be_empty_or_mis
         let ann = all.load_or_insert("ann", || player("ann")).await.unwrap();
         earn_and_flush(&store, &ann, 300, folder.path()).await;
         let spares = files(folder.path(), "spare");
-        if life == 3 {
-            // As somebody might who is short of room.
-            spares
-                .iter()
-                .for_each(|spare| std::fs::remove_file(spare).unwrap());
+        // As somebody might who is short of room.
+        for spare in &spares {
+            match life {
+                2 => std::fs::write(spare, "").unwrap(),
+                3 => std::fs::remove_file(spare).unwrap(),
+                _ => {}
+            }
         }
         // Over what they held, and not to their ends.
         for _ in 0..130 {

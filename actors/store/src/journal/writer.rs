@@ -297,7 +297,7 @@ impl Writer {
     fn write(&mut self, records: &mut Vec<u8>) -> io::Result<u64> {
         let mut current = self.segment()?;
         seal(records, current.number);
-        let length = current.length;
+        let bytes = records.len() as u64;
         if let Err(why) = current.append(records, self.sync, self.segment_size) {
             // What was not acknowledged shall not stand before what will be.
             if let Err(why) = current.cut() {
@@ -311,9 +311,7 @@ impl Writer {
             return Err(why);
         }
         self.counters.syncs.fetch_add(1, Ordering::Relaxed);
-        self.counters
-            .bytes
-            .fetch_add(current.length - length, Ordering::Relaxed);
+        self.counters.bytes.fetch_add(bytes, Ordering::Relaxed);
         let number = current.number;
         self.current = Some(current);
         Ok(number)
