@@ -13,12 +13,13 @@
 //! | [`supervisor`] | pure restart decisions, and one operating-system process |
 //! | [`sockets`] | listening sockets that outlive the process that serves them |
 //! | [`tls`] | encryption of links and of clients' connections, and the certificates for it |
-//! | [`backoff`] | delays between attempts |
+//! | [`backoff`], [`beat`] | delays between attempts; times that tasks share |
 //! | [`files`], [`hex`] | files that are replaced whole; bytes as digits |
 //!
 //! It knows nothing of actix, of HTTP, or of what a game is.
 
 pub mod backoff;
+pub mod beat;
 pub mod codec;
 pub mod config;
 pub mod error;

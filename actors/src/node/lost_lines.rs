@@ -1,9 +1,11 @@
 //! Tells the master how many lines of the node's log could not be written, so that an operator sees it where the log
 //! cannot say it.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use lampyris_runtime::beat::Beat;
 use lampyris_runtime::link::Peer;
+use tokio::time::sleep_until;
 
 use super::Node;
 use crate::logging::Lost;
@@ -18,10 +20,9 @@ pub(super) async fn tell_of_lost_lines(node: Node, master: Peer, lost: Lost) {
     let address: RemoteAddr<MasterControl> = node.remote(master.clone());
     let incarnation = node.incarnation();
     let mut told = 0;
-    let mut tick = tokio::time::interval(EVERY);
-    tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let beat = Beat::of_process();
     loop {
-        tick.tick().await;
+        sleep_until(beat.next(EVERY, Instant::now()).into()).await;
         let lines = lost.lines();
         // A master that is away is told when it is back.
         let more = lines > told && master.is_up();

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use lampyris_runtime::beat::Beat;
 use lampyris_runtime::link::{Conn, Peer};
 use lampyris_runtime::wire::Goodbye;
 use tokio::sync::Notify;
@@ -64,7 +65,9 @@ pub(super) async fn tell(node: Node, master: Peer, mut gatherer: Gatherer, telli
     let address: RemoteAddr<MasterControl> = node.remote(master.clone());
     let incarnation = node.incarnation();
     let mut aside = Aside::default();
-    let mut report_at = Instant::now() + TELL;
+    let beat = Beat::of_process();
+    let next_report = |now: Instant| Instant::from_std(beat.next(TELL, now.into_std()));
+    let mut report_at = next_report(Instant::now());
     loop {
         let watches = telling.is_drained() || !aside.asked.is_empty();
         let look_at = if watches { Instant::now() + LOOK } else { report_at };
@@ -79,7 +82,7 @@ pub(super) async fn tell(node: Node, master: Peer, mut gatherer: Gatherer, telli
         let is_due = report_at <= now;
         if is_due {
             // A new master is not to wait for its first one.
-            report_at = now + if is_up { TELL } else { LOOK };
+            report_at = if is_up { next_report(now) } else { now + LOOK };
         }
         // Reports of the time without a master are of no use to it later.
         if !is_up {

@@ -127,13 +127,14 @@ impl Gatherer {
 
     fn process(&self) -> ProcessReport {
         let pid = std::process::id();
+        let held = usage::held(pid);
         ProcessReport {
-            rss: usage::resident_bytes(pid),
-            cpu_seconds: usage::processor_time(pid).map(|time| time.as_secs_f64()),
+            rss: held.map(|held| held.resident_bytes),
+            cpu_seconds: usage::own_processor_time().map(|time| time.as_secs_f64()),
             busy_seconds: self.busy.time().as_secs_f64(),
             fds: usage::open_files(pid),
             fd_limit: self.fd_limit,
-            threads: usage::threads(pid),
+            threads: held.map(|held| held.threads),
             lag: self.busy.take_lag().as_secs_f64(),
         }
     }

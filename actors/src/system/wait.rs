@@ -2,7 +2,7 @@
 //! it has none, or sleeps.
 //!
 //! It has a credit, which work earns and looking spends, so that a thread with little to do looks little. While others
-//! need the processor it does not look at all.
+//! need the processor it does not look at all, nor between two pieces of work that are far apart.
 //!
 //! Must not know the clock: every step is told the time.
 
@@ -19,6 +19,9 @@ const IN_VAIN: i64 = 4 * FOUND;
 
 /// Most credit that is kept, in nanoseconds: soon after a rush of work it sleeps again.
 const MOST_CREDIT: i64 = 20_000_000;
+
+/// Work that comes after a longer wait is rare: the next will not come while the thread would look.
+const RARE: Duration = Duration::from_millis(2);
 
 /// Whoever keeps the processor for so long when this thread gives way computes, and does not wait for messages: a
 /// woken thread gets it back sooner than one that gave way.
@@ -39,6 +42,8 @@ pub(super) struct Wait {
     credit: i64,
     rest: Option<Rest>,
     present: Option<Present>,
+    /// How long the wait was that ended last.
+    last: Duration,
     /// Of all waits that have ended.
     idle: Duration,
 }
@@ -66,6 +71,7 @@ impl Wait {
             credit: 0,
             rest: None,
             present: None,
+            last: Duration::ZERO,
             idle: Duration::ZERO,
         }
     }
@@ -76,7 +82,7 @@ impl Wait {
             // As who sleeps is woken first, it has found its work by looking.
             Some(wait) => {
                 let looked = now.saturating_duration_since(wait.since);
-                self.idle += looked;
+                self.ended(looked);
                 self.credit -= nanos(looked);
                 self.looked = now;
             }
@@ -111,7 +117,7 @@ impl Wait {
             }
         };
         let looked = now.saturating_duration_since(since);
-        let may_look = self.may_look && self.rest.is_none_or(|rest| rest.until <= now);
+        let may_look = self.may_look && self.last < RARE && self.rest.is_none_or(|rest| rest.until <= now);
         let again = may_look && looked < LONGEST_LOOK && nanos(looked) < self.credit;
         if !again {
             self.credit -= nanos(looked).saturating_mul(IN_VAIN);
@@ -146,8 +152,13 @@ impl Wait {
     pub(super) fn woken(&mut self, now: Instant) {
         self.looked = now;
         if let Some(slept) = self.present.take() {
-            self.idle += now.saturating_duration_since(slept.since);
+            self.ended(now.saturating_duration_since(slept.since));
         }
+    }
+
+    fn ended(&mut self, long: Duration) {
+        self.last = long;
+        self.idle += long;
     }
 
     /// How long all waits were together.
@@ -250,10 +261,21 @@ mod tests {
         for _ in 0..10_000 {
             thread.works(STEP * 2);
             worked += STEP * 2;
-            looked += STEP * thread.waits(MILLI * 2).0;
+            looked += STEP * thread.waits(MILLI).0;
         }
         assert!(looked <= worked / 4 + LONGEST_LOOK, "{looked:?} of {worked:?}");
         assert!(looked >= worked / 8, "{looked:?} of {worked:?}");
+    }
+
+    #[test]
+    fn work_that_is_rare_is_not_looked_for() {
+        let mut thread = Thread::new();
+        thread.works(MILLI);
+        assert_eq!(thread.waits(RARE), (20, true));
+        thread.works(MILLI);
+        assert_eq!(thread.waits(STEP), (0, true));
+        thread.works(MILLI);
+        assert_eq!(thread.waits(STEP), (1, false), "the last wait was short");
     }
 
     #[test]

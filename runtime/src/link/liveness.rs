@@ -16,6 +16,7 @@
 use std::time::{Duration, Instant};
 
 use super::LinkSettings;
+use crate::beat::Beat;
 
 /// How late an own tick must come for the process to count as held up.
 const STALL: Duration = Duration::from_millis(500);
@@ -39,6 +40,7 @@ pub(crate) enum Verdict {
 /// The liveness of one link's other end.
 #[derive(Debug)]
 pub(crate) struct Liveness {
+    beat: Beat,
     heartbeat: Duration,
     suspect_after: Duration,
     down_after: Duration,
@@ -55,13 +57,14 @@ pub(crate) struct Liveness {
 }
 
 impl Liveness {
-    pub(crate) fn new(settings: &LinkSettings, now: Instant) -> Self {
+    pub(crate) fn new(settings: &LinkSettings, beat: Beat, now: Instant) -> Self {
         Self {
+            beat,
             heartbeat: settings.heartbeat,
             suspect_after: settings.suspect_after,
             down_after: settings.down_after,
             heard: now,
-            next_ping: now + settings.heartbeat,
+            next_ping: beat.next(settings.heartbeat, now),
             suspected: false,
             excused: false,
             pinged: false,
@@ -106,7 +109,7 @@ impl Liveness {
         if now < self.next_ping {
             return Verdict::Wait;
         }
-        self.next_ping = now + self.heartbeat;
+        self.next_ping = self.beat.next(self.heartbeat, now);
         if silent >= self.suspect_after && !self.suspected {
             self.suspected = true;
             return Verdict::Suspect;
@@ -127,6 +130,11 @@ mod tests {
 
     const MS: Duration = Duration::from_millis(1);
 
+    /// Of an end that counts its beats from when it begins.
+    fn liveness(start: Instant) -> Liveness {
+        Liveness::new(&LinkSettings::default(), Beat::since(start), start)
+    }
+
     /// Ticks at the times that the machine asks for, until it says `Down`.
     fn run_silent(liveness: &mut Liveness) -> (Vec<Verdict>, Instant) {
         let mut verdicts = Vec::new();
@@ -143,7 +151,7 @@ mod tests {
     #[test]
     fn a_silent_peer_is_suspected_and_then_down() {
         let start = Instant::now();
-        let mut liveness = Liveness::new(&LinkSettings::default(), start);
+        let mut liveness = liveness(start);
         let (verdicts, down) = run_silent(&mut liveness);
         assert_eq!(down - start, Duration::from_secs(3));
         assert_eq!(
@@ -159,7 +167,7 @@ mod tests {
     #[test]
     fn any_byte_is_a_sign_of_life() {
         let start = Instant::now();
-        let mut liveness = Liveness::new(&LinkSettings::default(), start);
+        let mut liveness = liveness(start);
         let mut now = start;
         for _ in 0..100 {
             now = liveness.next();
@@ -172,11 +180,7 @@ mod tests {
     #[test]
     fn of_two_idle_ends_one_pings_and_both_know_a_round_trip_now_and_then() {
         let start = Instant::now();
-        let settings = LinkSettings::default();
-        let mut ends = [
-            Liveness::new(&settings, start),
-            Liveness::new(&settings, start + 100 * MS),
-        ];
+        let mut ends = [liveness(start), liveness(start + 100 * MS)];
         let mut pings = [0, 0];
         for _ in 0..2 * 100 {
             let at = usize::from(ends[1].next() < ends[0].next());
@@ -203,7 +207,7 @@ mod tests {
     #[test]
     fn a_peer_that_pings_no_more_is_pinged_and_so_is_one_on_a_link_in_use() {
         let start = Instant::now();
-        let mut liveness = Liveness::new(&LinkSettings::default(), start);
+        let mut liveness = liveness(start);
         liveness.pinged();
         assert_eq!(liveness.tick(liveness.next()), Verdict::Wait);
         assert_eq!(
@@ -223,7 +227,7 @@ mod tests {
     #[test]
     fn an_own_stall_is_excused_once() {
         let start = Instant::now();
-        let mut liveness = Liveness::new(&LinkSettings::default(), start);
+        let mut liveness = liveness(start);
         let woken = start + Duration::from_secs(30);
         assert_ne!(
             liveness.tick(woken),

@@ -25,6 +25,7 @@ use super::ended::Ended;
 use super::liveness::{Liveness, Verdict};
 use super::outbox::Stage;
 use super::peer::{Intake, Request, Seated};
+use crate::beat::Beat;
 use crate::error::{ErrorKind, Fault};
 use crate::name::HandlerId;
 use crate::reply::ReplySink;
@@ -70,13 +71,14 @@ struct Patience {
 }
 
 impl Machine {
-    /// Begins. `early` came behind the handshake; the shell says so with a first [`Machine::on_bytes`].
-    pub(crate) fn new(seated: Seated, early: BytesMut, now: Instant) -> Self {
+    /// Begins. `early` came behind the handshake; the shell says so with a first [`Machine::on_bytes`]. Heartbeats come
+    /// on the beat.
+    pub(crate) fn new(seated: Seated, early: BytesMut, beat: Beat, now: Instant) -> Self {
         let settings = seated.peer.settings();
         Self {
             buffer: early,
             stage: Stage::new(),
-            liveness: Liveness::new(settings, now),
+            liveness: Liveness::new(settings, beat, now),
             decoder: Decoder::new(settings.max_message),
             intake: seated.peer.inbound().intake(&seated.conn),
             run: Vec::new(),

@@ -15,6 +15,7 @@ use super::ended::Ended;
 use super::machine::{self, Machine, PARTS};
 use super::outbox::Stage;
 use super::peer::Seated;
+use crate::beat::Beat;
 use crate::wire::Goodbye;
 
 /// What a link can run over: TCP, TLS, or memory in tests.
@@ -28,7 +29,7 @@ const READ: usize = 64 * 1024;
 /// Runs a connection until it ends; it has its seat with its peer meanwhile. `early` came behind the handshake.
 pub(super) async fn run<S: Stream>(stream: S, seated: Seated, early: BytesMut) -> Ended {
     let (peer, conn) = (seated.peer.clone(), Arc::clone(&seated.conn));
-    let mut machine = Machine::new(seated, early, clock());
+    let mut machine = Machine::new(seated, early, Beat::of_process(), clock());
     let ended = drive(stream, &conn, &mut machine)
         .await
         .unwrap_or_else(|ended| ended);

@@ -10,6 +10,7 @@ use super::ends::{End, Phase};
 use super::pipe::Pipe;
 use super::process::{MASTER, Node, Pid, incarnation, name, node, number};
 use super::world::{EndId, What, World};
+use crate::beat::Beat;
 use crate::link::accept::{Claim, PROBE_STEP};
 use crate::link::conn::Conn;
 use crate::link::handshake::{self, Accepting, Dialing, HandshakeError};
@@ -194,7 +195,7 @@ impl World {
         let end = self.ends.get_mut(&id).expect("an end in its handshake");
         let early = std::mem::take(&mut end.buffer);
         let bytes = early.len();
-        let machine = Machine::new(seated, early, now);
+        let machine = Machine::new(seated, early, Beat::since(now), now);
         (end.phase, end.since) = (Phase::Up(Box::new(machine), conn), self.now);
         self.hear_from(id);
         self.took(id, bytes);

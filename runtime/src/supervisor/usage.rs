@@ -2,28 +2,55 @@
 //!
 //! Must not know whose process it is. Where there is no /proc, nothing is known.
 
-use std::fs;
+use std::fs::{self, File};
+use std::io::Read;
 use std::time::Duration;
+
+use nix::time::{ClockId, clock_gettime};
 
 /// The kernel counts processor time for programs in hundredths of a second, on every architecture in use.
 const TICK: Duration = Duration::from_millis(10);
 
+/// Room for all that the kernel says of a process in one file, so that it is read at once.
+const LINES: usize = 4096;
+
+/// What a process holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Held {
+    /// Memory that is in use and not swapped out, in bytes.
+    pub resident_bytes: u64,
+    /// Threads.
+    pub threads: u64,
+}
+
+/// What the process holds; `None` if it is gone or not known.
+pub fn held(pid: u32) -> Option<Held> {
+    held_of(&read(&format!("/proc/{pid}/status"))?)
+}
+
 /// The memory of the process that is in use and not swapped out, in bytes; `None` if it is gone or not known.
 pub fn resident_bytes(pid: u32) -> Option<u64> {
-    resident_of(&fs::read_to_string(format!("/proc/{pid}/status")).ok()?)
+    held(pid).map(|held| held.resident_bytes)
 }
 
 /// When the process began, in the kernel's ticks since the machine's start; `None` if it is gone or not known.
 ///
 /// With it a process is told from a later one of the same number.
 pub fn start_time(pid: u32) -> Option<u64> {
-    start_of(&fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)
+    start_of(&read(&format!("/proc/{pid}/stat"))?)
 }
 
 /// How long the process has had a processor, for itself and in the system, in steps of 10 ms; `None` if it is gone
 /// or not known.
 pub fn processor_time(pid: u32) -> Option<Duration> {
-    processor_time_of(&fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)
+    processor_time_of(&read(&format!("/proc/{pid}/stat"))?)
+}
+
+/// How long this process has had a processor, as [`processor_time`] but exact; `None` if the system does not count it.
+pub fn own_processor_time() -> Option<Duration> {
+    clock_gettime(ClockId::CLOCK_PROCESS_CPUTIME_ID)
+        .ok()
+        .map(Duration::from)
 }
 
 /// How many files and sockets the process has open; `None` if it is gone or not known.
@@ -34,11 +61,6 @@ pub fn open_files(pid: u32) -> Option<u64> {
         0 => u64::try_from(fs::read_dir(&folder).ok()?.count()).ok(),
         count => Some(count),
     }
-}
-
-/// How many threads the process has; `None` if it is gone or not known.
-pub fn threads(pid: u32) -> Option<u64> {
-    field(&fs::read_to_string(format!("/proc/{pid}/stat")).ok()?, 20)
 }
 
 /// The processes that this one has started or adopted, and that are still there.
@@ -55,10 +77,19 @@ pub fn children(pid: u32) -> Vec<u32> {
         .collect()
 }
 
-fn resident_of(status: &str) -> Option<u64> {
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
-    let kib: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
-    kib.checked_mul(1024)
+fn read(file: &str) -> Option<String> {
+    let mut text = String::with_capacity(LINES);
+    File::open(file).ok()?.read_to_string(&mut text).ok()?;
+    Some(text)
+}
+
+fn held_of(status: &str) -> Option<Held> {
+    let line = |name| status.lines().find_map(|line| line.strip_prefix(name));
+    let kib: u64 = line("VmRSS:")?.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    Some(Held {
+        resident_bytes: kib.checked_mul(1024)?,
+        threads: line("Threads:")?.trim().parse().ok()?,
+    })
 }
 
 fn start_of(stat: &str) -> Option<u64> {
@@ -95,8 +126,15 @@ mod tests {
         assert_eq!(processor_time_of(stat), Some(Duration::from_millis(1750)));
         assert_eq!(parent_of(stat), Some(7));
         assert_eq!(start_of("42 (a"), None);
-        assert_eq!(resident_of("Name:\tx\nVmRSS:\t    2048 kB\n"), Some(2_097_152));
-        assert_eq!(resident_of("Name:\tzombie\n"), None);
+        let held = Held {
+            resident_bytes: 2_097_152,
+            threads: 5,
+        };
+        assert_eq!(
+            held_of("Name:\tx\nVmRSS:\t    2048 kB\nThreads:\t5\n"),
+            Some(held)
+        );
+        assert_eq!(held_of("Name:\tzombie\nThreads:\t1\n"), None);
     }
 
     #[cfg(target_os = "linux")]
@@ -105,7 +143,8 @@ mod tests {
         let pid = std::process::id();
         assert!(resident_bytes(pid).is_some_and(|bytes| bytes > 100_000));
         assert!(open_files(pid).is_some_and(|count| count >= 3));
-        assert!(threads(pid).is_some_and(|count| count >= 1));
+        assert!(held(pid).is_some_and(|held| held.threads >= 1));
+        assert!(own_processor_time() > Some(Duration::ZERO));
         assert!(start_time(pid) > start_time(1));
         assert_eq!(start_time(u32::MAX), None);
     }

@@ -5,6 +5,7 @@ use std::sync::atomic::Ordering;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 
 use super::*;
+use crate::beat::Beat;
 use crate::link::machine::Machine;
 use crate::wire::CHUNK;
 
@@ -15,7 +16,8 @@ async fn a_ping_waits_for_two_chunks_of_a_long_message_at_most() {
     let settings = LinkSettings::default();
     let end = End::new("game1", &settings);
     let (conn, begun) = (conn(&settings), clock());
-    let mut machine = Machine::new(end.peer.attach(&conn, begun), BytesMut::new(), begun);
+    let seated = end.peer.attach(&conn, begun);
+    let mut machine = Machine::new(seated, BytesMut::new(), Beat::since(begun), begun);
     let _waiting = call(&end.peer, ECHO, &vec![7; LONG], PATIENCE);
     let mut written = 0;
     let mut pings = 0;
