@@ -21,8 +21,8 @@
 //! └────────┴──────────┴────────────────────────────────────────────────────────────┘
 //! ```
 //!
-//! Bodies and details are MessagePack. A body longer than [`CHUNK`] is cut, so that a ping waits for two chunks at
-//! most; between its parts only PING, PONG, GOODBYE and DRAIN may stand. What breaks these rules ends the link.
+//! Bodies and details are MessagePack. A body longer than [`CHUNK`] is cut, so that a ping need not wait for
+//! all of it; between its parts only PING, PONG, GOODBYE and DRAIN may stand. What breaks these rules ends the link.
 
 mod put;
 mod take;

@@ -166,7 +166,7 @@ async fn calls_that_waited_for_a_forgotten_peer_end_at_once() {
 async fn forward(
     mut from: tokio::net::tcp::OwnedReadHalf,
     mut to: tokio::net::tcp::OwnedWriteHalf,
-    swallowing: watch::Receiver<bool>,
+    mut swallowing: watch::Receiver<bool>,
 ) {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     let mut buffer = vec![0; 4096];
@@ -178,4 +178,6 @@ async fn forward(
             break;
         }
     }
+    // The end as well: each side is to find the silence by itself.
+    drop(swallowing.wait_for(|swallows| !swallows).await);
 }
