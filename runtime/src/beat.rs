@@ -25,7 +25,7 @@ impl Beat {
     }
 
     /// The next beat of an interval after `now`, at most one interval away; an interval of zero counts as a
-    /// nanosecond.
+    /// nanosecond, and what is before the first beat as the first.
     pub fn next(&self, every: Duration, now: Instant) -> Instant {
         let every = every.as_nanos().max(1);
         let since = now.saturating_duration_since(self.origin).as_nanos() % every;

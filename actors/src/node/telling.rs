@@ -66,7 +66,8 @@ pub(super) async fn tell(node: Node, master: Peer, mut gatherer: Gatherer, telli
     let incarnation = node.incarnation();
     let mut aside = Aside::default();
     let beat = Beat::of_process();
-    let next_report = |now: Instant| Instant::from_std(beat.next(TELL, now.into_std()));
+    // Not right behind one that came late, or was asked for.
+    let next_report = |now: Instant| Instant::from_std(beat.next(TELL, (now + TELL / 2).into_std()));
     let mut report_at = next_report(Instant::now());
     loop {
         let watches = telling.is_drained() || !aside.asked.is_empty();

@@ -20,7 +20,7 @@ const IN_VAIN: i64 = 4 * FOUND;
 /// Most credit that is kept, in nanoseconds: soon after a rush of work it sleeps again.
 const MOST_CREDIT: i64 = 20_000_000;
 
-/// Work that comes after a longer wait is rare: the next will not come while the thread would look.
+/// Work that comes after a wait of so long is rare: the next will not come while the thread would look.
 const RARE: Duration = Duration::from_millis(2);
 
 /// Whoever keeps the processor for so long when this thread gives way computes, and does not wait for messages: a

@@ -115,7 +115,9 @@ impl Liveness {
             return Verdict::Suspect;
         }
         let (pinged, used) = (std::mem::take(&mut self.pinged), std::mem::take(&mut self.used));
-        if pinged && !used && self.left < MOST_LEFT {
+        // With both ends on one beat, their pings cross, and each leaves the next one to the other.
+        let silent_then = self.next_ping.saturating_duration_since(self.heard);
+        if pinged && !used && self.left < MOST_LEFT && silent_then < self.suspect_after {
             self.left += 1;
             return Verdict::Wait;
         }
@@ -202,6 +204,33 @@ mod tests {
             (100..=115).contains(&sum) && pings.iter().all(|pings| *pings >= 10),
             "{pings:?}"
         );
+    }
+
+    #[test]
+    fn ends_on_one_beat_whose_pings_cross_suspect_nobody() {
+        let start = Instant::now();
+        let settings = LinkSettings {
+            suspect_after: 700 * MS,
+            down_after: 900 * MS,
+            ..LinkSettings::default()
+        };
+        let mut ends = [(); 2].map(|()| Liveness::new(&settings, Beat::since(start), start));
+        for _ in 0..100 {
+            let now = ends[0].next();
+            assert_eq!(ends[1].next(), now);
+            let verdicts = [0, 1].map(|at| ends[at].tick(now));
+            for (at, verdict) in verdicts.into_iter().enumerate() {
+                match verdict {
+                    Verdict::Ping => {
+                        ends[1 - at].heard(now + MS);
+                        ends[1 - at].pinged();
+                        ends[at].heard(now + 2 * MS);
+                    }
+                    Verdict::Wait => {}
+                    other => panic!("{other:?}"),
+                }
+            }
+        }
     }
 
     #[test]

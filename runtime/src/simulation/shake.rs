@@ -195,7 +195,9 @@ impl World {
         let end = self.ends.get_mut(&id).expect("an end in its handshake");
         let early = std::mem::take(&mut end.buffer);
         let bytes = early.len();
-        let machine = Machine::new(seated, early, Beat::since(now), now);
+        // The clocks of processes are whole seconds apart from it when they begin.
+        let beat = Beat::since(self.began);
+        let machine = Machine::new(seated, early, beat, now);
         (end.phase, end.since) = (Phase::Up(Box::new(machine), conn), self.now);
         self.hear_from(id);
         self.took(id, bytes);

@@ -93,7 +93,7 @@ pub(super) struct World {
     random: Random,
     pub(super) plant: Plant,
     pub(super) now: u64,
-    began: Instant,
+    pub(super) began: Instant,
     due: BTreeMap<(u64, u64), What>,
     order: u64,
     pub(super) settings: Arc<LinkSettings>,

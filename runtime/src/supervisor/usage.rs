@@ -46,7 +46,7 @@ pub fn processor_time(pid: u32) -> Option<Duration> {
     processor_time_of(&read(&format!("/proc/{pid}/stat"))?)
 }
 
-/// How long this process has had a processor, as [`processor_time`] but exact; `None` if the system does not count it.
+/// Of this process, which needs no /proc for it: how long it has had a processor, as [`processor_time`] but exact; `None` if the system does not count it.
 pub fn own_processor_time() -> Option<Duration> {
     clock_gettime(ClockId::CLOCK_PROCESS_CPUTIME_ID)
         .ok()

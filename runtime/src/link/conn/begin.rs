@@ -75,7 +75,7 @@ impl Conn {
             inner.calls.insert(term.until, Pending { reply, mark });
         }
         batch.calls = calls;
-        inner.outbox.put_frames(&mut batch.frames, messages);
+        inner.outbox.put_frames(&batch.frames, messages);
         batch.clear();
         let full = (!refused.is_empty()).then(|| self.full(&inner));
         wake_with_calls(inner);
