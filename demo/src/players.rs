@@ -2,14 +2,14 @@
 
 use lampyris::Node;
 use lampyris::prelude::*;
-use lampyris::store::{Object, Unsaved};
+use lampyris::store::{Object, Text, Unsaved};
 
 /// A row of the table `players`. A change counts when the journal has it.
 #[derive(Clone, Serialize, Entity)]
 #[entity(table = "players", mode = "behind")]
 pub(crate) struct Player {
     #[entity(key)]
-    id: String,
+    id: Text,
     gold: i64,
     #[entity(version)]
     version: i64,
@@ -72,7 +72,7 @@ async fn earn(players: &Entities<Player>, text: &str) -> Result<Unsaved<Payload>
 
 async fn player(players: &Entities<Player>, id: &str) -> Result<Object<Player>, StoreError> {
     let new = || Player {
-        id: id.to_owned(),
+        id: id.into(),
         gold: 0,
         version: 0,
     };

@@ -9,6 +9,8 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use smallvec::SmallVec;
+
 use crate::change::{Change, Name, Op};
 use crate::entity::Entity;
 use crate::journal::group::{Fate, Group, Ticket};
@@ -75,23 +77,25 @@ impl What {
 }
 
 /// Changes that are written to the journal together, as one.
-struct Part<E> {
+struct Part {
     what: What,
     /// The number of the first of them; of the last one that deletes the row, see `Backlog::put_last`.
     number: u64,
     /// The group of the first of them.
     group: Arc<Group>,
-    /// What they have left, unless that is the entity as it is now.
-    left: Option<E>,
 }
 
-impl<E> Part<E> {
+impl Part {
     /// Another change has come after it.
     fn then(&mut self, later: What, number: u64) {
         if later == What::Delete {
             self.number = number;
         }
         self.what = self.what.then(later);
+    }
+
+    fn is_settled(&self) -> bool {
+        self.group.fate().is_some()
     }
 }
 
@@ -103,9 +107,26 @@ pub(crate) struct Safe {
     pub(crate) since: Instant,
 }
 
-/// Oldest first: mostly one that is safe, and one for each group that is not written yet.
+/// A part, and the entity as it has left it, `None` if it has left none.
+struct Older<E> {
+    part: Part,
+    left: Option<E>,
+}
+
+impl<E> Older<E> {
+    /// Another one has come after it.
+    fn then(&mut self, later: Self) {
+        self.part.then(later.part.what, later.part.number);
+        self.left = later.left;
+    }
+}
+
+/// Mostly one that is safe, and one for each group that is not written yet.
 pub(crate) struct Coming<E> {
-    parts: Vec<Part<E>>,
+    /// What it has left is the entity as it is now.
+    newest: Option<Part>,
+    /// Oldest first: mostly one, here in the entity's own memory, as any other is not in the processor's cache.
+    older: SmallVec<[Older<E>; 1]>,
     /// Somebody will come and collect them.
     pub(crate) listed: bool,
 }
@@ -113,7 +134,8 @@ pub(crate) struct Coming<E> {
 impl<E> Default for Coming<E> {
     fn default() -> Self {
         Self {
-            parts: Vec::new(),
+            newest: None,
+            older: SmallVec::new(),
             listed: false,
         }
     }
@@ -121,51 +143,48 @@ impl<E> Default for Coming<E> {
 
 impl<E: Entity> Coming<E> {
     pub(crate) fn is_empty(&self) -> bool {
-        self.parts.is_empty()
+        self.newest.is_none() && self.older.is_empty()
     }
 
     /// A change that was put into the journal's queue. `before` is the entity as it has found it.
     pub(crate) fn add(&mut self, op: &Op<usize>, ticket: &Ticket, before: Option<E>) {
         let what = What::of(op);
-        if let Some(last) = self.parts.last_mut() {
-            if Arc::ptr_eq(&last.group, &ticket.group) {
-                last.then(what, ticket.number);
-                return;
-            }
-            last.left = before;
-            self.join_safe();
-        } else {
-            // Mostly there is no third; and what each entity takes, all of them take from the processor's cache.
-            self.parts.reserve_exact(2);
+        let Ticket { group, number } = ticket;
+        if let Some(newest) = &mut self.newest
+            && Arc::ptr_eq(&newest.group, group)
+        {
+            return newest.then(what, *number);
         }
-        self.parts.push(Part {
+        let newest = Part {
             what,
-            number: ticket.number,
-            group: Arc::clone(&ticket.group),
-            left: None,
-        });
+            number: *number,
+            group: Arc::clone(group),
+        };
+        if let Some(part) = self.newest.replace(newest) {
+            self.grow_older(part, before);
+        }
     }
 
-    /// Makes one of the first two, if both are safe; as the first is if the second is.
-    fn join_safe(&mut self) {
-        if self.parts.get(1).is_some_and(|second| second.group.is_safe()) {
-            let Part {
-                what, number, left, ..
-            } = self.parts.remove(1);
-            let first = &mut self.parts[0];
-            first.then(what, number);
-            first.left = left;
+    /// One more of the older ones. Makes one of the first two of them if both are safe; as the first is if the second
+    /// is.
+    fn grow_older(&mut self, part: Part, left: Option<E>) {
+        if self.older.get(1).is_some_and(|second| second.part.group.is_safe()) {
+            let second = self.older.remove(1);
+            self.older[0].then(second);
+        }
+        let last = Older { part, left };
+        match self.older.as_mut_slice() {
+            [first] if last.part.group.is_safe() => first.then(last),
+            _ => self.older.push(last),
         }
     }
 
     /// Takes out what is safe by now; `now` is the entity, and `change` makes a change of it. What has failed comes to
     /// nothing.
     pub(crate) fn collect(&mut self, now: Option<&E>, change: impl Fn(Op) -> Change, safe: &mut Vec<Safe>) {
-        let settled = self.parts.iter().take_while(|part| part.group.fate().is_some());
-        let settled = settled.count();
-        for part in self.parts.drain(..settled) {
+        let mut collect = |part: Part, left: Option<&E>| {
             if let Some(Fate::Safe { segment, since }) = part.group.fate()
-                && let Some(op) = part.what.to_op(part.left.as_ref().or(now))
+                && let Some(op) = part.what.to_op(left)
             {
                 safe.push(Safe {
                     change: change(op),
@@ -174,14 +193,25 @@ impl<E: Entity> Coming<E> {
                     since: *since,
                 });
             }
+        };
+        let settled = self.older.iter().take_while(|older| older.part.is_settled());
+        let settled = settled.count();
+        for Older { part, left } in self.older.drain(..settled) {
+            collect(part, left.as_ref());
+        }
+        if self.older.is_empty()
+            && let Some(newest) = self.newest.take_if(|newest| newest.is_settled())
+        {
+            collect(newest, now);
         }
     }
 
     /// Takes out what was to be written with a group; whether there was anything.
     pub(crate) fn fail(&mut self, group: &Arc<Group>) -> bool {
-        let before = self.parts.len();
-        self.parts.retain(|part| !Arc::ptr_eq(&part.group, group));
-        self.parts.len() < before
+        let before = self.older.len();
+        self.older.retain(|older| !Arc::ptr_eq(&older.part.group, group));
+        let newest = self.newest.take_if(|newest| Arc::ptr_eq(&newest.group, group));
+        newest.is_some() || self.older.len() < before
     }
 }
 

@@ -29,6 +29,7 @@ mod backoff;
 mod breaker;
 mod by_id;
 mod cache;
+mod cell;
 mod change;
 mod coming;
 mod counted;
@@ -66,7 +67,7 @@ pub use settings::{
 pub use snapshot::Snapshot;
 pub use store::Store;
 pub use unsaved::Unsaved;
-pub use value::{Field, Key, Kind, MAX_KEY, Value};
+pub use value::{Field, Key, Kind, MAX_KEY, Text, Value};
 
 /// The content of a mutex; a panic elsewhere has left it whole, as nothing here panics half-way.
 fn lock<T: ?Sized>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

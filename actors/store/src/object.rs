@@ -2,16 +2,16 @@
 
 use std::convert::Infallible;
 use std::fmt;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, MutexGuard};
 
+use crate::cell::{Cell, State, Turn};
 use crate::change::{Assignment, Change, Op};
 use crate::database::rows::{self, Written};
 use crate::entity::{Entity, Mode};
 use crate::error::StoreError;
 use crate::lock;
 use crate::shared::{Core, Working};
-use crate::shelf::Cell;
 use crate::unsaved::{Settling, Unsaved};
 use crate::value::{Key, Value};
 
@@ -38,17 +38,18 @@ impl<E: Entity> fmt::Debug for Object<E> {
     }
 }
 
-/// The right to change an entity, until it is dropped.
-struct Turn<E>(Arc<Cell<E>>);
-
-impl<E> Drop for Turn<E> {
-    fn drop(&mut self) {
-        self.0.gate.add_permits(1);
-    }
+/// The right to change an entity.
+struct Entered<'a, E> {
+    // Before the turn, so that it is dropped before that.
+    state: MutexGuard<'a, State<E>>,
+    /// Whether one more entity may wait to be written.
+    room: Result<(), StoreError>,
+    /// None is needed as long as the state is locked, when nobody else has one.
+    turn: Option<SharedTurn<E>>,
 }
 
 /// Shared with the task that writes, so that a change that nobody waits for is not overtaken.
-type Gate<E> = Arc<Turn<E>>;
+type SharedTurn<E> = Arc<Turn<E>>;
 
 impl<E: Entity> Object<E> {
     /// The primary key.
@@ -95,9 +96,8 @@ impl<E: Entity> Object<E> {
     /// After [`StoreError::Uncertain`] the change may have become safe all the same; the object is then
     /// [`StoreError::Lost`], and the entity is to be loaded again. After any other nothing has changed.
     pub async fn update<R>(&self, change: impl FnOnce(&mut E) -> R) -> Result<R, StoreError> {
-        let gate = self.gate().await;
         let change = |entity: &mut E| Ok::<R, Infallible>(change(entity));
-        let Ok(unsaved) = self.change(|| Arc::new(gate), change, |_| ())?;
+        let Ok(unsaved) = self.change(self.enter().await?, change, |_| ())?;
         unsaved.saved().await.map(|(result, ())| result)
     }
 
@@ -126,8 +126,7 @@ impl<E: Entity> Object<E> {
         change: impl FnOnce(&mut E) -> Result<(), X>,
         look: impl FnOnce(&E) -> R,
     ) -> Result<Result<Unsaved<R>, X>, StoreError> {
-        let gate = self.gate().await;
-        let begun = self.change(|| Arc::new(gate), change, look)?;
+        let begun = self.change(self.enter().await?, change, look)?;
         Ok(begun.map(|unsaved| unsaved.map(|((), seen)| seen)))
     }
 
@@ -136,26 +135,23 @@ impl<E: Entity> Object<E> {
     /// # Errors
     /// As [`Object::update`].
     pub async fn delete(&self) -> Result<(), StoreError> {
-        let gate = self.gate().await;
         let decide = |entity: &Option<E>| match entity {
             Some(_) => Ok(Some((Op::Delete, None))),
             None => Ok(None),
         };
-        let settling = self.replace(|| Arc::new(gate), decide)?;
+        let settling = self.replace(self.enter().await?, decide)?;
         self.unsaved((), settling).saved().await
     }
 
     /// Keeps everybody else from changing the entity, until what is returned is dropped.
     pub async fn lock(&self) -> Locked<E> {
-        let gate = self.gate().await;
         Locked {
             object: self.clone(),
-            gate: Arc::new(gate),
+            turn: Arc::new(Turn::of(&self.cell).await),
         }
     }
 
     pub(crate) async fn insert(&self, entity: E) -> Result<(), StoreError> {
-        let gate = self.gate().await;
         let decide = |known: &Option<E>| match known {
             Some(_) => Err(StoreError::Exists {
                 table: E::TABLE.name,
@@ -163,31 +159,43 @@ impl<E: Entity> Object<E> {
             }),
             None => Ok(Some((Op::Put(assignments::<E>(entity.to_row())), Some(entity)))),
         };
-        let settling = self.replace(|| Arc::new(gate), decide)?;
+        let settling = self.replace(self.enter().await?, decide)?;
         self.unsaved((), settling).saved().await
     }
 
     /// Waits while somebody has it locked, or writes it through.
-    async fn gate(&self) -> Turn<E> {
-        let gate = &self.cell.gate;
-        let permit = match gate.try_acquire() {
-            Ok(permit) => Ok(permit),
-            // In a box: few need it, and all would have it in their futures.
-            Err(_) => Box::pin(gate.acquire()).await,
-        };
-        permit.expect("because nobody closes it").forget();
-        Turn(Arc::clone(&self.cell))
+    async fn enter(&self) -> Result<Entered<'_, E>, StoreError> {
+        if E::TABLE.mode == Mode::Behind {
+            let entered = self.enter_with(None)?;
+            if entered.state.turns == 0 {
+                return Ok(entered);
+            }
+        }
+        // In a box: few need it, and all would have it in their futures.
+        let turn = Box::pin(Turn::of(&self.cell)).await;
+        self.enter_with(Some(Arc::new(turn)))
+    }
+
+    fn enter_with(&self, turn: Option<SharedTurn<E>>) -> Result<Entered<'_, E>, StoreError> {
+        self.core.check_open()?;
+        // Before the entity is locked, which whoever has the backlog may wait for.
+        let room = self.core.check_room(E::TABLE.name, &self.cell.key);
+        let state = lock(&self.cell.state);
+        if self.cell.is_lost() {
+            return Err(self.lost());
+        }
+        Ok(Entered { state, room, turn })
     }
 
     /// Has `change` done to a copy, and the difference on its way; `look` is shown what it has left.
     fn change<R, L, X>(
         &self,
-        gate: impl FnOnce() -> Gate<E>,
+        entered: Entered<'_, E>,
         change: impl FnOnce(&mut E) -> Result<R, X>,
         look: impl FnOnce(&E) -> L,
     ) -> Result<Result<Unsaved<(R, L)>, X>, StoreError> {
         let (mut outcome, mut left) = (None, None);
-        let settling = self.replace(gate, |entity| {
+        let settling = self.replace(entered, |entity| {
             let before = entity.as_ref().ok_or_else(|| self.absent())?;
             let mut after = before.clone();
             let changed = change(&mut after);
@@ -229,29 +237,23 @@ impl<E: Entity> Object<E> {
         }
     }
 
-    /// Has `decide` say what becomes of the entity. Behind, it becomes so at once; `gate` is only needed by what is
-    /// written through.
+    /// Has `decide` say what becomes of the entity. Behind, it becomes so at once.
     fn replace(
         &self,
-        gate: impl FnOnce() -> Gate<E>,
+        mut entered: Entered<'_, E>,
         decide: impl FnOnce(&Option<E>) -> Result<Option<(Op<usize>, Option<E>)>, StoreError>,
     ) -> Result<Settling, StoreError> {
-        self.core.check_open()?;
-        // Before the entity is locked, which whoever has the backlog may wait for.
-        let room = self.core.check_room(E::TABLE.name, &self.cell.key);
-        let mut state = lock(&self.cell.state);
-        if self.cell.is_lost() {
-            return Err(self.lost());
-        }
+        let state = &mut *entered.state;
         let Some((op, next)) = decide(&state.entity)? else {
             return Ok(Settling::Settled);
         };
         if E::TABLE.mode == Mode::Through {
+            drop(entered.state);
             let change = self.cell.change(op.named(E::TABLE));
-            return Ok(Settling::Through(self.write_through(change, next, gate())));
+            return Ok(Settling::Through(self.write_through(change, next, entered.turn)));
         }
         if state.coming.is_empty() {
-            room?;
+            entered.room?;
         }
         if !state.coming.listed {
             state.coming.listed = true;
@@ -265,10 +267,10 @@ impl<E: Entity> Object<E> {
         Ok(Settling::Behind(ticket))
     }
 
-    fn write_through(&self, change: Change, next: Option<E>, gate: Gate<E>) -> Working<()> {
+    fn write_through(&self, change: Change, next: Option<E>, turn: Option<SharedTurn<E>>) -> Working<()> {
         let (core, cell) = (Arc::clone(&self.core), Arc::clone(&self.cell));
         self.core.run(async move {
-            let _gate = gate;
+            let _turn = turn;
             match rows::write(&core.db, core.me(), &[&change]).await.as_deref() {
                 Ok([Written::Yes]) => {
                     lock(&cell.state).entity = next;
@@ -310,7 +312,7 @@ impl<E: Entity> Object<E> {
 /// An entity that nobody else can change. Others can look at it.
 pub struct Locked<E> {
     object: Object<E>,
-    gate: Gate<E>,
+    turn: SharedTurn<E>,
 }
 
 impl<E: Entity> Locked<E> {
@@ -325,8 +327,8 @@ impl<E: Entity> Locked<E> {
     /// As [`Object::update`].
     pub async fn update<R>(&self, change: impl FnOnce(&mut E) -> R) -> Result<R, StoreError> {
         let change = |entity: &mut E| Ok::<R, Infallible>(change(entity));
-        let gate = || Arc::clone(&self.gate);
-        let Ok(unsaved) = self.object.change(gate, change, |_| ())?;
+        let entered = self.object.enter_with(Some(Arc::clone(&self.turn)))?;
+        let Ok(unsaved) = self.object.change(entered, change, |_| ())?;
         unsaved.saved().await.map(|(result, ())| result)
     }
 }

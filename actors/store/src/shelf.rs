@@ -1,93 +1,46 @@
 //! The entities of one table that this node has: one cell for each, however often it is loaded.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::borrow::Borrow;
+use std::hash::{Hash, Hasher};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use foldhash::HashMap;
-use tokio::sync::Semaphore;
+use foldhash::HashSet;
 
-use crate::change::{Change, Name, Op};
-use crate::coming::{Coming, Safe};
+use crate::cell::Cell;
 use crate::entity::{Entity, Table};
 use crate::error::StoreError;
-use crate::journal::body::Of;
-use crate::journal::codec::put_record_of;
-use crate::journal::group::Group;
 use crate::lock;
-use crate::unwritten::{Touched, Unwritten};
+use crate::unwritten::Unwritten;
 use crate::value::{Key, Value};
 
-/// One entity: the row that there is or is not, and the right to write it.
-pub(crate) struct Cell<E> {
-    pub(crate) key: Key,
-    pub(crate) fence: i64,
-    pub(crate) state: Mutex<State<E>>,
-    /// What is here is not what was acknowledged, or not this node's any more.
-    pub(crate) lost: AtomicBool,
-    /// Held by who changes it; by a lock for as long as it lasts.
-    pub(crate) gate: Semaphore,
-    /// Whether it was used since it was last looked for idle ones.
-    used: AtomicBool,
-    /// When it was last found used, in milliseconds since the shelf was made.
-    seen: AtomicU64,
-}
+/// A cell by its key. The key is in the cell alone, so that who finds it has read all that he needs for that.
+struct Shelved<E>(Arc<Cell<E>>);
 
-/// What becomes of an entity with a change.
-pub(crate) struct State<E> {
-    /// `None` when there is no such row.
-    pub(crate) entity: Option<E>,
-    /// What the backlog does not know yet.
-    pub(crate) coming: Coming<E>,
-}
-
-impl<E: Entity> Cell<E> {
-    pub(crate) fn is_lost(&self) -> bool {
-        self.lost.load(Ordering::Acquire)
-    }
-
-    pub(crate) fn change(&self, op: Op) -> Change {
-        Change {
-            table: Name::Borrowed(E::TABLE.name),
-            key_column: Name::Borrowed(E::TABLE.key_column().name),
-            key: self.key.clone(),
-            fence: self.fence,
-            op,
-        }
-    }
-
-    /// Appends the journal's record of a change.
-    pub(crate) fn put_record(&self, op: &Op<usize>, out: &mut Vec<u8>) -> Result<(), &'static str> {
-        let of = Of {
-            table: E::TABLE.name,
-            key_column: E::TABLE.key_column().name,
-            key: &self.key,
-            fence: self.fence,
-        };
-        put_record_of(&of, op, |at| E::TABLE.columns[*at].name, out)
+impl<E> Borrow<Key> for Shelved<E> {
+    fn borrow(&self) -> &Key {
+        &self.0.key
     }
 }
 
-impl<E: Entity> Touched for Cell<E> {
-    fn collect(&self, safe: &mut Vec<Safe>) -> bool {
-        let State { entity, coming } = &mut *lock(&self.state);
-        coming.collect(entity.as_ref(), |op| self.change(op), safe);
-        coming.listed = !coming.is_empty();
-        coming.listed
-    }
-
-    fn fail(&self, group: &Arc<Group>) {
-        let mut state = lock(&self.state);
-        if state.coming.fail(group) {
-            // While nobody can change it.
-            self.lost.store(true, Ordering::Release);
-        }
+impl<E> Hash for Shelved<E> {
+    fn hash<H: Hasher>(&self, hasher: &mut H) {
+        self.0.key.hash(hasher);
     }
 }
+
+impl<E> PartialEq for Shelved<E> {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.key == other.0.key
+    }
+}
+
+impl<E> Eq for Shelved<E> {}
 
 /// The shelf of one entity type.
 pub(crate) struct Shelf<E> {
-    cells: Mutex<HashMap<Key, Arc<Cell<E>>>>,
+    cells: Mutex<HashSet<Shelved<E>>>,
     made: Instant,
     /// Whether the table is known to be there.
     pub(crate) created: AtomicBool,
@@ -105,12 +58,16 @@ impl<E: Entity> Shelf<E> {
     /// The cell of a key, which counts as used now. When that is, is for the next look: to read the clock would take
     /// longer than all else here.
     pub(crate) fn get(&self, key: &Key) -> Option<Arc<Cell<E>>> {
-        let cell = lock(&self.cells)
-            .get(key)
-            .filter(|cell| !cell.is_lost())
-            .cloned()?;
+        let cell = self.kept(key)?;
         cell.used.store(true, Ordering::Relaxed);
         Some(cell)
+    }
+
+    /// The cell of a key, unless it is lost.
+    fn kept(&self, key: &Key) -> Option<Arc<Cell<E>>> {
+        let cells = lock(&self.cells);
+        let Shelved(cell) = cells.get(key)?;
+        (!cell.is_lost()).then(|| Arc::clone(cell))
     }
 
     fn millis(&self, now: Instant) -> u64 {
@@ -154,7 +111,7 @@ impl<E: Entity> AnyShelf for Shelf<E> {
     }
 
     fn has(&self, key: &Key) -> bool {
-        lock(&self.cells).get(key).is_some_and(|cell| !cell.is_lost())
+        self.kept(key).is_some()
     }
 
     fn place(&self, key: &Key, fence: i64, row: Option<Vec<Value>>) -> Result<(), StoreError> {
@@ -163,19 +120,8 @@ impl<E: Entity> AnyShelf for Shelf<E> {
             why,
         };
         let entity = row.map(E::from_row).transpose().map_err(bad)?;
-        let cell = Cell {
-            key: key.clone(),
-            fence,
-            state: Mutex::new(State {
-                entity,
-                coming: Coming::default(),
-            }),
-            lost: AtomicBool::new(false),
-            gate: Semaphore::new(1),
-            used: AtomicBool::new(true),
-            seen: AtomicU64::new(0),
-        };
-        lock(&self.cells).insert(key.clone(), Arc::new(cell));
+        let cell = Cell::new(key.clone(), fence, entity);
+        lock(&self.cells).replace(Shelved(Arc::new(cell)));
         Ok(())
     }
 
@@ -184,7 +130,7 @@ impl<E: Entity> AnyShelf for Shelf<E> {
         let idle = u64::try_from(idle.as_millis()).unwrap_or(u64::MAX);
         let backlog = unwritten.backlog();
         let mut cells = lock(&self.cells);
-        let leaves = |cell: &Arc<Cell<E>>| {
+        let leaves = |Shelved(cell): &Shelved<E>| {
             if cell.used.swap(false, Ordering::Relaxed) {
                 cell.seen.store(now, Ordering::Relaxed);
             }
@@ -196,14 +142,14 @@ impl<E: Entity> AnyShelf for Shelf<E> {
         let left: Vec<Key> = match only {
             Some(key) => cells
                 .get(key)
-                .filter(|cell| leaves(cell))
-                .map(|cell| cell.key.clone())
+                .filter(|shelved| leaves(shelved))
+                .map(|Shelved(cell)| cell.key.clone())
                 .into_iter()
                 .collect(),
             None => cells
-                .values()
-                .filter(|cell| leaves(cell))
-                .map(|cell| cell.key.clone())
+                .iter()
+                .filter(|shelved| leaves(shelved))
+                .map(|Shelved(cell)| cell.key.clone())
                 .collect(),
         };
         for key in &left {
@@ -214,19 +160,16 @@ impl<E: Entity> AnyShelf for Shelf<E> {
 
     fn lose(&self, key: &Key, fence: i64) {
         let mut cells = lock(&self.cells);
-        let is_meant = |cell: &Arc<Cell<E>>| cell.fence <= fence;
+        let is_meant = |Shelved(cell): &Shelved<E>| cell.fence <= fence;
         if cells.get(key).is_some_and(is_meant)
-            && let Some(cell) = cells.remove(key)
+            && let Some(Shelved(cell)) = cells.take(key)
         {
             cell.lost.store(true, Ordering::Release);
         }
     }
 
     fn row(&self, key: &Key) -> Option<Option<Vec<Value>>> {
-        let cell = lock(&self.cells)
-            .get(key)
-            .filter(|cell| !cell.is_lost())
-            .cloned()?;
+        let cell = self.kept(key)?;
         let row = lock(&cell.state).entity.as_ref().map(E::to_row);
         Some(row)
     }
@@ -239,7 +182,8 @@ impl<E: Entity> AnyShelf for Shelf<E> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::journal::group::{Fate, Ticket};
+    use crate::change::Op;
+    use crate::journal::group::{Fate, Group, Ticket};
 
     #[derive(Clone, crate::Entity)]
     #[entity(table = "players", mode = "behind", crate = crate)]

@@ -1,7 +1,10 @@
 //! What a column can hold, and how the fields of a struct become columns.
 
 use std::fmt;
-use std::sync::Arc;
+
+/// A text. One of up to 24 bytes takes no memory of its own, which makes it the type for keys: an entity is copied for
+/// each change, and most that a change costs is to read memory that was not read for a while.
+pub use compact_str::CompactString as Text;
 
 use crate::error::StoreError;
 
@@ -46,7 +49,7 @@ pub enum Key {
     /// A number.
     Int(i64),
     /// A text of at most [`MAX_KEY`] bytes.
-    Text(Arc<str>),
+    Text(Text),
 }
 
 impl Key {
@@ -98,6 +101,18 @@ impl From<&str> for Key {
 impl From<String> for Key {
     fn from(text: String) -> Self {
         Self::Text(text.into())
+    }
+}
+
+impl From<Text> for Key {
+    fn from(text: Text) -> Self {
+        Self::Text(text)
+    }
+}
+
+impl From<&Text> for Key {
+    fn from(text: &Text) -> Self {
+        Self::Text(text.clone())
     }
 }
 
@@ -204,6 +219,22 @@ impl Field for String {
             Value::Text(text) => Ok(text),
             other => Err(format!("{other:?} is no text")),
         }
+    }
+}
+
+impl Field for Text {
+    const KIND: Kind = Kind::Text;
+
+    fn to_value(&self) -> Value {
+        Value::Text(self.to_string())
+    }
+
+    fn same(&self, other: &Self) -> bool {
+        self == other
+    }
+
+    fn from_value(value: Value) -> Result<Self, String> {
+        String::from_value(value).map(Self::from)
     }
 }
 
