@@ -168,7 +168,11 @@ impl<E: Entity> Coming<E> {
     /// One more of the older ones. Makes one of the first two of them if both are safe; as the first is if the second
     /// is.
     fn grow_older(&mut self, part: Part, left: Option<E>) {
-        if self.older.get(1).is_some_and(|second| second.part.group.is_safe()) {
+        if self
+            .older
+            .get(1)
+            .is_some_and(|second| second.part.group.is_safe())
+        {
             let second = self.older.remove(1);
             self.older[0].then(second);
         }
