@@ -76,14 +76,61 @@ impl Requests {
         self.frames.len() > self.size
     }
 
-    /// All of them, and again from the first until there are at least `count`, for one write.
-    pub(super) fn laid_out(&self, count: usize) -> Rc<[u8]> {
-        let copies = (count * self.size).div_ceil(self.frames.len());
-        if copies > 1 {
-            self.frames.repeat(copies).into()
-        } else {
-            Rc::clone(&self.frames)
+    /// All of them, and again from the first until there are at least `count`, to go round in.
+    pub(super) fn round(&self, count: usize) -> Round {
+        let bytes = count * self.size;
+        let copies = bytes.div_ceil(self.frames.len()).max(1);
+        let mut frames = self.frames.repeat(copies);
+        let length = frames.len();
+        frames.extend_from_within(..bytes);
+        Round {
+            frames: frames.into(),
+            length,
+            size: self.size,
         }
+    }
+}
+
+/// Requests to go round in. What is written at once is in one piece, wherever it begins: clients that have several
+/// requests write them together, and a server that is woken for a part of them does more work.
+#[derive(Debug, Clone)]
+pub(super) struct Round {
+    /// Once around, and the beginning again.
+    frames: Rc<[u8]>,
+    /// Bytes of once around.
+    length: usize,
+    /// Length of one frame in bytes.
+    size: usize,
+}
+
+impl Round {
+    /// Where one of so many connections begins: each elsewhere.
+    pub(super) fn turn(&self, at: usize, connections: usize) -> Turn {
+        Turn {
+            round: self.clone(),
+            place: at * (self.length / self.size) / connections * self.size,
+        }
+    }
+}
+
+/// What one connection writes.
+#[derive(Debug)]
+pub(super) struct Turn {
+    round: Round,
+    /// Where in the round the next byte to be written is.
+    place: usize,
+}
+
+impl Turn {
+    /// The next bytes, at most so many.
+    pub(super) fn next(&self, most: usize) -> &[u8] {
+        let Round { frames, .. } = &self.round;
+        &frames[self.place..frames.len().min(self.place + most)]
+    }
+
+    /// So many bytes were written.
+    pub(super) fn advance(&mut self, bytes: usize) {
+        self.place = (self.place + bytes) % self.round.length;
     }
 }
 
@@ -118,22 +165,34 @@ mod tests {
     #[test]
     fn every_number_has_its_turn_and_no_frame_is_longer_than_another() {
         let requests = Requests::numbered(&ClientConfig::default(), 402, b"p## 1").unwrap();
-        let all = requests.laid_out(1);
-        let payloads: BTreeSet<&[u8]> = all
-            .chunks(requests.size())
-            .map(super::super::frame::payload)
-            .collect();
-        assert_eq!((payloads.len(), all.len()), (100, 100 * requests.size()));
+        let round = requests.round(1);
+        let (size, turn) = (requests.size(), round.turn(0, 1));
+        let all = turn.next(round.length);
+        let payloads: BTreeSet<&[u8]> = all.chunks(size).map(super::super::frame::payload).collect();
+        assert_eq!((payloads.len(), all.len()), (100, 100 * size));
         assert!(payloads.contains(&b"p00 1"[..]) && payloads.contains(&b"p99 1"[..]));
         assert_eq!(super::super::frame::payload(requests.first()), b"p00 1");
         assert!(requests.differ());
     }
 
     #[test]
-    fn one_request_is_laid_out_as_often_as_is_asked_for() {
-        let requests = Requests::same(&ClientConfig::default(), 300, b"#").unwrap();
-        assert_eq!(requests.laid_out(3).len(), 3 * requests.size());
-        assert_eq!(super::super::frame::payload(requests.first()), b"#");
-        assert!(!requests.differ());
+    fn what_is_written_at_once_is_in_one_piece_wherever_it_begins() {
+        let clients = ClientConfig::default();
+        let same = Requests::same(&clients, 300, b"#").unwrap();
+        assert!(!same.differ());
+        let numbered = Requests::numbered(&clients, 402, b"p#").unwrap();
+        for (requests, frames) in [(same, 3), (numbered, 10)] {
+            let size = requests.size();
+            let round = requests.round(3);
+            let mut turn = round.turn(1, 2);
+            assert_eq!((round.length, turn.place), (frames * size, frames / 2 * size));
+            for _ in 0..2 * frames {
+                let piece = turn.next(3 * size).to_vec();
+                turn.advance(size);
+                assert_eq!(piece.len(), 3 * size);
+                assert_eq!(piece[size..], *turn.next(2 * size));
+            }
+            assert_eq!(turn.place, frames / 2 * size, "twice around");
+        }
     }
 }

@@ -11,6 +11,7 @@ use tokio::io::{AsyncReadExt, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 
+use super::super::requests::Turn;
 use super::{Answers, Shared};
 
 /// At most so many bytes of requests are laid out for one write.
@@ -19,10 +20,10 @@ const LAID_OUT: usize = 256 * 1024;
 /// Starts a task for each connection.
 pub(super) fn start(streams: Vec<TcpStream>, depth: usize, shared: &Rc<Shared>, tasks: &mut JoinSet<()>) {
     let size = shared.load.requests.size();
-    let requests = shared.load.requests.laid_out((LAID_OUT / size).clamp(1, depth));
-    let (frames, connections) = (requests.len() / size, streams.len());
+    let requests = shared.load.requests.round((LAID_OUT / size).clamp(1, depth));
+    let connections = streams.len();
     for (at, stream) in streams.into_iter().enumerate() {
-        let (shared, requests) = (Rc::clone(shared), Rc::clone(&requests));
+        let (shared, requests) = (Rc::clone(shared), requests.turn(at, connections));
         tasks.spawn_local(async move {
             let mut connection = Connection {
                 answers: Answers::new(&shared),
@@ -30,7 +31,6 @@ pub(super) fn start(streams: Vec<TcpStream>, depth: usize, shared: &Rc<Shared>, 
                 stream,
                 depth,
                 requests,
-                written: at * frames / connections * size,
                 owed: 0,
             };
             shared.watch(poll_fn(|task| connection.poll(task))).await;
@@ -43,10 +43,7 @@ struct Connection {
     stream: TcpStream,
     answers: Answers,
     depth: usize,
-    /// Several requests, one after the other; what is written goes round in it.
-    requests: Rc<[u8]>,
-    /// Where in them the next byte to be written is. Each connection begins elsewhere.
-    written: usize,
+    requests: Turn,
     /// Bytes of requests that are still to be written.
     owed: usize,
 }
@@ -81,14 +78,13 @@ impl Connection {
 
     fn poll_write(&mut self, task: &mut Context<'_>) -> Poll<io::Result<()>> {
         while self.owed > 0 {
-            let until = self.requests.len().min(self.written + self.owed);
-            let bytes = &self.requests[self.written..until];
+            let bytes = self.requests.next(self.owed);
             let written = ready!(Pin::new(&mut self.stream).poll_write(task, bytes))?;
             if written == 0 {
                 return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
             }
             self.owed -= written;
-            self.written = (self.written + written) % self.requests.len();
+            self.requests.advance(written);
         }
         Poll::Ready(Ok(()))
     }

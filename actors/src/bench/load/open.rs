@@ -12,6 +12,7 @@ use tokio::net::TcpStream;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::task::JoinSet;
 
+use super::super::requests::Turn;
 use super::alarm::Alarm;
 use super::{Answers, Shared};
 
@@ -29,14 +30,13 @@ pub(super) fn start(
     let alarm = Alarm::new()?;
     let mut clients = Vec::with_capacity(streams.len());
     let size = shared.load.requests.size();
-    let requests = shared.load.requests.laid_out(1);
-    let (frames, connections) = (requests.len() / size, streams.len());
+    let requests = shared.load.requests.round(1);
+    let connections = streams.len();
     for (at, stream) in streams.into_iter().enumerate() {
         let (read, write) = stream.into_split();
         let client = Rc::new(Client {
-            requests: Rc::clone(&requests),
+            requests: RefCell::new(requests.turn(at, connections)),
             size,
-            written: Cell::new(at * frames / connections * size),
             answers: RefCell::new(Answers::new(shared)),
             owed: Cell::new(0),
             write,
@@ -88,12 +88,9 @@ impl Pace {
 
 /// One connection.
 struct Client {
-    /// Requests, one after the other; what is written goes round in them.
-    requests: Rc<[u8]>,
+    requests: RefCell<Turn>,
     /// Length of one in bytes.
     size: usize,
-    /// Where in them the next byte to be written is. Each connection begins elsewhere.
-    written: Cell<usize>,
     answers: RefCell<Answers>,
     write: OwnedWriteHalf,
     /// Bytes of requests that the socket has not taken yet.
@@ -110,13 +107,12 @@ impl Client {
 
     /// Writes what the socket takes; the rest waits for the next request, as it would behind a slow network.
     fn write(&self) -> io::Result<()> {
+        let mut requests = self.requests.borrow_mut();
         while self.owed.get() > 0 {
-            let from = self.written.get();
-            let until = self.requests.len().min(from + self.owed.get());
-            match self.write.try_write(&self.requests[from..until]) {
+            match self.write.try_write(requests.next(self.owed.get())) {
                 Ok(written) => {
                     self.owed.set(self.owed.get() - written);
-                    self.written.set((from + written) % self.requests.len());
+                    requests.advance(written);
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
                 Err(error) => return Err(error),
