@@ -325,6 +325,29 @@ mod tests {
     }
 
     #[test]
+    fn of_many_changes_that_are_safe_few_are_kept_and_none_is_forgotten() {
+        let (mut world, groups) = (World::default(), groups::<100>());
+        for (at, group) in groups.iter().enumerate() {
+            world.set_gold(group, 1 + at as i64);
+            // Each is safe when the next but one comes.
+            if let Some(before) = at.checked_sub(1) {
+                groups[before].settle(safe(1 + before as u64));
+            }
+            assert!(world.coming.older.len() <= 2, "{at}");
+        }
+        let gold = |gold| Op::Set(columns(&[("gold", gold)]));
+        let collected = world.collect();
+        assert_eq!(collected.last().map(|(op, ..)| op), Some(&gold(99)));
+        assert_eq!(
+            collected.first().map(|(_, number, segment)| (*number, *segment)),
+            Some((1, 1))
+        );
+        groups[99].settle(safe(100));
+        assert_eq!(world.collect(), [(gold(100), 100, 100)]);
+        assert!(world.coming.is_empty());
+    }
+
+    #[test]
     fn a_row_is_deleted_when_that_was_asked_for_last_and_what_comes_then_is_a_new_one() {
         let (mut world, groups) = (World::default(), groups::<3>());
         world.set_gold(&groups[0], 1);

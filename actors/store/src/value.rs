@@ -279,3 +279,41 @@ impl<T: Field> Field for Option<T> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn there_and_back<F: Field + PartialEq + fmt::Debug>(field: F, value: Value) {
+        assert_eq!(field.to_value(), value);
+        assert_eq!(F::from_value(value), Ok(field));
+    }
+
+    #[test]
+    fn fields_become_columns_and_columns_fields() {
+        there_and_back(5_u8, Value::Int(5));
+        there_and_back(true, Value::Bool(true));
+        there_and_back(0.5, Value::Real(0.5));
+        there_and_back(vec![0_u8, 1], Value::Blob(vec![0, 1]));
+        there_and_back(Some("owls".to_owned()), Value::Text("owls".into()));
+        there_and_back(None::<Text>, Value::Null(Kind::Text));
+        for text in [
+            "",
+            "ann",
+            "one that is longer than what stands in the entity itself",
+            "éß€😀",
+        ] {
+            there_and_back(Text::from(text), Value::Text(text.into()));
+            assert_eq!(Key::from(Text::from(text)), Key::from(text));
+            assert_eq!(Key::of(Value::Text(text.into())), Ok(Key::from(text.to_owned())));
+        }
+        assert!(u8::from_value(Value::Int(256)).is_err() && Text::from_value(Value::Int(1)).is_err());
+    }
+
+    #[test]
+    fn a_key_is_neither_empty_nor_long_nor_cut_short_by_a_nul() {
+        let is_fine = |text: &str| Key::from(text).check().is_ok();
+        assert!(is_fine("ann") && is_fine(&"a".repeat(MAX_KEY)));
+        assert!(!is_fine("") && !is_fine(&"a".repeat(MAX_KEY + 1)) && !is_fine("a\0b"));
+    }
+}

@@ -7,6 +7,10 @@
 
 mod stage;
 
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::task::Poll;
+
 use lampyris_store::{Key, Store, StoreError, Value};
 
 use stage::{Guild, Player, guild, lazy, player, players};
@@ -132,6 +136,36 @@ async fn written_through_means_in_the_database_and_keys_can_be_drawn_there() {
         guilds.load(first).await,
         Err(StoreError::OwnedElsewhere { .. })
     ));
+}
+
+async fn is_waiting<F: Future>(waits: &mut Pin<Box<F>>) -> bool {
+    poll_fn(|task| Poll::Ready(waits.as_mut().poll(task).is_pending())).await
+}
+
+#[tokio::test]
+async fn who_has_it_locked_changes_it_alone_and_who_gives_up_waiting_holds_nobody_up() {
+    let folder = tempfile::tempdir().unwrap();
+    let (_store, all) = players(lazy("game1", folder.path()));
+    let ann = all.insert(player("ann")).await.unwrap();
+    let more = |ann: &mut Player| ann.gold = ann.gold * 10 + 1;
+    let locked = ann.lock().await;
+    let mut given_up = Box::pin(ann.update(more));
+    let (mut first, mut second) = (Box::pin(ann.update(more)), Box::pin(ann.delete()));
+    assert!(is_waiting(&mut given_up).await);
+    assert!(is_waiting(&mut first).await);
+    assert!(is_waiting(&mut second).await);
+    drop(given_up);
+    locked.update(|ann| ann.gold = 5).await.unwrap();
+    assert_eq!(ann.read(|ann| ann.gold), Ok(5));
+    assert!(is_waiting(&mut first).await, "it is still locked");
+    drop(locked);
+    first.await.unwrap();
+    assert_eq!(ann.read(|ann| ann.gold), Ok(51));
+    second.await.unwrap();
+    assert!(matches!(ann.get(), Err(StoreError::Absent { .. })));
+    let again = all.insert(player("ann")).await.unwrap();
+    again.update(more).await.unwrap();
+    assert_eq!(ann.read(|ann| ann.gold), Ok(1), "nobody has it locked any more");
 }
 
 #[tokio::test]
