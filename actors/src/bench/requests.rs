@@ -80,8 +80,9 @@ impl Requests {
     pub(super) fn round(&self, count: usize) -> Round {
         let bytes = count * self.size;
         let copies = bytes.div_ceil(self.frames.len()).max(1);
-        let mut frames = self.frames.repeat(copies);
-        let length = frames.len();
+        let length = self.frames.len() * copies;
+        let mut frames = Vec::with_capacity(length + bytes);
+        (0..copies).for_each(|_| frames.extend_from_slice(&self.frames));
         frames.extend_from_within(..bytes);
         Round {
             frames: frames.into(),
@@ -91,7 +92,7 @@ impl Requests {
     }
 }
 
-/// Requests to go round in. What is written at once is in one piece, wherever it begins: clients that have several
+/// Requests to go round in. As many as were asked for are in one piece, wherever it begins: clients that have several
 /// requests write them together, and a server that is woken for a part of them does more work.
 #[derive(Debug, Clone)]
 pub(super) struct Round {

@@ -3,7 +3,7 @@
 //! Of ten thousand entities that are used in turn, none is in the processor's cache when its turn comes. So what a
 //! change needs stands together, in the order in which it is needed.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use tokio::sync::Semaphore;
@@ -26,6 +26,8 @@ pub(crate) struct Cell<E> {
     pub(crate) lost: AtomicBool,
     /// Whether it was used since it was last looked for idle ones.
     pub(crate) used: AtomicBool,
+    /// How many have a turn, or wait for one. Grows only while the state is locked.
+    turns: AtomicUsize,
     pub(crate) state: Mutex<State<E>>,
     pub(crate) fence: i64,
     /// When it was last found used, in milliseconds since the shelf was made.
@@ -37,8 +39,6 @@ pub(crate) struct Cell<E> {
 /// What becomes of an entity with a change.
 #[repr(C)]
 pub(crate) struct State<E> {
-    /// How many have a turn, or wait for one.
-    pub(crate) turns: usize,
     /// `None` when there is no such row.
     pub(crate) entity: Option<E>,
     /// What the backlog does not know yet.
@@ -51,8 +51,8 @@ impl<E: Entity> Cell<E> {
             key,
             lost: AtomicBool::new(false),
             used: AtomicBool::new(true),
+            turns: AtomicUsize::new(0),
             state: Mutex::new(State {
-                turns: 0,
                 entity,
                 coming: Coming::default(),
             }),
@@ -64,6 +64,11 @@ impl<E: Entity> Cell<E> {
 
     pub(crate) fn is_lost(&self) -> bool {
         self.lost.load(Ordering::Acquire)
+    }
+
+    /// Whether nobody has a turn, nor waits for one; stays so as long as whoever asks keeps the state locked.
+    pub(crate) fn is_free(&self) -> bool {
+        self.turns.load(Ordering::Acquire) == 0
     }
 
     pub(crate) fn change(&self, op: Op) -> Change {
@@ -106,18 +111,19 @@ impl<E: Entity> Touched for Cell<E> {
 }
 
 /// Keeps everybody else from changing an entity, until it is dropped. They come one after the other.
-///
-/// Not to be dropped by who has locked the entity's state.
 pub(crate) struct Turn<E> {
     cell: Arc<Cell<E>>,
     has_come: bool,
 }
 
 impl<E> Turn<E> {
-    /// Waits for a turn. Who has seen, with the state locked, that nobody does may change the entity without one, as
-    /// long as he keeps it locked.
+    /// Waits for a turn. Who has seen, with the state locked, that nobody has one or waits for one may change the
+    /// entity without, as long as he keeps it locked.
     pub(crate) async fn of(cell: &Arc<Cell<E>>) -> Self {
-        lock(&cell.state).turns += 1;
+        {
+            let _state = lock(&cell.state);
+            cell.turns.fetch_add(1, Ordering::AcqRel);
+        }
         let mut turn = Self {
             cell: Arc::clone(cell),
             has_come: false,
@@ -134,6 +140,7 @@ impl<E> Drop for Turn<E> {
         if self.has_come {
             self.cell.turn.add_permits(1);
         }
-        lock(&self.cell.state).turns -= 1;
+        // With no lock: it may be dropped by a change, which has the state locked.
+        self.cell.turns.fetch_sub(1, Ordering::AcqRel);
     }
 }

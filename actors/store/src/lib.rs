@@ -3,7 +3,7 @@
 //! | module | what it is for |
 //! | --- | --- |
 //! | `store`, `shared`, `keeper` | opening and closing; what tasks and handles share; the tasks |
-//! | `entities`, `object`, `shelf` | what a handler uses: a table's entities, one entity, those in memory |
+//! | `entities`, `object`, `cell`, `shelf` | what a handler uses: a table's entities, one entity, those in memory |
 //! | `unsaved` | what a change has left, until it is safe |
 //! | `entity`, `value` | what an entity is: a row with a key; columns |
 //! | `desk` | loads entities and gives them up, many at once |

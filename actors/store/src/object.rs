@@ -5,6 +5,8 @@ use std::fmt;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, MutexGuard};
 
+use tokio::sync::{Mutex, OwnedMutexGuard};
+
 use crate::cell::{Cell, State, Turn};
 use crate::change::{Assignment, Change, Op};
 use crate::database::rows::{self, Written};
@@ -45,11 +47,15 @@ struct Entered<'a, E> {
     /// Whether one more entity may wait to be written.
     room: Result<(), StoreError>,
     /// None is needed as long as the state is locked, when nobody else has one.
-    turn: Option<SharedTurn<E>>,
+    held: Option<Held<E>>,
 }
 
-/// Shared with the task that writes, so that a change that nobody waits for is not overtaken.
-type SharedTurn<E> = Arc<Turn<E>>;
+/// Goes along with the task that writes, so that a change that nobody waits for is not overtaken.
+struct Held<E> {
+    _turn: Arc<Turn<E>>,
+    /// Of several changes under one lock one is written at a time, as each begins from what the last has left.
+    _writing: Option<OwnedMutexGuard<()>>,
+}
 
 impl<E: Entity> Object<E> {
     /// The primary key.
@@ -148,6 +154,7 @@ impl<E: Entity> Object<E> {
         Locked {
             object: self.clone(),
             turn: Arc::new(Turn::of(&self.cell).await),
+            writing: Arc::default(),
         }
     }
 
@@ -167,16 +174,19 @@ impl<E: Entity> Object<E> {
     async fn enter(&self) -> Result<Entered<'_, E>, StoreError> {
         if E::TABLE.mode == Mode::Behind {
             let entered = self.enter_with(None)?;
-            if entered.state.turns == 0 {
+            if self.cell.is_free() {
                 return Ok(entered);
             }
         }
         // In a box: few need it, and all would have it in their futures.
         let turn = Box::pin(Turn::of(&self.cell)).await;
-        self.enter_with(Some(Arc::new(turn)))
+        self.enter_with(Some(Held {
+            _turn: Arc::new(turn),
+            _writing: None,
+        }))
     }
 
-    fn enter_with(&self, turn: Option<SharedTurn<E>>) -> Result<Entered<'_, E>, StoreError> {
+    fn enter_with(&self, held: Option<Held<E>>) -> Result<Entered<'_, E>, StoreError> {
         self.core.check_open()?;
         // Before the entity is locked, which whoever has the backlog may wait for.
         let room = self.core.check_room(E::TABLE.name, &self.cell.key);
@@ -184,7 +194,7 @@ impl<E: Entity> Object<E> {
         if self.cell.is_lost() {
             return Err(self.lost());
         }
-        Ok(Entered { state, room, turn })
+        Ok(Entered { state, room, held })
     }
 
     /// Has `change` done to a copy, and the difference on its way; `look` is shown what it has left.
@@ -250,7 +260,7 @@ impl<E: Entity> Object<E> {
         if E::TABLE.mode == Mode::Through {
             drop(entered.state);
             let change = self.cell.change(op.named(E::TABLE));
-            return Ok(Settling::Through(self.write_through(change, next, entered.turn)));
+            return Ok(Settling::Through(self.write_through(change, next, entered.held)));
         }
         if state.coming.is_empty() {
             entered.room?;
@@ -267,10 +277,10 @@ impl<E: Entity> Object<E> {
         Ok(Settling::Behind(ticket))
     }
 
-    fn write_through(&self, change: Change, next: Option<E>, turn: Option<SharedTurn<E>>) -> Working<()> {
+    fn write_through(&self, change: Change, next: Option<E>, held: Option<Held<E>>) -> Working<()> {
         let (core, cell) = (Arc::clone(&self.core), Arc::clone(&self.cell));
         self.core.run(async move {
-            let _turn = turn;
+            let _held = held;
             match rows::write(&core.db, core.me(), &[&change]).await.as_deref() {
                 Ok([Written::Yes]) => {
                     lock(&cell.state).entity = next;
@@ -312,7 +322,9 @@ impl<E: Entity> Object<E> {
 /// An entity that nobody else can change. Others can look at it.
 pub struct Locked<E> {
     object: Object<E>,
-    turn: SharedTurn<E>,
+    turn: Arc<Turn<E>>,
+    /// Held by whoever writes through.
+    writing: Arc<Mutex<()>>,
 }
 
 impl<E: Entity> Locked<E> {
@@ -327,7 +339,14 @@ impl<E: Entity> Locked<E> {
     /// As [`Object::update`].
     pub async fn update<R>(&self, change: impl FnOnce(&mut E) -> R) -> Result<R, StoreError> {
         let change = |entity: &mut E| Ok::<R, Infallible>(change(entity));
-        let entered = self.object.enter_with(Some(Arc::clone(&self.turn)))?;
+        let writing = match E::TABLE.mode {
+            Mode::Through => Some(Arc::clone(&self.writing).lock_owned().await),
+            Mode::Behind => None,
+        };
+        let entered = self.object.enter_with(Some(Held {
+            _turn: Arc::clone(&self.turn),
+            _writing: writing,
+        }))?;
         let Ok(unsaved) = self.object.change(entered, change, |_| ())?;
         unsaved.saved().await.map(|(result, ())| result)
     }

@@ -169,6 +169,38 @@ async fn who_has_it_locked_changes_it_alone_and_who_gives_up_waiting_holds_nobod
 }
 
 #[tokio::test]
+async fn changes_under_one_lock_that_are_written_through_follow_each_other() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(lazy("game1", folder.path())).unwrap();
+    let owls = store.entities::<Guild>().insert(guild("owls")).await.unwrap();
+    let more = |guild: &mut Guild| guild.share += 1.0;
+    let locked = owls.lock().await;
+    let (one, two) = tokio::join!(locked.update(more), locked.update(more));
+    assert_eq!((one, two), (Ok(()), Ok(())));
+    assert_eq!(owls.read(|guild| guild.share), Ok(2.5));
+    // It takes place although nobody waits for it, and the next one begins from what it has left.
+    let mut given_up = Box::pin(locked.update(more));
+    assert!(is_waiting(&mut given_up).await);
+    drop(given_up);
+    locked.update(more).await.unwrap();
+    assert_eq!(owls.read(|guild| guild.share), Ok(4.5));
+}
+
+#[tokio::test]
+async fn a_wait_for_a_turn_may_end_within_a_change() {
+    let folder = tempfile::tempdir().unwrap();
+    let (_store, all) = players(lazy("game1", folder.path()));
+    let ann = all.insert(player("ann")).await.unwrap();
+    let locked = ann.lock().await;
+    let mut waiting = Box::pin(ann.update(|ann| ann.gold = 1));
+    assert!(is_waiting(&mut waiting).await);
+    locked.update(move |_| drop(waiting)).await.unwrap();
+    drop(locked);
+    ann.update(|ann| ann.gold += 2).await.unwrap();
+    assert_eq!(ann.read(|ann| ann.gold), Ok(2));
+}
+
+#[tokio::test]
 async fn a_node_without_a_store_says_so() {
     let all = Store::none().entities::<Player>();
     assert_eq!(all.load("ann").await.unwrap_err(), StoreError::NotConfigured);

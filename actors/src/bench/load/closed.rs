@@ -14,7 +14,7 @@ use tokio::task::JoinSet;
 use super::super::requests::Turn;
 use super::{Answers, Shared};
 
-/// At most so many bytes of requests are laid out for one write.
+/// So many bytes of requests are in one piece, wherever a write begins, or those of one connection if they are fewer.
 const LAID_OUT: usize = 256 * 1024;
 
 /// Starts a task for each connection.
